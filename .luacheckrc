@@ -1,0 +1,12 @@
+std = "luajit"
+max_line_length = 120
+exclude_files = { "build/**", "build-*/**" }
+files["spec"] = { std = "luajit+busted" }
+files["modules/*/spec"] = { std = "luajit+busted" }
+files["scripts"] = {
+    globals = { "request_route", "onreply_route", "route", "branch_route", "failure_route", "event_route" },
+}
+files["conf"] = {
+    globals = { "listen", "media", "dispatcher", "route", "control", "env", "workers", "media_threads", "log", "limits",
+        "timers", "script", "shared", "address", "settings" },
+}

@@ -1,0 +1,53 @@
+# A thin front: CMake builds, spec/support/ tests. `make help` lists the targets.
+BUILD ?= build
+CMAKE_FLAGS ?=
+GENERATOR := $(shell command -v ninja >/dev/null 2>&1 && echo "-G Ninja")
+
+.PHONY: all build run test soak bench fuzz install clean packages help
+
+all: build
+
+packages:
+	@spec/support/install.sh run
+
+build: packages
+	@test -f $(BUILD)/CMakeCache.txt || cmake -S . -B $(BUILD) $(GENERATOR) $(CMAKE_FLAGS) >$(BUILD).log 2>&1 || \
+		{ cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD) --parallel
+
+run: build
+	@$(BUILD)/lunasip demo
+
+test:
+	@spec/support/install.sh test
+	@spec/support/test.sh
+
+soak:
+	@spec/support/install.sh test
+	@spec/support/soak.sh
+
+bench:
+	@spec/support/install.sh bench
+	@$(MAKE) --no-print-directory build
+	@LUNASIP_BUILD=$(BUILD) luajit spec/bench/bench.lua $(ONLY)
+
+fuzz:
+	@spec/support/install.sh test
+	@spec/support/test.sh fuzz $(or $(SECONDS_EACH),60)
+
+install: build
+	@cmake --install $(BUILD)
+
+clean:
+	@rm -rf build build-asan build-tsan build-fuzz
+
+help:
+	@echo "make            install what the build needs (only what is missing), build build/lunasip"
+	@echo "make run        the same, then run the demo: a border controller on 127.0.0.10 and 127.0.0.20"
+	@echo "make test       everything: unit tests, specs, scenarios, lints, a little fuzzing; ends with 'N passed, N failed'"
+	@echo "make soak       the scenarios with ten times the calls, then 200,000 calls with flat memory"
+	@echo "make bench      CPU per call and per packet beside Kamailio, rtpengine and null relays (ONLY='null-sip lunasip' picks)"
+	@echo "make fuzz       each parser for SECONDS_EACH=60 seconds"
+	@echo "make install    the command, its Lua library and the samples below /usr/local"
+	@echo "make clean      remove the build folders"
