@@ -1,0 +1,80 @@
+/* Growing by doubling; the first error sticks. */
+#include "base/buffer.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define BUFFER_FIRST_BYTES 1024
+
+void buffer_reserve(struct buffer *buffer, size_t size_bytes)
+{
+    if (buffer->error || buffer->room - buffer->n >= size_bytes)
+        return;
+    size_t room = buffer->room ? buffer->room : BUFFER_FIRST_BYTES;
+    while (room - buffer->n < size_bytes)
+        room *= 2;
+    char *p = memory_raw_resize(buffer->p, room);
+    if (!p) {
+        buffer->error = ERROR_MEMORY;
+        return;
+    }
+    buffer->p = p;
+    buffer->room = room;
+}
+
+void buffer_append(struct buffer *buffer, struct text t)
+{
+    buffer_reserve(buffer, t.n);
+    if (buffer->error || !t.n)
+        return;
+    memcpy(buffer->p + buffer->n, t.p, t.n);
+    buffer->n += t.n;
+}
+
+void buffer_append_char(struct buffer *buffer, char c)
+{
+    buffer_append(buffer, (struct text){&c, 1});
+}
+
+void buffer_append_u64(struct buffer *buffer, uint64_t value)
+{
+    char digits[20];
+    size_t i = sizeof digits;
+    do {
+        digits[--i] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    buffer_append(buffer, (struct text){digits + i, sizeof digits - i});
+}
+
+void buffer_printf(struct buffer *buffer, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    buffer_reserve(buffer, (size_t)n + 1);
+    if (buffer->error)
+        return;
+    va_start(args, format);
+    vsnprintf(buffer->p + buffer->n, (size_t)n + 1, format, args);
+    va_end(args);
+    buffer->n += (size_t)n;
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    buffer->n = 0;
+    buffer->error = 0;
+}
+
+void buffer_release(struct buffer *buffer)
+{
+    memory_free_raw(buffer->p);
+    *buffer = (struct buffer){0};
+}

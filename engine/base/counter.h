@@ -1,0 +1,84 @@
+/*
+ * What the engine counts. Each loop (worker or media thread) has its own struct counters and is the
+ * only writer; readers sum them up. Every limit and every silent drop has a line here.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* name, text as shown by `ctl status`, what it counts */
+#define COUNTERS(XX)                                                                               \
+    XX(SIP_RECEIVED, "sip.received", "datagrams with SIP received")                                \
+    XX(SIP_SENT, "sip.sent", "SIP messages sent")                                                  \
+    XX(SIP_SEND_FAILED, "sip.send_failed", "SIP messages that the kernel refused to send")         \
+    XX(SIP_KEEPALIVE, "sip.keepalive", "CRLF and STUN-less keepalives received")                   \
+    XX(SIP_TOO_LARGE, "sip.too_large", "messages beyond limits.message_bytes, dropped")            \
+    XX(SIP_MALFORMED, "sip.malformed", "messages without usable start line or headers, dropped")   \
+    XX(SIP_INSANE, "sip.insane", "requests refused by the sanity check")                           \
+    XX(SIP_HANDED_OVER, "sip.handed_over", "messages given to the worker that owns their call")    \
+    XX(SIP_MAILBOX_FULL, "sip.mailbox_full", "messages dropped because that worker's mailbox was full") \
+    XX(SIP_SHED, "sip.shed", "new requests refused with 503 because the worker was behind")        \
+    XX(SIP_SOURCE_LIMITED, "sip.source_limited", "new requests beyond the rate of one source")     \
+    XX(SIP_KERNEL_DROPPED, "sip.kernel_dropped", "datagrams the kernel dropped: receive buffer full") \
+    XX(TRANSACTION_CREATED, "transaction.created", "transactions made")                            \
+    XX(TRANSACTION_ABSORBED, "transaction.absorbed", "retransmissions absorbed")                   \
+    XX(TRANSACTION_RETRANSMITTED, "transaction.retransmitted", "messages sent again by a timer")   \
+    XX(TRANSACTION_TIMEOUT, "transaction.timeout", "client transactions that timed out")           \
+    XX(TRANSACTION_LIMIT, "transaction.limit", "requests refused: limits.transactions reached")    \
+    XX(TRANSACTION_STRAY_RESPONSE, "transaction.stray_response", "responses without transaction")  \
+    XX(TRANSACTION_STRAY_ACK, "transaction.stray_ack", "ACKs that match nothing")                  \
+    XX(DIALOG_CREATED, "dialog.created", "dialogs made")                                           \
+    XX(DIALOG_LIMIT, "dialog.limit", "calls refused: limits.dialogs reached")                      \
+    XX(ROUTE_LOOP, "route.loop", "requests refused as a loop (482) or by Max-Forwards (483)")      \
+    XX(ROUTE_QUEUE_FULL, "route.queue_full", "messages of a waiting call beyond limits.call_queue") \
+    XX(SCRIPT_ERROR, "script.error", "handler runs that ended with an error")                      \
+    XX(SCRIPT_BUDGET, "script.budget", "handler runs ended by their budget")                       \
+    XX(SCRIPT_UNANSWERED, "script.unanswered", "requests that the route neither sent on nor answered") \
+    XX(DISPATCHER_PING, "dispatcher.ping", "OPTIONS sent to gateways")                             \
+    XX(DISPATCHER_PING_FAILED, "dispatcher.ping_failed", "OPTIONS without good answer")            \
+    XX(MEDIA_CALL, "media.call", "calls with media")                                               \
+    XX(MEDIA_NO_PORT, "media.no_port", "offers refused: no free port in the range")                \
+    XX(MEDIA_LIMIT, "media.limit", "offers refused: a media limit was reached")                    \
+    XX(MEDIA_QUEUE_FULL, "media.queue_full", "commands to a media thread that found its queue full") \
+    XX(MEDIA_FORWARDED, "media.forwarded", "RTP and RTCP packets forwarded")                       \
+    XX(MEDIA_FORWARDED_BYTES, "media.forwarded_bytes", "bytes in them")                            \
+    XX(MEDIA_NOT_RTP, "media.not_rtp", "packets dropped: neither RTP nor RTCP")                    \
+    XX(MEDIA_STRANGER, "media.stranger", "packets dropped: source is not the learned peer")        \
+    XX(MEDIA_NO_PEER, "media.no_peer", "packets dropped: the other side has no address yet")       \
+    XX(MEDIA_SEND_FAILED, "media.send_failed", "packets that the kernel refused to send")          \
+    XX(MEDIA_TIMEOUT, "media.timeout", "calls whose media stopped")                                \
+    XX(RESOLVE_QUERY, "resolve.query", "DNS queries sent")                                         \
+    XX(RESOLVE_FAILED, "resolve.failed", "names that did not resolve")
+
+enum counter {
+#define XX(name, text, help) COUNTER_##name,
+    COUNTERS(XX)
+#undef XX
+        COUNTER_COUNT
+};
+
+/** One loop's counters. */
+struct counters {
+    _Atomic uint64_t value[COUNTER_COUNT];
+};
+
+/** Add @p n; only the owning loop's thread may. */
+static inline void counter_add(struct counters *counters, enum counter counter, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(&counters->value[counter], memory_order_relaxed);
+    atomic_store_explicit(&counters->value[counter], old + n, memory_order_relaxed);
+}
+static inline void counter_count(struct counters *counters, enum counter counter)
+{
+    counter_add(counters, counter, 1);
+}
+static inline uint64_t counter_read(const struct counters *counters, enum counter counter)
+{
+    return atomic_load_explicit(&counters->value[counter], memory_order_relaxed);
+}
+/** @return "sip.received" and so on */
+const char *counter_name(enum counter counter);
+/** @return what it counts */
+const char *counter_help(enum counter counter);

@@ -1,0 +1,191 @@
+/* SipHash-2-4 (Aumasson, Bernstein) and a chained table of doubling size. */
+#include "base/hash.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#define HASH_FIRST_BUCKETS 64
+
+struct siphash {
+    uint64_t v0, v1, v2, v3;
+    uint64_t tail;   /* bytes not yet compressed */
+    unsigned filled; /* how many of them */
+    uint64_t total;
+};
+
+static uint64_t rotate(uint64_t x, int bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+static void siphash_round(struct siphash *s)
+{
+    s->v0 += s->v1;
+    s->v1 = rotate(s->v1, 13) ^ s->v0;
+    s->v0 = rotate(s->v0, 32);
+    s->v2 += s->v3;
+    s->v3 = rotate(s->v3, 16) ^ s->v2;
+    s->v0 += s->v3;
+    s->v3 = rotate(s->v3, 21) ^ s->v0;
+    s->v2 += s->v1;
+    s->v1 = rotate(s->v1, 17) ^ s->v2;
+    s->v2 = rotate(s->v2, 32);
+}
+
+static void siphash_word(struct siphash *s, uint64_t m)
+{
+    s->v3 ^= m;
+    siphash_round(s);
+    siphash_round(s);
+    s->v0 ^= m;
+}
+
+static void siphash_begin(struct siphash *s, const struct hash_key *key)
+{
+    *s = (struct siphash){
+        .v0 = key->k0 ^ 0x736f6d6570736575u,
+        .v1 = key->k1 ^ 0x646f72616e646f6du,
+        .v2 = key->k0 ^ 0x6c7967656e657261u,
+        .v3 = key->k1 ^ 0x7465646279746573u,
+    };
+}
+
+static void siphash_update(struct siphash *s, const char *p, size_t n)
+{
+    s->total += n;
+    while (n && s->filled) {
+        s->tail |= (uint64_t)(unsigned char)*p++ << (8 * s->filled);
+        n--;
+        if (++s->filled == 8) {
+            siphash_word(s, s->tail);
+            s->tail = 0;
+            s->filled = 0;
+        }
+    }
+    for (; n >= 8; p += 8, n -= 8) {
+        uint64_t m;
+        memcpy(&m, p, 8);
+        siphash_word(s, m);
+    }
+    for (; n; n--)
+        s->tail |= (uint64_t)(unsigned char)*p++ << (8 * s->filled++);
+}
+
+static uint64_t siphash_end(struct siphash *s)
+{
+    siphash_word(s, s->tail | s->total << 56);
+    s->v2 ^= 0xff;
+    for (int i = 0; i < 4; i++)
+        siphash_round(s);
+    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
+uint64_t hash_text(const struct hash_key *key, struct text t)
+{
+    struct siphash s;
+    siphash_begin(&s, key);
+    siphash_update(&s, t.p, t.n);
+    return siphash_end(&s);
+}
+
+uint64_t hash_texts(const struct hash_key *key, const struct text *v, size_t c)
+{
+    struct siphash s;
+    siphash_begin(&s, key);
+    for (size_t i = 0; i < c; i++) {
+        uint32_t n = (uint32_t)v[i].n;
+        siphash_update(&s, (const char *)&n, sizeof n);
+        siphash_update(&s, v[i].p, v[i].n);
+    }
+    return siphash_end(&s);
+}
+
+static struct hash_link **bucket_of(const struct hash_table *table, uint64_t hash)
+{
+    return &table->buckets[hash & (table->bucket_count - 1)];
+}
+
+static int grow(struct hash_table *table)
+{
+    size_t count = table->bucket_count ? table->bucket_count * 2 : HASH_FIRST_BUCKETS;
+    struct hash_link **buckets = memory_raw(count * sizeof *buckets);
+    if (!buckets)
+        return ERROR_MEMORY;
+    memset(buckets, 0, count * sizeof *buckets);
+    struct hash_table bigger = {buckets, count, table->count};
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        struct hash_link *link = table->buckets[i];
+        while (link) {
+            struct hash_link *next = link->next;
+            struct hash_link **bucket = bucket_of(&bigger, link->hash);
+            link->next = *bucket;
+            *bucket = link;
+            link = next;
+        }
+    }
+    memory_free_raw(table->buckets);
+    *table = bigger;
+    return 0;
+}
+
+int hash_insert(struct hash_table *table, struct hash_link *link, uint64_t hash)
+{
+    if (table->count >= table->bucket_count && grow(table) && !table->bucket_count)
+        return ERROR_MEMORY;
+    struct hash_link **bucket = bucket_of(table, hash);
+    link->hash = hash;
+    link->table = table;
+    link->next = *bucket;
+    *bucket = link;
+    table->count++;
+    return 0;
+}
+
+struct hash_link *hash_find(const struct hash_table *table, uint64_t hash,
+                            hash_match_handler *match, const void *key)
+{
+    if (!table->bucket_count)
+        return NULL;
+    for (struct hash_link *link = *bucket_of(table, hash); link; link = link->next)
+        if (link->hash == hash && match(link, key))
+            return link;
+    return NULL;
+}
+
+void hash_remove(struct hash_link *link)
+{
+    struct hash_table *table = link->table;
+    if (!table)
+        return;
+    struct hash_link **at = bucket_of(table, link->hash);
+    while (*at != link)
+        at = &(*at)->next;
+    *at = link->next;
+    table->count--;
+    link->next = NULL;
+    link->table = NULL;
+}
+
+void hash_for_each(struct hash_table *table, hash_visit_handler *visit, void *arg)
+{
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        struct hash_link *link = table->buckets[i];
+        while (link) {
+            struct hash_link *next = link->next;
+            visit(link, arg);
+            link = next;
+        }
+    }
+}
+
+void hash_table_release(struct hash_table *table)
+{
+    for (size_t i = 0; i < table->bucket_count; i++)
+        for (struct hash_link *link = table->buckets[i], *next; link; link = next) {
+            next = link->next;
+            link->next = NULL;
+            link->table = NULL;
+        }
+    memory_free_raw(table->buckets);
+    *table = (struct hash_table){0};
+}

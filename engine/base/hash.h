@@ -1,0 +1,48 @@
+/*
+ * Keyed SipHash-2-4 and an intrusive hash table on top of it. Keys come from the network, so the
+ * hash is keyed per engine: nobody outside can aim at one bucket. The table doubles when it is
+ * full and never shrinks; look-up, insertion and removal are O(1).
+ */
+#pragma once
+
+#include "base/text.h"
+
+/** Secret of one engine. */
+struct hash_key {
+    uint64_t k0, k1;
+};
+
+/** SipHash-2-4 of @p t. */
+uint64_t hash_text(const struct hash_key *key, struct text t);
+/** SipHash-2-4 of several texts, each followed by a byte that no text can fake by its length. */
+uint64_t hash_texts(const struct hash_key *key, const struct text *v, size_t c);
+
+/** An element's place in a table; zero-initialised is "in no table". */
+struct hash_link {
+    struct hash_link *next;
+    struct hash_table *table; /**< holder, NULL when unlinked */
+    uint64_t hash;
+};
+
+/** Zero-initialised is empty and ready. */
+struct hash_table {
+    struct hash_link **buckets; /**< owned */
+    size_t bucket_count;        /**< a power of two, or 0 */
+    size_t count;               /**< elements */
+};
+
+/** Does the element at @p link have this key? @p key as given to hash_find(). */
+typedef bool hash_match_handler(const struct hash_link *link, const void *key);
+
+/** @return 0 or ERROR_MEMORY */
+int hash_insert(struct hash_table *table, struct hash_link *link, uint64_t hash);
+/** @return first element of that hash and key, returned borrowed, or NULL */
+struct hash_link *hash_find(const struct hash_table *table, uint64_t hash,
+                            hash_match_handler *match, const void *key);
+/** Unlink; nothing happens when it is in no table. */
+void hash_remove(struct hash_link *link);
+/** Visit every element; the visited one may be removed. Order is that of the buckets. */
+typedef void hash_visit_handler(struct hash_link *link, void *arg);
+void hash_for_each(struct hash_table *table, hash_visit_handler *visit, void *arg);
+/** Free the buckets; the elements are only unlinked. */
+void hash_table_release(struct hash_table *table);

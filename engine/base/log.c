@@ -1,0 +1,76 @@
+/* Formatting of log lines, and the sink that writes to stderr. */
+#include "base/log.h"
+
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define LOG_LINE_BYTES 4096 /* longer lines are cut */
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
+int log_level_parse(enum log_level *level, struct text name)
+{
+    for (int i = LOG_ERROR; i <= LOG_DEBUG; i++)
+        if (text_equal_nocase(name, text_of(level_names[i]))) {
+            *level = (enum log_level)i;
+            return 0;
+        }
+    return ERROR_SYNTAX;
+}
+
+const char *log_group_name(enum log_group group)
+{
+    static const char *const names[] = {
+#define XX(name, text) text,
+        LOG_GROUPS(XX)
+#undef XX
+    };
+    return group < LOG_GROUP_COUNT ? names[group] : "?";
+}
+
+/* Data from the network must not start a second line or move the terminal's cursor. */
+static void make_printable(char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)p[i] < ' ' || p[i] == 0x7f)
+            p[i] = p[i] == '\n' || p[i] == '\t' ? ' ' : '?';
+}
+
+static void write_stderr(enum log_level level, enum log_group group, struct text call_id,
+                         struct text line)
+{
+    char out[LOG_LINE_BYTES + 256];
+    int n = snprintf(out, sizeof out, "%s: %s: %.*s%s%.*s%s\n", level_names[level],
+                     log_group_name(group), TEXT_ARG(line), call_id.n ? " [" : "",
+                     call_id.n > 128 ? 128 : (int)call_id.n, call_id.p ? call_id.p : "",
+                     call_id.n ? "]" : "");
+    size_t size = n < (int)sizeof out ? (size_t)n : sizeof out - 1;
+    make_printable(out, size - 1);
+    ssize_t ignored = write(STDERR_FILENO, out, size);
+    (void)ignored;
+}
+
+void log_write(struct log *log, enum log_level level, enum log_group group, struct text call_id,
+               const char *format, ...)
+{
+    char line[LOG_LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    if (n < 0)
+        return;
+    struct text text = {line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1};
+    if (log->sink)
+        log->sink(log->arg, level, group, call_id, text);
+    else
+        write_stderr(level, group, call_id, text);
+}

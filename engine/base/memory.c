@@ -1,0 +1,110 @@
+/* Counted objects over malloc, with a count of the living and a switch that makes the nth fail. */
+#include "base/memory.h"
+
+#include "base/error.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MEMORY_MAGIC 0x6d656d6fu /* "memo": a freed or foreign block does not have it */
+
+struct block {
+    memory_destructor *destructor;
+    _Atomic uint32_t references;
+    uint32_t magic;
+};
+
+/* The count of the living is a property of the process, as malloc is: tests ask it at their end. */
+static _Atomic uint64_t live_objects;
+
+/* Test switch: per thread, so that one test cannot starve another thread's engine. */
+static _Thread_local bool fail_armed;
+static _Thread_local uint64_t fail_remaining;
+
+static bool must_fail(void)
+{
+    if (!fail_armed)
+        return false;
+    if (fail_remaining == 0)
+        return true;
+    fail_remaining--;
+    return false;
+}
+
+static struct block *block_of(void *object)
+{
+    return (struct block *)object - 1;
+}
+
+void *memory_alloc(size_t size_bytes, memory_destructor *destructor)
+{
+    if (must_fail())
+        return NULL;
+    struct block *block = calloc(1, sizeof *block + size_bytes);
+    if (!block)
+        return NULL;
+    block->destructor = destructor;
+    block->magic = MEMORY_MAGIC;
+    atomic_init(&block->references, 1);
+    atomic_fetch_add_explicit(&live_objects, 1, memory_order_relaxed);
+    return block + 1;
+}
+
+void *memory_ref(void *object)
+{
+    if (!object)
+        return NULL;
+    struct block *block = block_of(object);
+    engine_require(block->magic == MEMORY_MAGIC);
+    atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
+    return object;
+}
+
+void *memory_release(void *object)
+{
+    if (!object)
+        return NULL;
+    struct block *block = block_of(object);
+    engine_require(block->magic == MEMORY_MAGIC);
+    if (atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) != 1)
+        return NULL;
+    if (block->destructor)
+        block->destructor(object);
+    block->magic = 0;
+    free(block);
+    atomic_fetch_sub_explicit(&live_objects, 1, memory_order_relaxed);
+    return NULL;
+}
+
+void *memory_raw(size_t size_bytes)
+{
+    return must_fail() ? NULL : malloc(size_bytes ? size_bytes : 1);
+}
+
+void *memory_raw_resize(void *block, size_t size_bytes)
+{
+    return must_fail() ? NULL : realloc(block, size_bytes ? size_bytes : 1);
+}
+
+void memory_free_raw(void *block)
+{
+    free(block);
+}
+
+uint64_t memory_live(void)
+{
+    return atomic_load_explicit(&live_objects, memory_order_relaxed);
+}
+
+void memory_fail_after(uint64_t n)
+{
+    fail_armed = true;
+    fail_remaining = n;
+}
+
+void memory_fail_never(void)
+{
+    fail_armed = false;
+}

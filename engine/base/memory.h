@@ -1,0 +1,34 @@
+/*
+ * Counted objects. memory_alloc() gives zeroed memory with one reference and a destructor that is
+ * the list of what the object owns; memory_release() of the last reference runs it. Counts are
+ * atomic, so that an object may be handed from one thread to another.
+ *
+ * Every allocation of the engine passes memory_raw() or memory_alloc(), which tests can make fail:
+ * memory_fail_after(n) lets n more succeed on this thread and then none, until memory_fail_never().
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Releases what @p object owns; the object itself is freed by the caller. */
+typedef void memory_destructor(void *object);
+
+/** @return zeroed @p size_bytes with one reference, returned owned; NULL without memory */
+void *memory_alloc(size_t size_bytes, memory_destructor *destructor);
+/** Take one more reference. @return @p object */
+void *memory_ref(void *object);
+/** Give one reference back; accepts NULL. @return NULL, so that `p = memory_release(p)` reads well */
+void *memory_release(void *object);
+
+/** malloc that tests can make fail; released by memory_free_raw(). */
+void *memory_raw(size_t size_bytes);
+void *memory_raw_resize(void *block, size_t size_bytes);
+void memory_free_raw(void *block);
+
+/** Counted objects alive in this process now. */
+uint64_t memory_live(void);
+
+/** Let @p n more allocations of this thread succeed, then fail every one. */
+void memory_fail_after(uint64_t n);
+void memory_fail_never(void);

@@ -1,0 +1,72 @@
+/*
+ * Every number that an operator can set: block and name as written in the configuration, unit in
+ * the name, default and range. The configuration's schema, conf/lunasip.lua and the fields below
+ * come from this one list.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* block, name, default, least, most, what it does */
+#define SETTINGS(XX)                                                                               \
+    XX(timers, t1_ms, 500, 10, 10000, "round-trip estimate T1 (RFC 3261 s17.1.1.1)")               \
+    XX(timers, t2_ms, 4000, 10, 60000, "longest retransmission interval T2")                       \
+    XX(timers, t4_ms, 5000, 10, 60000, "how long a message stays in the network, T4")              \
+    XX(timers, c_ms, 180000, 1000, 3600000, "Timer C: how long an INVITE may ring (s16.6)")        \
+    XX(timers, trying_ms, 200, 0, 10000, "100 Trying is sent after this, or at relay if sooner")   \
+    XX(limits, message_bytes, 65535, 1024, 65535, "largest SIP message")                           \
+    XX(limits, headers, 256, 16, 4096, "header lines of one message")                              \
+    XX(limits, transactions, 200000, 1, 10000000, "live transactions of one worker")               \
+    XX(limits, dialogs, 100000, 1, 10000000, "live dialogs of one worker")                         \
+    XX(limits, branches, 16, 1, 64, "branches of one request")                                     \
+    XX(limits, max_forwards, 70, 1, 255, "Max-Forwards added where there is none")                 \
+    XX(limits, max_breadth, 60, 1, 1000, "Max-Breadth added where there is none (RFC 5393)")       \
+    XX(limits, call_queue, 16, 1, 1024, "messages of one call that wait while its handler waits")  \
+    XX(limits, mailbox, 16384, 256, 1048576, "messages between two workers (a power of two)")      \
+    XX(limits, cps_per_source, 0, 0, 1000000, "new requests per second of one source; 0: any")     \
+    XX(limits, sources, 65536, 16, 1048576, "sources whose rate is remembered")                    \
+    XX(limits, shed_lag_ms, 500, 10, 60000, "a worker this far behind refuses new calls")          \
+    XX(limits, dialog_idle_s, 43200, 60, 604800, "a dialog without any message ends after this")   \
+    XX(script, budget_instructions, 1000000, 1000, 1000000000, "VM instructions of one handler run") \
+    XX(script, budget_ms, 100, 1, 60000, "time of one handler run without waiting")                \
+    XX(script, memory_mib, 256, 8, 65536, "memory of one worker's Lua state")                      \
+    XX(script, generations, 8, 1, 64, "script generations alive at once")                          \
+    XX(script, waiting, 10000, 1, 1000000, "handlers of one worker that wait at once")             \
+    XX(shared, bytes, 16777216, 65536, 4294967295, "memory of the shared dictionaries")            \
+    XX(media_limits, streams, 16, 1, 64, "m= lines of one SDP")                                    \
+    XX(media_limits, tags, 16, 1, 64, "answering To tags of one call that get a leg of their own") \
+    XX(media_limits, calls, 100000, 1, 1000000, "calls with media at once")                        \
+    XX(media_limits, timeout_s, 60, 1, 86400, "a call without any packet for so long ends its media") \
+    XX(media_limits, silent_timeout_s, 3600, 1, 86400, "the same while the call is on hold")       \
+    XX(media_limits, offer_timeout_s, 3600, 1, 86400, "the same while it is not answered")         \
+    XX(media_limits, learn_ms, 3000, 0, 60000, "how long after an SDP a peer's address is learned") \
+    XX(dscp, sip, 24, 0, 63, "DSCP of SIP datagrams (24 = CS3)")                                   \
+    XX(dscp, rtp, 46, 0, 63, "DSCP of RTP datagrams (46 = EF)")                                    \
+    XX(drain, deadline_s, 30, 0, 86400, "how long SIGTERM waits for calls to end")                 \
+    XX(resolve, timeout_ms, 2000, 10, 60000, "one DNS query")                                      \
+    XX(resolve, negative_ttl_s, 10, 0, 3600, "how long a failed name is remembered")               \
+    XX(resolve, cache, 4096, 16, 1048576, "names remembered")
+
+/** The values in force; a plain struct, copied where it is used. */
+struct settings {
+#define XX(block, name, value, least, most, help) uint64_t block##_##name;
+    SETTINGS(XX)
+#undef XX
+};
+
+/** One line of the list. */
+struct setting {
+    const char *block, *name, *help;
+    uint64_t value, least, most;
+};
+
+void settings_default(struct settings *settings);
+/** @return the list, *count its length */
+const struct setting *settings_list(unsigned *count);
+/**
+ * @return 0; ERROR_NOT_FOUND for an unknown name; ERROR_LIMIT outside the range
+ */
+int settings_set(struct settings *settings, const char *block, const char *name, uint64_t value);
+/** @return 0 or ERROR_NOT_FOUND */
+int settings_get(const struct settings *settings, const char *block, const char *name,
+                 uint64_t *value);

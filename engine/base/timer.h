@@ -1,0 +1,56 @@
+/*
+ * Timers of one loop: a hierarchical wheel of milliseconds, O(1) to start, stop and fire.
+ *
+ * A timer sits at the level of the highest 6-bit group in which its due time differs from now, in
+ * the slot of that group's value. Hence the lowest occupied level always holds the earliest timer,
+ * and a slot is touched at most once a level on its way down. Timers due in the same millisecond
+ * fire in an order that depends on nothing but the calls made: the lab relies on it.
+ */
+#pragma once
+
+#include "base/list.h"
+
+#include <stdint.h>
+
+#define TIMER_LEVELS 6  /* 64^6 ms = 2.1 years */
+#define TIMER_SLOTS  64
+
+/** Runs on the loop's thread; may start and stop any timer, this one too. */
+typedef void timer_handler(void *arg);
+
+/** Embedded in its owner; zero-initialised is stopped. */
+struct timer {
+    struct link link;
+    uint64_t due_ms;
+    timer_handler *handler;
+    void *arg;
+    uint16_t place; /**< level and slot, or "due now" */
+};
+
+/** The wheel of one loop. */
+struct timers {
+    uint64_t now_ms;
+    struct list slots[TIMER_LEVELS][TIMER_SLOTS];
+    uint64_t occupied[TIMER_LEVELS]; /**< bit per slot that is not empty */
+    struct list due;                 /**< fire within this advance */
+    size_t count;                    /**< timers running */
+};
+
+void timers_init(struct timers *timers, uint64_t now_ms);
+/** Start or restart: @p handler runs once, @p delay_ms (at least 1) after now. */
+void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms,
+                 timer_handler *handler, void *arg);
+/** Stop; nothing happens when it is not running. */
+void timer_stop(struct timers *timers, struct timer *timer);
+static inline bool timer_is_running(const struct timer *timer)
+{
+    return list_contains(&timer->link);
+}
+/** Move the clock to @p now_ms and run what has become due, in order of due time. */
+void timers_advance(struct timers *timers, uint64_t now_ms);
+/**
+ * When to call timers_advance() next: no timer is due before. A wheel may ask to be called earlier
+ * than its first timer is due, to move timers down a level.
+ * @return absolute milliseconds, UINT64_MAX without timers
+ */
+uint64_t timers_next_ms(const struct timers *timers);

@@ -1,0 +1,92 @@
+/*
+ * Dialogs (RFC 3261 s12) as a proxy sees them, of one worker: one struct dialog per INVITE relayed
+ * with Record-Route, with one leg per To tag that answered. It is what a call's media, script
+ * generation and call-load count hang on: when it ends, whichever way, its attachments are released.
+ */
+#pragma once
+
+#include "base/counter.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "io/io.h"
+#include "sip/message.h"
+
+struct dialogs;
+struct dialog;
+
+enum dialog_state {
+    DIALOG_STARTING,   /**< INVITE relayed, no To tag seen */
+    DIALOG_EARLY,      /**< provisional response with To tag */
+    DIALOG_CONFIRMED,  /**< 2xx */
+    DIALOG_TERMINATED,
+};
+const char *dialog_state_name(enum dialog_state state);
+
+/** Why it ended. */
+enum dialog_end {
+    DIALOG_END_BYE,
+    DIALOG_END_CANCELLED, /**< never answered: 487 */
+    DIALOG_END_FAILED,    /**< never answered: any other final response or time-out */
+    DIALOG_END_IDLE,      /**< limits.dialog_idle_s */
+    DIALOG_END_MEDIA,     /**< media time-out, when the operator wants it to end the call */
+    DIALOG_END_LOCAL,     /**< ended by us: ctl, shutdown */
+};
+const char *dialog_end_name(enum dialog_end end);
+
+enum dialog_event { DIALOG_EVENT_START, DIALOG_EVENT_ANSWER, DIALOG_EVENT_END };
+
+/** @p message is what caused it, NULL for timers; borrowed. On END attachments are still there. */
+typedef void dialog_event_handler(void *arg, struct dialog *dialog, enum dialog_event event,
+                                  struct message *message);
+
+struct dialogs_options {
+    struct loop *loop;
+    const struct settings *settings;
+    struct counters *counters;
+    struct log *log;
+    struct hash_key hash_key;
+    dialog_event_handler *event;
+    void *arg;
+};
+
+/** Counted objects that hang on a dialog; released when it ends. */
+enum dialog_attachment { DIALOG_MEDIA, DIALOG_GENERATION, DIALOG_LOAD, DIALOG_ATTACHMENT_COUNT };
+
+int dialogs_create(struct dialogs **dialogsp, const struct dialogs_options *options);
+size_t dialogs_count(const struct dialogs *dialogs);
+/** End every dialog with DIALOG_END_LOCAL; before release. */
+void dialogs_stop(struct dialogs *dialogs);
+typedef void dialog_visit_handler(void *arg, struct dialog *dialog);
+void dialogs_for_each(struct dialogs *dialogs, dialog_visit_handler *visit, void *arg);
+
+/** Begin one for an out-of-dialog INVITE; found again when called twice for the same INVITE. @return 0, ERROR_LIMIT, ERROR_MEMORY; *dialogp returned borrowed, alive until it ends */
+int dialog_create(struct dialog **dialogp, struct dialogs *dialogs, struct message *invite);
+/** The dialog of an in-dialog request or of a response: Call-ID and From tag, either direction. NULL. Returned borrowed. */
+struct dialog *dialog_find(struct dialogs *dialogs, struct message *message);
+
+/** A response to the dialog-making INVITE goes upstream: early, confirmed. */
+void dialog_on_response(struct dialog *dialog, struct message *response);
+/** The final non-2xx response to the INVITE was sent (or 487): ends it. */
+void dialog_on_failure(struct dialog *dialog, unsigned status);
+/** An in-dialog request passed: keeps it alive. */
+void dialog_on_request(struct dialog *dialog, struct message *request);
+/** BYE was answered or timed out: that leg is over; the dialog ends with its last confirmed leg. @p bye the BYE request */
+void dialog_on_bye_done(struct dialog *dialog, struct message *bye);
+void dialog_terminate(struct dialog *dialog, enum dialog_end end);
+
+/** @param object  shared (a reference is taken); the old one is released. NULL only releases */
+void dialog_attach(struct dialog *dialog, enum dialog_attachment which, void *object);
+void *dialog_attachment(const struct dialog *dialog, enum dialog_attachment which);
+
+/* Reading. Texts are borrowed from the dialog. */
+struct text dialog_call_id(const struct dialog *dialog);
+struct text dialog_caller_tag(const struct dialog *dialog);
+struct text dialog_from_uri(const struct dialog *dialog);
+struct text dialog_to_uri(const struct dialog *dialog);
+enum dialog_state dialog_current_state(const struct dialog *dialog);
+enum dialog_end dialog_end_reason(const struct dialog *dialog);
+uint64_t dialog_started_ms(const struct dialog *dialog);
+uint64_t dialog_answered_ms(const struct dialog *dialog); /**< 0: not yet */
+/** True when @p message travels from the caller to a callee. */
+bool dialog_is_from_caller(const struct dialog *dialog, struct message *message);

@@ -1,0 +1,185 @@
+/*
+ * The seam. Clock, timers, sockets, threads, name resolution and randomness are reached only
+ * through this header. Two worlds implement it: uv.c (libuv, real sockets, real threads) and lab.c
+ * (virtual network and clock, seeded, every loop on the caller's thread). The engine above cannot
+ * tell which one it runs in.
+ *
+ * GLOSSARY
+ *   io      one world: makes loops and sockets. One per engine.
+ *   loop    what a worker, a media thread or the control thread runs: timers, sockets, a wake-up.
+ *           In the uv world a loop is a thread; in the lab all loops are stepped on one thread.
+ *   udp     one bound datagram socket. Opened by any thread, then started on one loop; from then
+ *           on only that loop's thread touches it.
+ */
+#pragma once
+
+#include "base/address.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "base/timer.h"
+
+struct io;
+struct loop;
+struct udp;
+
+/* ---- worlds ---- */
+
+/** The real world. @return 0 or ERROR_MEMORY; release with memory_release() after its loops */
+int io_uv_create(struct io **iop);
+/** A virtual world that depends on @p seed alone. @return 0 or ERROR_MEMORY */
+int io_lab_create(struct io **iop, uint64_t seed);
+/** Wall clock. @return microseconds since the epoch; virtual in the lab */
+uint64_t io_wall_us(const struct io *io);
+/** Seed a thread's random source: secret in the real world, from the seed in the lab. */
+void io_seed_random(struct io *io, struct random *random);
+
+/* ---- loops ---- */
+
+typedef void loop_handler(void *arg);
+
+/** What a loop calls on its own thread. */
+struct loop_handlers {
+    loop_handler *wake; /**< after loop_wake(); several wake-ups may come as one */
+    loop_handler *idle; /**< after each batch of events, before the loop may sleep: flush here */
+    void *arg;
+};
+
+/** @param name  shown as thread name. @return 0 or ERROR_MEMORY, ERROR_TRANSPORT */
+int loop_create(struct loop **loopp, struct io *io, const char *name);
+void loop_set_handlers(struct loop *loop, const struct loop_handlers *handlers);
+/** Start the loop on a thread of its own; in the lab it is stepped by lab_step(). @return 0 or ERROR_MEMORY */
+int loop_start(struct loop *loop);
+/** Run the loop on the calling thread until loop_stop(); in the lab an error. @return 0 or ERROR_STATE */
+int loop_run(struct loop *loop);
+/** Make loop_run() return, or the loop's thread end, soon; any thread. */
+void loop_stop(struct loop *loop);
+/** Wait until the loop's thread has ended; at once in the lab. */
+void loop_join(struct loop *loop);
+/** Have the wake handler called soon; any thread. Cheap when a wake-up is already pending. */
+void loop_wake(struct loop *loop);
+/** The loop's wheel; only on its thread. */
+struct timers *loop_timers(struct loop *loop);
+/** Monotonic time of the current batch of events. */
+uint64_t loop_now_ms(const struct loop *loop);
+uint64_t loop_now_us(const struct loop *loop);
+/** Monotonic time now, not of the batch: for budgets and lag. */
+uint64_t loop_clock_us(const struct loop *loop);
+/* Release with memory_release() after loop_join(), its udp sockets closed. */
+
+/* ---- datagram sockets ---- */
+
+/** A received datagram; everything borrowed during the call. */
+struct datagram {
+    struct text bytes;
+    const struct address *source;
+};
+
+/** One batch: @p count >= 1. */
+typedef void udp_receive_handler(void *arg, struct udp *udp, const struct datagram *v, size_t count);
+/**
+ * A datagram sent earlier met an ICMP error.
+ * @param destination  where it was sent
+ * @param bytes        as much of it as came back, may be empty
+ */
+typedef void udp_error_handler(void *arg, struct udp *udp, const struct address *destination,
+                               struct text bytes);
+
+struct udp_options {
+    bool share_port;           /**< SO_REUSEPORT: several sockets of ours on one address */
+    bool report_errors;        /**< ICMP errors reach the error handler (IP_RECVERR) */
+    unsigned dscp;             /**< 0-63 */
+    unsigned receive_bytes;    /**< SO_RCVBUF, 0 leaves the kernel's default */
+    unsigned datagram_bytes;   /**< longest datagram to expect; longer ones are cut. 0: 65535 */
+    unsigned batch;            /**< datagrams read per system call, 0: 1 */
+};
+
+/**
+ * Bind a socket; any thread.
+ * @param local  address; port 0 lets the kernel (or the lab) choose
+ * @return 0, ERROR_IN_USE, ERROR_ARGUMENT (not an address of this machine), ERROR_LIMIT
+ *         (descriptors), ERROR_MEMORY, ERROR_TRANSPORT
+ */
+int udp_open(struct udp **udpp, struct io *io, const struct address *local,
+             const struct udp_options *options);
+/** Start receiving on @p loop; on its thread. @return 0 or an error */
+int udp_start(struct udp *udp, struct loop *loop, udp_receive_handler *receive,
+              udp_error_handler *error, void *arg);
+/**
+ * Send one datagram; on the loop's thread once started.
+ * @return 0 or ERROR_TRANSPORT (the kernel refused)
+ */
+int udp_send(struct udp *udp, const struct address *destination, struct text bytes);
+/**
+ * Like udp_send(), but it may leave with others in one system call at udp_flush(); the bytes are
+ * copied. Order to one socket is kept, udp_send() included. @return 0 or ERROR_TRANSPORT
+ */
+int udp_queue(struct udp *udp, const struct address *destination, struct text bytes);
+void udp_flush(struct udp *udp);
+/** Where it is bound, port filled in; borrowed. */
+const struct address *udp_local(const struct udp *udp);
+/** Datagrams that the kernel dropped because the socket's buffer was full. */
+uint64_t udp_kernel_drops(const struct udp *udp);
+/** Stop and close; on the loop's thread once started. Accepts NULL. Never call it for an unstarted socket while a loop uses it. */
+void udp_close(struct udp *udp);
+
+/* ---- names ---- */
+
+/** One target of a name (RFC 3263). */
+struct resolve_target {
+    struct address address; /**< with port */
+    uint8_t transport;      /**< enum transport_kind of transport/transport.h; 0 is UDP */
+    uint32_t ttl_s;
+};
+enum resolve_type { RESOLVE_A, RESOLVE_AAAA, RESOLVE_SRV, RESOLVE_NAPTR };
+/** One record as it came. */
+struct resolve_record {
+    enum resolve_type type;
+    uint32_t ttl_s;
+    uint16_t priority, weight, port; /**< SRV; NAPTR: order, preference, - */
+    struct address address;          /**< A, AAAA (without port) */
+    char name[256];                  /**< SRV target; NAPTR replacement */
+    char service[32];                /**< NAPTR service, "SIP+D2U" */
+    char flags[8];                   /**< NAPTR flags */
+};
+/** @param v  records, borrowed; @p error is 0, ERROR_NOT_FOUND or ERROR_TIMEOUT */
+typedef void resolve_handler(void *arg, int error, const struct resolve_record *v, size_t count);
+/**
+ * Ask for one name and type; the answer comes later on the loop's thread, never during the call.
+ * Caching and RFC 3263 order are transport/resolve.c's work.
+ * @return 0 or ERROR_MEMORY, ERROR_LIMIT; the handler is then not called
+ */
+int loop_resolve(struct loop *loop, struct text name, enum resolve_type type, uint32_t timeout_ms,
+                 resolve_handler *handler, void *arg);
+
+/* ---- the lab's own controls; only for worlds of io_lab_create() ---- */
+
+/** What happens to datagrams between two virtual hosts; probabilities in 1/1000. */
+struct lab_impairment {
+    uint32_t loss_per_mille, duplicate_per_mille, reorder_per_mille;
+    uint32_t delay_us, jitter_us;
+};
+/** One datagram as it crossed the virtual network; strings borrowed during the call. */
+struct lab_packet {
+    uint64_t time_us;
+    struct address source, destination;
+    struct text bytes;
+    bool lost; /**< an impairment or an unbound port took it */
+};
+typedef void lab_tap(void *arg, const struct lab_packet *packet);
+
+void lab_set_impairment(struct io *io, const struct lab_impairment *impairment);
+/** See every datagram at the moment it is sent. */
+void lab_set_tap(struct io *io, lab_tap *tap, void *arg);
+/** Answer of the virtual name server. @return 0 or ERROR_MEMORY */
+int lab_add_record(struct io *io, struct text name, const struct resolve_record *record);
+/** Names are answered so much later. */
+void lab_set_resolve_delay(struct io *io, uint32_t delay_ms);
+/** Virtual monotonic time. */
+uint64_t lab_now_us(const struct io *io);
+/**
+ * Run the next event (a delivery, a timer, a wake-up) if it is due at or before @p until_us, moving
+ * the clock to it. @return true when one ran; false: nothing left until then, clock at until_us
+ */
+bool lab_step(struct io *io, uint64_t until_us);
+/** Sockets open now: the lab's leak check. */
+size_t lab_open_sockets(const struct io *io);

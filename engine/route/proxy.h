@@ -1,0 +1,189 @@
+/*
+ * The proxy core (RFC 3261 s16) of one worker: what happens between a server transaction and its
+ * client transactions.
+ *
+ * GLOSSARY
+ *   response context  one request and everything that becomes of it (s16.7): server transaction,
+ *                     edits, branches, best response so far
+ *   branch            one attempt towards one target: client transaction, its own edits, Timer C
+ *   handler           a function of the user's script; run through struct route_handlers, so that
+ *                     this folder knows nothing of Lua
+ *
+ * A handler may wait (ROUTE_WAITING): the core then does nothing for that context until the run's
+ * done function is called; messages of the same Call-ID queue up meanwhile (call_queue.h).
+ */
+#pragma once
+
+#include "dialog/dialog.h"
+#include "dispatcher/dispatcher.h"
+#include "media/media.h"
+#include "sip/edit.h"
+#include "sip/response.h"
+#include "transaction/transaction.h"
+#include "transport/resolve.h"
+
+struct proxy;
+struct response_context; /* counted */
+struct branch;           /* belongs to its response context */
+
+/* ---- handlers: what the script host provides ---- */
+
+enum route_kind {
+    ROUTE_REQUEST, /**< request_route; context, edits of the request */
+    ROUTE_BRANCH,  /**< branch_route.NAME; branch, its edits */
+    ROUTE_REPLY,   /**< onreply_route (name empty) or onreply_route.NAME; reply and its edits */
+    ROUTE_FAILURE, /**< failure_route.NAME; edits of the request, reply = best response */
+};
+enum { ROUTE_DONE = 0, ROUTE_WAITING = 1 };
+
+/** One run of one handler. The host keeps a reference to the context while it waits. */
+struct route_run {
+    enum route_kind kind;
+    struct text name;                 /**< empty for the two defaults; borrowed */
+    struct response_context *context; /**< borrowed; NULL for a reply forwarded statelessly */
+    struct branch *branch;            /**< BRANCH, REPLY */
+    struct message *reply;            /**< REPLY, FAILURE; borrowed */
+    bool reply_is_local;              /**< made by us: 408, 503 */
+    struct edits *edits;              /**< what msg:set_header and its kin change; borrowed */
+    /** To be called once when run() returned ROUTE_WAITING. @p error 0 or ERROR_SCRIPT */
+    void (*done)(void *arg, int error);
+    void *arg;
+};
+
+struct route_handlers {
+    /** @return ROUTE_DONE, ROUTE_WAITING, or ERROR_SCRIPT (the host has logged it) */
+    int (*run)(void *arg, const struct route_run *run);
+    /** Is there a handler of that kind and name in this generation? */
+    bool (*has)(void *arg, void *generation, enum route_kind kind, struct text name);
+    /** Newest generation for a new call; with a reference for the caller. */
+    void *(*generation)(void *arg);
+    /** The context is about to go: release what the script kept for it (context_script_data). */
+    void (*context_ended)(void *arg, struct response_context *context);
+    /** dialog:start, dialog:answer, dialog:end; @p message may be NULL */
+    void (*dialog_event)(void *arg, struct dialog *dialog, enum dialog_event event,
+                         struct message *message);
+    void *arg;
+};
+
+/* ---- making one ---- */
+
+struct proxy_options {
+    struct io *io;
+    struct loop *loop;
+    const struct settings *settings;
+    struct counters *counters;
+    struct log *log;
+    struct hash_key hash_key;
+    struct transport *transport;
+    struct resolver *resolver;
+    struct media *media;           /**< NULL: no media configured */
+    struct media_mailbox mailbox;  /**< where media events go (the worker posts them home) */
+    struct dispatcher *dispatcher; /**< NULL: none */
+    struct text server;            /**< Server header of our own responses; absent: none */
+    struct route_handlers handlers;
+};
+int proxy_create(struct proxy **proxyp, const struct proxy_options *options);
+/** Message from the transport. */
+void proxy_receive(struct proxy *proxy, struct message *message);
+/** ICMP from the transport. */
+void proxy_undeliverable(struct proxy *proxy, const struct address *address, struct text bytes);
+/** New calls are refused with 503 and Retry-After while on (drain, overload). */
+void proxy_set_refusing(struct proxy *proxy, bool is_refusing);
+/** End everything; before release. */
+void proxy_stop(struct proxy *proxy);
+struct transactions *proxy_transactions(struct proxy *proxy);
+struct dialogs *proxy_dialogs(struct proxy *proxy);
+struct random *proxy_random(struct proxy *proxy);
+struct dispatcher *proxy_dispatcher(struct proxy *proxy);
+struct transport *proxy_transport(struct proxy *proxy);
+const struct settings *proxy_settings(struct proxy *proxy);
+struct log *proxy_log(struct proxy *proxy);
+
+/* ---- a response context, as scripts see it ---- */
+
+struct proxy *context_proxy(const struct response_context *context);
+struct message *context_request(const struct response_context *context); /**< borrowed */
+struct edits *context_edits(const struct response_context *context);     /**< the request's edits */
+void *context_generation(const struct response_context *context);
+/** One pointer for the script host (its $avp table). */
+void *context_script_data(const struct response_context *context);
+void context_set_script_data(struct response_context *context, void *data);
+/** $du; absent: none. */
+struct text context_next_hop(const struct response_context *context);
+int context_set_next_hop(struct response_context *context, struct text uri);
+/** $fs / send interface; NULL: chosen at relay. */
+const struct listener *context_send_listener(const struct response_context *context);
+void context_set_send_listener(struct response_context *context, const struct listener *listener);
+/** $mf. */
+uint32_t *context_flags(struct response_context *context);
+/** The dispatcher's choice; shared, NULL clears. */
+struct dispatcher_choice *context_dispatcher_choice(const struct response_context *context);
+void context_set_dispatcher_choice(struct response_context *context, struct dispatcher_choice *choice);
+/** The destination whose call count a coming dialog carries. Borrowed. */
+bool context_is_cancelled(const struct response_context *context);
+/** Has it been relayed, answered or dropped? */
+bool context_is_decided(const struct response_context *context);
+struct dialog *context_dialog(const struct response_context *context); /**< NULL: none */
+
+/* A branch. */
+unsigned branch_index(const struct branch *branch);
+struct edits *branch_edits(const struct branch *branch);
+struct text branch_next_hop(const struct branch *branch);
+const struct destination *branch_destination(const struct branch *branch);
+
+/* ---- what a script does with a request; all return 0 or an error and have then sent nothing ---- */
+
+/** Answer it. @return 0, ERROR_STATE (already answered), ERROR_CANCELLED, ERROR_MEMORY */
+int proxy_reply(struct response_context *context, const struct response_options *options);
+
+#define ROUTE_NAME_BYTES 64
+/** req:relay{...}. Texts borrowed during the call. */
+struct relay_options {
+    struct text to;          /**< next hop URI; absent: $du, then top Route, then Request-URI */
+    struct text interface;   /**< absent: chosen, see design */
+    struct text on_failure, on_reply, on_branch; /**< handler names; absent: none */
+    uint32_t timeout_ms;         /**< no answer at all; 0: Timer B */
+    uint32_t ringing_timeout_ms; /**< provisional but no final response; 0: Timer C */
+};
+/** Told when a relay that had to wait has sent its branches, or could not. */
+typedef void relay_done_handler(void *arg, int error);
+/**
+ * Forward statefully (s16.6). @return 0: branches sent; ROUTE_WAITING: @p done comes later (DNS);
+ * ERROR_ARGUMENT (bad URI or interface), ERROR_NOT_FOUND (name), ERROR_LIMIT (branches, Max-Forwards
+ * is used up: then 483 was answered), ERROR_STATE (answered already), ERROR_CANCELLED, ERROR_MEMORY
+ */
+int proxy_relay(struct response_context *context, const struct relay_options *options,
+                relay_done_handler *done, void *arg);
+/** One target of req:fork. */
+struct fork_target {
+    struct text uri;      /**< Request-URI of that branch */
+    struct text next_hop; /**< absent: the URI */
+    uint32_t q;           /**< 0-1000; equal values ring together, higher first */
+};
+/** req:fork{...}: parallel within one q, serial between (s16.6, RFC 5393 Max-Breadth). */
+int proxy_fork(struct response_context *context, const struct fork_target *v, size_t count,
+               const struct relay_options *options, relay_done_handler *done, void *arg);
+/** req:forward(): stateless (s16.11). */
+int proxy_forward(struct response_context *context);
+/** req:drop(): no answer, the server transaction ends. */
+void proxy_drop(struct response_context *context);
+/** req:record_route(): Record-Route at relay; twice when the interfaces differ. */
+int proxy_record_route(struct response_context *context);
+/**
+ * req:loose_route(): take our own Route entries off (s16.4), strict routers' too.
+ * @return 1 when one was ours and the request is routed by Route or target, 0 when not, or an error
+ */
+int proxy_loose_route(struct response_context *context);
+/** Max-Forwards left? @return 0, or ERROR_LIMIT (0 or malformed) */
+int proxy_check_max_forwards(const struct response_context *context);
+
+/* ---- media of a call (call.c) ---- */
+
+/**
+ * media.manage(msg, flags): from now on the engine rewrites every SDP of the call and frees the
+ * media when its dialog ends. On a request with an offer ports are taken at once.
+ * @param flags  shared... NULL: those given before
+ * @return 0, ERROR_LIMIT (no port, limits), ERROR_SYNTAX (SDP), ERROR_STATE (no INVITE dialog), ERROR_UNSUPPORTED
+ */
+int call_media_manage(struct response_context *context, struct message *message,
+                      const struct media_flags *flags);

@@ -1,0 +1,67 @@
+/*
+ * Changes to a received message: the bytes stay, a list of edits lies over them.
+ *
+ * A struct edits belongs to a message and may have a parent: what a branch changes lies over what
+ * the request's route changed. Reading (edits_header()) and printing (edits_print()) see the whole
+ * stack. Texts given to an edit are copied into the edits' own arena.
+ *
+ * An edit is: remove header i; replace the value of header i; insert a line before header i; append
+ * a line after the last header; replace the Request-URI; replace the body (Content-Length follows,
+ * and is the only header that changes by itself). Everything else is sent as it came.
+ */
+#pragma once
+
+#include "sip/message.h"
+#include "base/buffer.h"
+
+struct edits;
+
+/** A header as it will be sent. */
+struct header_view {
+    struct text name, value; /**< borrowed from message or edits */
+    enum header_kind kind;
+    uint32_t place;          /**< opaque position, for edits_remove(), edits_replace(), edits_header_next() */
+};
+
+/**
+ * @param message  shared
+ * @param parent   NULL, or edits of the same message that lie below; shared. It must not change
+ *                 while a child lives (a branch is made when the request's route has decided).
+ * @return 0 or ERROR_MEMORY; release with memory_release()
+ */
+int edits_create(struct edits **editsp, struct message *message, struct edits *parent);
+/** @return true when nothing is changed, parents included */
+bool edits_is_empty(const struct edits *edits);
+
+/* Reading what will be sent. */
+bool edits_header(const struct edits *edits, enum header_kind kind, struct text name,
+                  struct header_view *view);
+bool edits_header_next(const struct edits *edits, const struct header_view *from,
+                       struct header_view *view);
+/** Every header in order; start with *view zeroed. */
+bool edits_each(const struct edits *edits, struct header_view *view);
+struct text edits_request_uri(const struct edits *edits);
+struct text edits_body(const struct edits *edits);
+
+/* Changing it. All return 0 or ERROR_MEMORY; ERROR_SYNTAX when a text holds CR or LF. */
+int edits_set_request_uri(struct edits *edits, struct text uri);
+int edits_remove(struct edits *edits, const struct header_view *view);
+int edits_replace(struct edits *edits, const struct header_view *view, struct text value);
+int edits_insert_before(struct edits *edits, const struct header_view *view, struct text name,
+                        struct text value);
+/** Before the first header of @p kind, or before the first header of all. Via, Record-Route, Route go here. */
+int edits_prepend(struct edits *edits, enum header_kind kind, struct text name, struct text value);
+int edits_append(struct edits *edits, struct text name, struct text value);
+/** First of that name replaced, others of it removed; appended when there is none. */
+int edits_set(struct edits *edits, struct text name, struct text value);
+/** Remove every header of that name. @return number removed, or ERROR_MEMORY */
+int edits_remove_all(struct edits *edits, struct text name);
+/** Cut the first element off the first header of @p kind (comma-joined lists), removing an emptied header. */
+int edits_remove_first_element(struct edits *edits, enum header_kind kind);
+/** @param content_type  absent: keep. An empty @p body removes Content-Type. */
+int edits_set_body(struct edits *edits, struct text body, struct text content_type);
+
+/** Append the message as it is to be sent. Errors stay in @p out. */
+void edits_print(const struct edits *edits, struct buffer *out);
+/** Status line edits for responses: print a response with another status (best response rules). */
+int edits_set_status(struct edits *edits, unsigned status, struct text reason);

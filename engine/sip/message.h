@@ -1,0 +1,90 @@
+/*
+ * A SIP message: the received bytes and where everything lies in them (RFC 3261 s7).
+ *
+ * message_parse() makes one pass: start line, header lines (folding, compact forms), body. What is
+ * inside a header is parsed when somebody asks, once, by parse_osip.c into the message's arena. A
+ * message is never printed from its parts: it is forwarded as received bytes plus edits (edit.h).
+ */
+#pragma once
+
+#include "base/address.h"
+#include "base/arena.h"
+#include "base/settings.h"
+#include "sip/header.h"
+#include "sip/method.h"
+#include "sip/name_addr.h"
+#include "sip/uri.h"
+#include "sip/via.h"
+
+struct listener; /* transport/transport.h; here only carried */
+
+/** Where a message came from and where it arrived; filled by the transport. */
+struct message_source {
+    struct address peer;             /**< source address and port of the datagram or connection */
+    const struct listener *listener; /**< our socket that received it; borrowed from the transport */
+    uint64_t flow_id;                /**< connection; 0 for datagrams */
+    uint64_t received_us;            /**< loop_now_us() at arrival */
+};
+
+/** Fields are read-only outside engine/sip, except source. Counted: memory_ref(), memory_release(). */
+struct message {
+    struct text bytes;            /**< all received bytes; owned, in the arena */
+    struct message_source source;
+    bool is_request;
+    /* start line */
+    enum method method;           /**< of a request; of a response the one in CSeq */
+    struct text method_text;
+    struct text request_uri;      /**< requests */
+    uint16_t status;              /**< responses */
+    struct text reason;           /**< responses */
+    /* headers and body */
+    struct header *headers;       /**< in order of appearance */
+    uint16_t header_count;
+    uint16_t first[HEADER_KIND_COUNT]; /**< index + 1 of the first header of a kind; 0: none */
+    struct text body;             /**< Content-Length bytes, or all that is left */
+    struct text call_id;          /**< value of Call-ID */
+    uint32_t cseq_number;
+    struct arena arena;           /**< of everything parsed from this message; freed with it */
+    struct message_parsed *parsed; /**< cache of parse_osip.c */
+};
+
+/** Why message_parse() refused; the transport counts, and answers 400 where it can. */
+struct message_fault {
+    const char *reason; /**< static phrase for the 400 response; NULL when none is due */
+};
+
+/**
+ * Parse received bytes, which are copied.
+ * Checked at once: start line, header syntax, presence and syntax of Call-ID, CSeq (number, method
+ * equal to the request's) and top Via (present); limits.
+ * @param messagep  message, returned owned. Also made for a faulty request that can be answered 400
+ *                  (start line, Via, From, To, Call-ID, CSeq lines were found): then the return
+ *                  value is ERROR_SYNTAX and *messagep is not NULL.
+ * @param fault     filled on ERROR_SYNTAX
+ * @return 0, ERROR_SYNTAX, ERROR_LIMIT (message or headers too large), ERROR_MEMORY
+ */
+int message_parse(struct message **messagep, struct text bytes, const struct settings *settings,
+                  struct message_fault *fault);
+
+/** Call-ID value without parsing the rest, to find the owner worker; absent when there is none. */
+struct text message_peek_call_id(struct text bytes);
+
+/** @return first header of @p kind, returned borrowed, or NULL */
+const struct header *message_header(const struct message *message, enum header_kind kind);
+/** Next header of the same kind (and name) after @p header, or NULL. */
+const struct header *message_header_next(const struct message *message, const struct header *header);
+/** By any name, long or compact. */
+const struct header *message_header_named(const struct message *message, struct text name);
+
+/* Parsed on demand and kept; returned borrowed (life of the message), NULL when absent or malformed. */
+const struct via *message_via(struct message *message);            /**< topmost Via */
+const struct via *message_via_second(struct message *message);     /**< the one below, also when comma-joined */
+const struct name_addr *message_from(struct message *message);
+const struct name_addr *message_to(struct message *message);
+const struct name_addr *message_contact(struct message *message);  /**< first Contact; NULL for "*" */
+const struct uri *message_request_uri(struct message *message);
+/** Tag parameters; absent when there is none. */
+struct text message_from_tag(struct message *message);
+struct text message_to_tag(struct message *message);
+/** Max-Forwards; -1 absent, -2 malformed. */
+int message_max_forwards(const struct message *message);

@@ -1,0 +1,120 @@
+/*
+ * The transport layer (RFC 3261 s18) of one worker: receives on every listener, parses, fills in
+ * where a message came from, and sends.
+ *
+ * GLOSSARY
+ *   interface    name of a network side, "public"; one or more listeners
+ *   listener     one configured local address; immutable, shared by all workers, each of which has
+ *                its own socket on it (SO_REUSEPORT)
+ *   flow         one connection of a stream transport; {worker, id}. Datagrams have flow_id 0
+ *   destination  where a message is sent: listener, address, flow
+ *
+ * To add a transport protocol: implement struct transport_operations in a file of its own and list
+ * it in transport.c; nothing above this folder changes.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/counter.h"
+#include "base/log.h"
+#include "io/io.h"
+#include "sip/message.h"
+
+enum transport_kind { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_WS, TRANSPORT_WSS };
+/** @return "udp", lower case */
+const char *transport_kind_name(enum transport_kind kind);
+/** @return "UDP", as in Via */
+const char *transport_kind_via(enum transport_kind kind);
+/** Any case. @return 0 or ERROR_SYNTAX */
+int transport_kind_parse(enum transport_kind *kind, struct text name);
+bool transport_kind_is_reliable(enum transport_kind kind);
+/** 5060, or 5061 for TLS and WSS. */
+uint16_t transport_kind_port(enum transport_kind kind);
+
+#define INTERFACE_NAME_BYTES 32
+
+/** One `listen` entry. */
+struct listener {
+    uint16_t id;                          /**< index in the engine's list */
+    char interface[INTERFACE_NAME_BYTES]; /**< "public" */
+    enum transport_kind kind;
+    struct address local;                 /**< bound address and port */
+    char host[256];                       /**< what we write into Via and Record-Route: advertised or local; IPv6 in brackets */
+    uint16_t port;                        /**< the same */
+};
+
+/** Where a message goes. */
+struct destination {
+    const struct listener *listener; /**< our socket; borrowed from the engine's list */
+    struct address address;
+    uint64_t flow_id;                /**< 0 for datagrams */
+};
+
+struct transport;
+
+/** What the transport tells the floor above; all on the worker's thread. */
+struct transport_handlers {
+    /**
+     * Raw bytes arrived: is it this worker's call?
+     * @return true when they were handed over to the owner (or dropped); nothing else happens here
+     */
+    bool (*claim)(void *arg, const struct listener *listener, const struct address *peer,
+                  struct text bytes);
+    /** A parsed message of ours, source filled in; borrowed, take a reference to keep it. */
+    void (*message)(void *arg, struct message *message);
+    /** Something sent to @p address could not be delivered (ICMP); @p bytes as much as came back. */
+    void (*undeliverable)(void *arg, const struct address *address, struct text bytes);
+    void *arg;
+};
+
+struct transport_options {
+    struct io *io;
+    struct loop *loop;
+    const struct listener *listeners; /**< borrowed, outlives the transport */
+    size_t listener_count;
+    const struct settings *settings;  /**< borrowed */
+    struct counters *counters;        /**< borrowed */
+    struct log *log;                  /**< borrowed */
+    struct transport_handlers handlers;
+};
+
+/** Make it and bind every socket; nothing is received yet. @return 0, ERROR_IN_USE, ... ; *failed names the listener */
+int transport_create(struct transport **transportp, const struct transport_options *options,
+                     const struct listener **failed);
+/** Start receiving; on the loop's thread, after every worker has bound. */
+int transport_start(struct transport *transport);
+/** Close all sockets; on the loop's thread. */
+void transport_stop(struct transport *transport);
+
+/**
+ * Take bytes as if they had just arrived here: keepalives are answered, malformed messages dropped
+ * or answered 400, good ones go to handlers.message. Used for handed-over bytes.
+ */
+void transport_receive(struct transport *transport, const struct listener *listener,
+                       const struct address *peer, struct text bytes, uint64_t received_us);
+
+/** Send one message; leaves at the end of the batch, in order. @return 0, ERROR_TRANSPORT, ERROR_LIMIT (too long for a datagram) */
+int transport_send(struct transport *transport, const struct destination *destination,
+                   struct text bytes);
+/** Send what is queued; the worker's idle handler calls it. */
+void transport_flush(struct transport *transport);
+
+/** First listener of @p interface with @p kind and address family; NULL. @p interface absent: any. */
+const struct listener *transport_listener(const struct transport *transport, struct text interface,
+                                          enum transport_kind kind, int family);
+/** Listener by "udp:HOST:PORT" ($fs) or NULL. */
+const struct listener *transport_listener_by_socket(const struct transport *transport,
+                                                    struct text socket);
+/** Is this host and port one of ours (local or advertised)? port 0: the default of @p kind. */
+const struct listener *transport_own(const struct transport *transport, struct text host,
+                                     uint16_t port);
+/** The listener that the kernel's routing would use towards @p address; in the lab the one that shares its leading octets best. NULL without any of that family. */
+const struct listener *transport_listener_towards(struct transport *transport,
+                                                  const struct address *address,
+                                                  enum transport_kind kind);
+
+/** Where a response with this top Via goes (RFC 3261 s18.2.2, RFC 3581). @return 0 or ERROR_SYNTAX (a name: resolve it first) */
+int transport_response_destination(const struct via *via, const struct listener *listener,
+                                   struct destination *destination);
+/** Append `Via` value "SIP/2.0/UDP host:port;branch=...;rport". */
+void transport_print_via(struct buffer *out, const struct listener *listener, struct text branch);
