@@ -31,6 +31,8 @@
     XX(TRANSACTION_STRAY_ACK, "transaction.stray_ack", "ACKs that match nothing")                  \
     XX(DIALOG_CREATED, "dialog.created", "dialogs made")                                           \
     XX(DIALOG_LIMIT, "dialog.limit", "calls refused: limits.dialogs reached")                      \
+    XX(DIALOG_IDLE, "dialog.idle", "dialogs ended after limits.dialog_idle_s without a message")     \
+    XX(DIALOG_LEG_LIMIT, "dialog.leg_limit", "answering To tags that a dialog could not remember") \
     XX(ROUTE_LOOP, "route.loop", "requests refused as a loop (482) or by Max-Forwards (483)")      \
     XX(ROUTE_QUEUE_FULL, "route.queue_full", "messages of a waiting call beyond limits.call_queue") \
     XX(SCRIPT_ERROR, "script.error", "handler runs that ended with an error")                      \

@@ -18,6 +18,7 @@
     XX(limits, headers, 256, 16, 4096, "header lines of one message")                              \
     XX(limits, transactions, 200000, 1, 10000000, "live transactions of one worker")               \
     XX(limits, dialogs, 100000, 1, 10000000, "live dialogs of one worker")                         \
+    XX(limits, dialog_legs, 32, 1, 1024, "answering To tags that one dialog remembers")            \
     XX(limits, branches, 16, 1, 64, "branches of one request")                                     \
     XX(limits, max_forwards, 70, 1, 255, "Max-Forwards added where there is none")                 \
     XX(limits, max_breadth, 60, 1, 1000, "Max-Breadth added where there is none (RFC 5393)")       \

@@ -16,9 +16,9 @@ struct dialogs;
 struct dialog;
 
 enum dialog_state {
-    DIALOG_STARTING,   /**< INVITE relayed, no To tag seen */
-    DIALOG_EARLY,      /**< provisional response with To tag */
-    DIALOG_CONFIRMED,  /**< 2xx */
+    DIALOG_STARTING,  /**< INVITE relayed, no To tag seen */
+    DIALOG_EARLY,     /**< provisional response with To tag */
+    DIALOG_CONFIRMED, /**< 2xx */
     DIALOG_TERMINATED,
 };
 const char *dialog_state_name(enum dialog_state state);
@@ -60,7 +60,7 @@ void dialogs_stop(struct dialogs *dialogs);
 typedef void dialog_visit_handler(void *arg, struct dialog *dialog);
 void dialogs_for_each(struct dialogs *dialogs, dialog_visit_handler *visit, void *arg);
 
-/** Begin one for an out-of-dialog INVITE; found again when called twice for the same INVITE. @return 0, ERROR_LIMIT, ERROR_MEMORY; *dialogp returned borrowed, alive until it ends */
+/** Begin one for an out-of-dialog INVITE; found again when called twice for the same INVITE. @return 0, ERROR_LIMIT, ERROR_MEMORY, ERROR_CANCELLED (ended by the START handler); *dialogp returned borrowed, alive until it ends: who keeps it longer takes a reference */
 int dialog_create(struct dialog **dialogp, struct dialogs *dialogs, struct message *invite);
 /** The dialog of an in-dialog request or of a response: Call-ID and From tag, either direction. NULL. Returned borrowed. */
 struct dialog *dialog_find(struct dialogs *dialogs, struct message *message);
@@ -90,3 +90,16 @@ uint64_t dialog_started_ms(const struct dialog *dialog);
 uint64_t dialog_answered_ms(const struct dialog *dialog); /**< 0: not yet */
 /** True when @p message travels from the caller to a callee. */
 bool dialog_is_from_caller(const struct dialog *dialog, struct message *message);
+/** Tag of the callee's side in @p message, whichever way it goes: it names the leg. Borrowed from the message; absent when there is none yet. */
+struct text dialog_callee_tag(const struct dialog *dialog, struct message *message);
+
+/* Legs: one per To tag that answered. */
+/** EARLY, CONFIRMED or TERMINATED; STARTING for a tag that never answered. */
+enum dialog_state dialog_leg_state(const struct dialog *dialog, struct text callee_tag);
+/** How many legs are in @p state. */
+size_t dialog_leg_count(const struct dialog *dialog, enum dialog_state state);
+typedef void dialog_leg_handler(void *arg, struct text callee_tag, enum dialog_state state);
+/** In order of their first response. */
+void dialog_for_each_leg(const struct dialog *dialog, dialog_leg_handler *visit, void *arg);
+/** What it takes, legs and texts included, without what hangs on it. */
+size_t dialog_memory_bytes(const struct dialog *dialog);

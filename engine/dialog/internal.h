@@ -1,0 +1,44 @@
+/* What dialog.c and dialogs.c share; for this folder only. */
+#pragma once
+
+#include "dialog/dialog.h"
+#include "dialog/leg.h"
+
+/** The dialogs of one worker; counted. */
+struct dialogs {
+    struct dialogs_options options;
+    struct hash_table
+        by_caller;   /**< Call-ID and caller's tag -> dialog; holds one reference each */
+    struct list all; /**< the same dialogs, oldest first */
+};
+
+/** Texts kept, one after the other, in the dialog's own allocation. */
+enum dialog_text {
+    DIALOG_TEXT_CALL_ID,
+    DIALOG_TEXT_CALLER_TAG,
+    DIALOG_TEXT_FROM,
+    DIALOG_TEXT_TO,
+    DIALOG_TEXT_COUNT
+};
+
+/** Counted; the table's reference lives until the dialog ends. */
+struct dialog {
+    struct hash_link by_caller;
+    struct link all;
+    struct dialogs *dialogs; /**< holder, borrowed; not to be used once TERMINATED */
+    struct timer idle;       /**< limits.dialog_idle_s without a message */
+    void *attachments[DIALOG_ATTACHMENT_COUNT]; /**< counted, shared */
+    uint64_t started_ms, answered_ms;           /**< loop_now_ms() */
+    struct dialog_legs legs;                    /**< owned */
+    uint32_t text_bytes[DIALOG_TEXT_COUNT];
+    uint8_t state; /**< enum dialog_state; only grows */
+    uint8_t end;   /**< enum dialog_end once TERMINATED */
+    char texts[];
+};
+
+/** Make one that is in no table and has no timer yet. @return NULL without memory; returned owned */
+struct dialog *dialog_new(struct dialogs *dialogs, struct message *invite);
+/** (Re)start the idle timer. */
+void dialog_touch(struct dialog *dialog);
+/** Tell the user, if there is one. */
+void dialog_tell(struct dialog *dialog, enum dialog_event event, struct message *message);
