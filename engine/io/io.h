@@ -47,7 +47,7 @@ struct loop_handlers {
 /** @param name  shown as thread name. @return 0 or ERROR_MEMORY, ERROR_TRANSPORT */
 int loop_create(struct loop **loopp, struct io *io, const char *name);
 void loop_set_handlers(struct loop *loop, const struct loop_handlers *handlers);
-/** Start the loop on a thread of its own; in the lab it is stepped by lab_step(). @return 0 or ERROR_MEMORY */
+/** Start the loop on a thread of its own; lab_step() steps it in the lab. @return 0 or ERROR_MEMORY */
 int loop_start(struct loop *loop);
 /** Run the loop on the calling thread until loop_stop(); in the lab an error. @return 0 or ERROR_STATE */
 int loop_run(struct loop *loop);
@@ -75,7 +75,8 @@ struct datagram {
 };
 
 /** One batch: @p count >= 1. */
-typedef void udp_receive_handler(void *arg, struct udp *udp, const struct datagram *v, size_t count);
+typedef void udp_receive_handler(void *arg, struct udp *udp, const struct datagram *v,
+                                 size_t count);
 /**
  * A datagram sent earlier met an ICMP error.
  * @param destination  where it was sent
@@ -85,12 +86,12 @@ typedef void udp_error_handler(void *arg, struct udp *udp, const struct address 
                                struct text bytes);
 
 struct udp_options {
-    bool share_port;           /**< SO_REUSEPORT: several sockets of ours on one address */
-    bool report_errors;        /**< ICMP errors reach the error handler (IP_RECVERR) */
-    unsigned dscp;             /**< 0-63 */
-    unsigned receive_bytes;    /**< SO_RCVBUF, 0 leaves the kernel's default */
-    unsigned datagram_bytes;   /**< longest datagram to expect; longer ones are cut. 0: 65535 */
-    unsigned batch;            /**< datagrams read per system call, 0: 1 */
+    bool share_port;         /**< SO_REUSEPORT: several sockets of ours on one address */
+    bool report_errors;      /**< ICMP errors of RFC 3261 s18.4 reach the error handler */
+    unsigned dscp;           /**< 0-63 */
+    unsigned receive_bytes;  /**< SO_RCVBUF, 0 leaves the kernel's default */
+    unsigned datagram_bytes; /**< longest datagram to expect; longer ones are cut. 0: 65535 */
+    unsigned batch;          /**< datagrams read per system call, 0: 1 */
 };
 
 /**
@@ -119,7 +120,12 @@ void udp_flush(struct udp *udp);
 const struct address *udp_local(const struct udp *udp);
 /** Datagrams that the kernel dropped because the socket's buffer was full. */
 uint64_t udp_kernel_drops(const struct udp *udp);
-/** Stop and close; on the loop's thread once started. Accepts NULL. Never call it for an unstarted socket while a loop uses it. */
+/** Datagrams that the kernel refused to send, queued ones included; on the loop's thread. */
+uint64_t udp_send_failures(const struct udp *udp);
+/**
+ * Stop and close, from inside its own handlers too; on the loop's thread once started, or after
+ * loop_join(). Its address is free when this returns. Accepts NULL.
+ */
 void udp_close(struct udp *udp);
 
 /* ---- names ---- */
@@ -145,7 +151,8 @@ struct resolve_record {
 typedef void resolve_handler(void *arg, int error, const struct resolve_record *v, size_t count);
 /**
  * Ask for one name and type; the answer comes later on the loop's thread, never during the call.
- * Caching and RFC 3263 order are transport/resolve.c's work.
+ * Caching and RFC 3263 order are transport/resolve.c's work. A loop that is released drops its open
+ * questions: their handlers are not called.
  * @return 0 or ERROR_MEMORY, ERROR_LIMIT; the handler is then not called
  */
 int loop_resolve(struct loop *loop, struct text name, enum resolve_type type, uint32_t timeout_ms,

@@ -1,0 +1,113 @@
+/* The real world's structs, shared by its files. Private to engine/io/uv*.c. */
+#pragma once
+
+#include "io/world.h"
+
+#include "base/list.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#define UDP_BATCH_MAX    64 /* datagrams per recvmmsg or sendmmsg */
+#define UDP_BATCH_ROUNDS 4  /* batches per wake-up of one socket, then the others have their turn */
+
+/** The real world. */
+struct real_io {
+    struct io base;
+    pthread_mutex_t lock;
+    struct list shared_ports; /**< addresses that sockets of ours share; under lock */
+};
+
+/** One address bound with SO_REUSEPORT by @p count sockets of ours. */
+struct shared_port {
+    struct link link;
+    struct address address;
+    unsigned count;
+    struct real_io *io; /**< borrowed */
+};
+
+/** Where datagrams land; one per loop, as large as its hungriest socket needs. */
+struct receive_area {
+    struct receive_area *older; /**< outgrown, kept to the end of the batch; owned */
+    size_t size_bytes;
+    unsigned slots;      /**< laid out now */
+    size_t stride_bytes; /**< from slot to slot now */
+    struct mmsghdr messages[UDP_BATCH_MAX];
+    struct iovec vectors[UDP_BATCH_MAX];
+    struct address sources[UDP_BATCH_MAX];
+    struct datagram datagrams[UDP_BATCH_MAX];
+    char bytes[];
+};
+
+struct resolver;
+
+/** One libuv loop and its thread. */
+struct real_loop {
+    struct loop base;
+    uv_loop_t uv;
+    uv_async_t async;     /**< ends a sleep */
+    uv_timer_t timer;     /**< ends a sleep in time for the wheel */
+    uv_prepare_t prepare; /**< end of batch */
+    bool is_open;         /**< uv is initialised */
+    bool is_threaded;     /**< started and not joined yet */
+    bool clock_is_stale;  /**< the next callback begins a batch */
+    uint64_t armed_ms;    /**< when timer fires, UINT64_MAX when it does not */
+    _Atomic bool wake_is_pending;
+    _Atomic bool may_sleep; /**< a wake-up needs the async */
+    _Atomic bool is_stopping;
+    pthread_t thread;
+    char name[16];             /**< as the kernel takes it */
+    struct receive_area *area; /**< owned, NULL until a socket starts */
+    struct resolver *resolver; /**< owned, NULL until a name is asked for */
+};
+
+struct send_queue;
+
+/** One datagram socket. Thousands exist: keep it small. */
+struct real_udp {
+    struct udp base;
+    uv_poll_t poll; /**< alive while base.loop is set */
+    int fd;         /**< -1 once closed */
+    uint32_t datagram_bytes;
+    uint16_t batch;
+    bool reports_errors;
+    struct shared_port *shared; /**< counted in, or NULL */
+    struct send_queue *queue;   /**< owned, NULL until something is queued */
+    uint64_t send_failures;
+};
+_Static_assert(sizeof(struct real_udp) <= 300, "four of these per call");
+
+extern const struct world real_world;
+
+/** Begin a batch, if none is under way: read the clock, run timers that are due. */
+void real_loop_enter(struct real_loop *loop);
+/** Have slots for @p slots datagrams of @p bytes. @return 0 or ERROR_MEMORY */
+int receive_area_reserve(struct receive_area **areap, unsigned slots, uint32_t bytes);
+/** Free areas that were outgrown during the batch. */
+void receive_area_trim(struct receive_area *area);
+/** Accepts NULL. */
+void receive_area_release(struct receive_area *area);
+/** Read what @p udp has and give it to its handler. */
+void real_udp_receive(struct real_udp *udp, struct receive_area *area);
+/** Read the socket's ICMP errors and give them to its handler. */
+void real_udp_read_errors(struct real_udp *udp, struct receive_area *area);
+
+int real_udp_open(struct udp **udpp, struct io *io, const struct address *local,
+                  const struct udp_options *options);
+int real_udp_start(struct udp *udp, struct loop *loop);
+int real_udp_send(struct udp *udp, const struct address *destination, struct text bytes);
+int real_udp_queue(struct udp *udp, const struct address *destination, struct text bytes);
+void real_udp_flush(struct udp *udp);
+uint64_t real_udp_kernel_drops(const struct udp *udp);
+uint64_t real_udp_send_failures(const struct udp *udp);
+void real_udp_close(struct udp *udp);
+/** Forget what is queued. Accepts NULL. */
+void send_queue_release(struct send_queue *queue);
+
+int real_loop_resolve(struct loop *loop, struct text name, enum resolve_type type,
+                      uint32_t timeout_ms, resolve_handler *handler, void *arg);
+/** Drop all questions without an answer and close the resolver's sockets. Accepts NULL. */
+void resolver_release(struct resolver *resolver);
