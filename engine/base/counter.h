@@ -16,6 +16,7 @@
     XX(SIP_KEEPALIVE, "sip.keepalive", "CRLF and STUN-less keepalives received")                   \
     XX(SIP_TOO_LARGE, "sip.too_large", "messages beyond limits.message_bytes, dropped")            \
     XX(SIP_MALFORMED, "sip.malformed", "messages without usable start line or headers, dropped")   \
+    XX(SIP_FOREIGN_VIA, "sip.foreign_via", "responses whose top Via is not ours, dropped")         \
     XX(SIP_INSANE, "sip.insane", "requests refused by the sanity check")                           \
     XX(SIP_HANDED_OVER, "sip.handed_over", "messages given to the worker that owns their call")    \
     XX(SIP_MAILBOX_FULL, "sip.mailbox_full", "messages dropped because that worker's mailbox was full") \
@@ -52,7 +53,8 @@
     XX(MEDIA_SEND_FAILED, "media.send_failed", "packets that the kernel refused to send")          \
     XX(MEDIA_TIMEOUT, "media.timeout", "calls whose media stopped")                                \
     XX(RESOLVE_QUERY, "resolve.query", "DNS queries sent")                                         \
-    XX(RESOLVE_FAILED, "resolve.failed", "names that did not resolve")
+    XX(RESOLVE_FAILED, "resolve.failed", "names that did not resolve")                             \
+    XX(RESOLVE_CACHE_FULL, "resolve.cache_full", "names forgotten or refused: resolve.cache reached")
 
 enum counter {
 #define XX(name, text, help) COUNTER_##name,

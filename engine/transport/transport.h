@@ -38,16 +38,17 @@ struct listener {
     uint16_t id;                          /**< index in the engine's list */
     char interface[INTERFACE_NAME_BYTES]; /**< "public" */
     enum transport_kind kind;
-    struct address local;                 /**< bound address and port */
-    char host[256];                       /**< what we write into Via and Record-Route: advertised or local; IPv6 in brackets */
-    uint16_t port;                        /**< the same */
+    struct address local; /**< bound address and port */
+    char host
+        [256]; /**< what we write into Via and Record-Route: advertised or local; IPv6 in brackets */
+    uint16_t port; /**< the same */
 };
 
 /** Where a message goes. */
 struct destination {
     const struct listener *listener; /**< our socket; borrowed from the engine's list */
     struct address address;
-    uint64_t flow_id;                /**< 0 for datagrams */
+    uint64_t flow_id; /**< 0 for datagrams */
 };
 
 struct transport;
@@ -55,7 +56,7 @@ struct transport;
 /** What the transport tells the floor above; all on the worker's thread. */
 struct transport_handlers {
     /**
-     * Raw bytes arrived: is it this worker's call?
+     * Raw bytes arrived on a socket: is it this worker's call? NULL: every call is.
      * @return true when they were handed over to the owner (or dropped); nothing else happens here
      */
     bool (*claim)(void *arg, const struct listener *listener, const struct address *peer,
@@ -72,15 +73,23 @@ struct transport_options {
     struct loop *loop;
     const struct listener *listeners; /**< borrowed, outlives the transport */
     size_t listener_count;
-    const struct settings *settings;  /**< borrowed */
-    struct counters *counters;        /**< borrowed */
-    struct log *log;                  /**< borrowed */
+    const struct settings *settings; /**< borrowed */
+    struct counters *counters;       /**< borrowed */
+    struct log *log;                 /**< borrowed */
     struct transport_handlers handlers;
 };
 
 /** Make it and bind every socket; nothing is received yet. @return 0, ERROR_IN_USE, ... ; *failed names the listener */
 int transport_create(struct transport **transportp, const struct transport_options *options,
                      const struct listener **failed);
+/**
+ * Try each address without sharing it: SO_REUSEPORT would bind silently beside another process.
+ * To be called once, before any worker binds.
+ * @param failed  the listener that could not be bound
+ * @return 0, ERROR_IN_USE, ERROR_ARGUMENT (not an address of this machine), ERROR_UNSUPPORTED ...
+ */
+int transport_probe(struct io *io, const struct listener *listeners, size_t count,
+                    const struct listener **failed);
 /** Start receiving; on the loop's thread, after every worker has bound. */
 int transport_start(struct transport *transport);
 /** Close all sockets; on the loop's thread. */
@@ -105,7 +114,7 @@ const struct listener *transport_listener(const struct transport *transport, str
 /** Listener by "udp:HOST:PORT" ($fs) or NULL. */
 const struct listener *transport_listener_by_socket(const struct transport *transport,
                                                     struct text socket);
-/** Is this host and port one of ours (local or advertised)? port 0: the default of @p kind. */
+/** Is this host and port one of ours (local or advertised)? port 0: the default of each listener's kind. */
 const struct listener *transport_own(const struct transport *transport, struct text host,
                                      uint16_t port);
 /** The listener that the kernel's routing would use towards @p address; in the lab the one that shares its leading octets best. NULL without any of that family. */
@@ -116,5 +125,19 @@ const struct listener *transport_listener_towards(struct transport *transport,
 /** Where a response with this top Via goes (RFC 3261 s18.2.2, RFC 3581). @return 0 or ERROR_SYNTAX (a name: resolve it first) */
 int transport_response_destination(const struct via *via, const struct listener *listener,
                                    struct destination *destination);
+/** Where responses to a request that we received go: by its top Via and where it came from. */
+void transport_reply_destination(struct message *request, struct destination *destination);
+/**
+ * Answer a request statelessly (RFC 3261 s8.2.7): printed by response_print(), sent at once. A To
+ * tag is derived from the request when the options have none, so that retransmissions get the same
+ * and the ACK is known by transport_is_own_ack(). ACK itself is never answered.
+ * @return 0, ERROR_STATE (ACK), ERROR_MEMORY, ERROR_TRANSPORT
+ */
+struct response_options;
+int transport_reply(struct transport *transport, struct message *request,
+                    const struct response_options *options);
+/** Does this ACK answer a response of transport_reply()? It ends here then. */
+bool transport_is_own_ack(const struct transport *transport, struct message *ack);
+
 /** Append `Via` value "SIP/2.0/UDP host:port;branch=...;rport". */
 void transport_print_via(struct buffer *out, const struct listener *listener, struct text branch);

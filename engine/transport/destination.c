@@ -1,0 +1,61 @@
+/* Where responses go (RFC 3261 s18.2.2, RFC 3581 s4), and the Via that brings them back to us. */
+#include "base/error.h"
+#include "sip/uri.h"
+#include "transport/transport.h"
+
+static uint16_t sent_by_port(const struct via *via, const struct listener *listener)
+{
+    return via->port ? via->port : transport_kind_port(listener->kind);
+}
+
+/* maddr names where to answer; only a number is honoured, a name would have to be resolved. */
+static bool has_maddr(const struct via *via, struct address *address)
+{
+    struct text maddr =
+        text_is_set(via->params) ? param_find(via->params, TEXT("maddr")) : TEXT_NONE;
+    return maddr.n && !address_parse_host(address, maddr);
+}
+
+int transport_response_destination(const struct via *via, const struct listener *listener,
+                                   struct destination *destination)
+{
+    *destination = (struct destination){.listener = listener};
+    uint16_t port = sent_by_port(via, listener);
+    if (!has_maddr(via, &destination->address)) {
+        struct text host = via->received.n ? via->received : via->host;
+        int error = address_parse_host(&destination->address, host);
+        if (error)
+            return error;
+        if (via->has_rport && via->rport)
+            port = via->rport;
+    }
+    address_set_port(&destination->address, port);
+    return 0;
+}
+
+void transport_reply_destination(struct message *request, struct destination *destination)
+{
+    const struct message_source *source = &request->source;
+    const struct via *via = message_via(request);
+    *destination = (struct destination){
+        .listener = source->listener, .address = source->peer, .flow_id = source->flow_id};
+    if (!via || via->has_rport || transport_kind_is_reliable(source->listener->kind))
+        return;
+    struct address maddr;
+    if (has_maddr(via, &maddr) && maddr.sa.sa_family == source->peer.sa.sa_family)
+        destination->address = maddr;
+    address_set_port(&destination->address, sent_by_port(via, source->listener));
+}
+
+void transport_print_via(struct buffer *out, const struct listener *listener, struct text branch)
+{
+    buffer_append(out, TEXT("SIP/2.0/"));
+    buffer_append(out, text_of(transport_kind_via(listener->kind)));
+    buffer_append_char(out, ' ');
+    buffer_append(out, text_of(listener->host));
+    buffer_append_char(out, ':');
+    buffer_append_u64(out, listener->port);
+    buffer_append(out, TEXT(";branch="));
+    buffer_append(out, branch);
+    buffer_append(out, TEXT(";rport"));
+}

@@ -1,0 +1,124 @@
+/* Finding one of our listeners: by interface, socket name, host and port, or nearness. */
+#include "base/error.h"
+#include "transport/operations.h"
+
+static const struct listener *listeners(const struct transport *transport, size_t *count)
+{
+    *count = transport->options.listener_count;
+    return transport->options.listeners;
+}
+
+const struct listener *transport_listener(const struct transport *transport, struct text interface,
+                                          enum transport_kind kind, int family)
+{
+    size_t count;
+    const struct listener *v = listeners(transport, &count);
+    for (size_t i = 0; i < count; i++)
+        if (v[i].kind == kind && v[i].local.sa.sa_family == family &&
+            (!text_is_set(interface) || text_equal(interface, text_of(v[i].interface))))
+            return &v[i];
+    return NULL;
+}
+
+/* Local or advertised host; IPv6 may be written in many ways, so it is compared as an address. */
+static bool has_host(const struct transport *transport, const struct listener *listener,
+                     struct text host)
+{
+    const struct endpoint *endpoint = &transport->endpoints[listener->id];
+    struct address address;
+    if (text_equal(host, endpoint->local_host) || text_equal_nocase(host, text_of(listener->host)))
+        return true;
+    return text_find(host, ':') && !address_parse_host(&address, host) &&
+           address_equal_host(&address, &listener->local);
+}
+
+static bool has_port(const struct listener *listener, uint16_t port)
+{
+    if (!port)
+        port = transport_kind_port(listener->kind);
+    return port == listener->port || port == address_port(&listener->local);
+}
+
+const struct listener *transport_own(const struct transport *transport, struct text host,
+                                     uint16_t port)
+{
+    size_t count;
+    const struct listener *v = listeners(transport, &count);
+    for (size_t i = 0; i < count; i++)
+        if (has_port(&v[i], port) && has_host(transport, &v[i], host))
+            return &v[i];
+    return NULL;
+}
+
+/* Cut ":port" off the end of "host:port" or "[v6]:port". @return 0 or ERROR_SYNTAX */
+static int split_port(struct text *host, uint16_t *port)
+{
+    size_t i = host->n;
+    while (i && host->p[i - 1] >= '0' && host->p[i - 1] <= '9')
+        i--;
+    *port = 0;
+    if (!i || host->p[i - 1] != ':')
+        return 0;
+    uint32_t number;
+    if (text_to_u32((struct text){host->p + i, host->n - i}, &number) || number > 65535)
+        return ERROR_SYNTAX;
+    host->n = i - 1;
+    *port = (uint16_t)number;
+    return 0;
+}
+
+const struct listener *transport_listener_by_socket(const struct transport *transport,
+                                                    struct text socket)
+{
+    struct text host = socket;
+    enum transport_kind kind;
+    uint16_t port;
+    if (transport_kind_parse(&kind, text_split(&host, ':')) || split_port(&host, &port))
+        return NULL;
+    size_t count;
+    const struct listener *v = listeners(transport, &count);
+    for (size_t i = 0; i < count; i++)
+        if (v[i].kind == kind && has_port(&v[i], port) && has_host(transport, &v[i], host))
+            return &v[i];
+    return NULL;
+}
+
+static struct text raw_host(const struct address *address)
+{
+    if (address_is_ipv6(address))
+        return (struct text){(const char *)&address->in6.sin6_addr, sizeof(struct in6_addr)};
+    return (struct text){(const char *)&address->in.sin_addr, sizeof(struct in_addr)};
+}
+
+static unsigned common_bits(const struct address *a, const struct address *b)
+{
+    struct text x = raw_host(a), y = raw_host(b);
+    unsigned bits = 0;
+    for (size_t i = 0; i < x.n; i++) {
+        unsigned char difference = (unsigned char)(x.p[i] ^ y.p[i]);
+        if (difference)
+            return bits + (unsigned)__builtin_clz(difference) - 24;
+        bits += 8;
+    }
+    return bits;
+}
+
+const struct listener *transport_listener_towards(struct transport *transport,
+                                                  const struct address *address,
+                                                  enum transport_kind kind)
+{
+    const struct listener *best = NULL;
+    unsigned best_bits = 0;
+    size_t count;
+    const struct listener *v = listeners(transport, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (v[i].kind != kind || v[i].local.sa.sa_family != address->sa.sa_family)
+            continue;
+        unsigned bits = common_bits(&v[i].local, address);
+        if (!best || bits > best_bits) {
+            best = &v[i];
+            best_bits = bits;
+        }
+    }
+    return best;
+}

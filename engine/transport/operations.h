@@ -1,0 +1,53 @@
+/*
+ * Private to this folder: what a transport protocol implements, and what it calls.
+ *
+ * A protocol has one state per listener and worker (a UDP socket; a TCP listening socket with its
+ * connections). Flows of a stream protocol are numbered by that state; destination.flow_id carries
+ * the number back to send().
+ */
+#pragma once
+
+#include "base/hash.h"
+#include "transport/transport.h"
+
+/** One protocol; tables are static, one per file. */
+struct transport_operations {
+    enum transport_kind kind;
+    /** Bind; any thread. @return 0, ERROR_IN_USE ...; *statep returned owned, ended by close() */
+    int (*open)(void **statep, struct transport *transport, const struct listener *listener);
+    /** Begin to receive; on the loop's thread. */
+    int (*start)(void *state, struct loop *loop);
+    /**
+     * Queue one message; stream protocols connect when flow_id is 0. What could not be sent is
+     * counted here (COUNTER_SIP_SEND_FAILED).
+     * @return 0, ERROR_TRANSPORT, ERROR_LIMIT
+     */
+    int (*send)(void *state, const struct destination *destination, struct text bytes);
+    /** Send what is queued. */
+    void (*flush)(void *state);
+    /** Stop and free; on the loop's thread once started. */
+    void (*close)(void *state);
+    /** Try to bind without sharing. @return as open() */
+    int (*probe)(struct io *io, const struct listener *listener);
+};
+extern const struct transport_operations transport_udp;
+
+/** One listener of this worker. */
+struct endpoint {
+    const struct transport_operations *operations;
+    void *state;            /**< owned, NULL when not open */
+    struct text local_host; /**< local address as in a URI; lies in the next field */
+    char local_host_bytes[ADDRESS_TEXT_BYTES];
+};
+
+struct transport {
+    struct transport_options options;
+    struct hash_key tag_key;    /**< of To tags in stateless responses */
+    struct buffer print;        /**< scratch for those responses */
+    struct endpoint *endpoints; /**< one per listener, same index; owned */
+};
+
+/** A message's bytes arrived on a socket of @p listener: keepalive, owner check, then the rest. */
+void transport_arrived(struct transport *transport, const struct listener *listener,
+                       const struct address *peer, uint64_t flow_id, struct text bytes,
+                       uint64_t received_us);

@@ -1,0 +1,97 @@
+/*
+ * From bytes to a message: keepalives end here, malformed messages are dropped or answered 400,
+ * responses that are not ours are dropped (RFC 3261 s18.1.2), everything else goes up.
+ */
+#include "base/error.h"
+#include "base/memory.h"
+#include "sip/response.h"
+#include "transport/operations.h"
+
+static const struct text ping = TEXT("\r\n\r\n"), pong = TEXT("\r\n");
+
+/* Bytes that some clients send to keep a NAT binding open: CR, LF, NUL, blanks. */
+static struct text skip_filler(struct text bytes)
+{
+    while (bytes.n &&
+           (bytes.p[0] == '\r' || bytes.p[0] == '\n' || bytes.p[0] == '\0' || bytes.p[0] == ' ')) {
+        bytes.p++;
+        bytes.n--;
+    }
+    return bytes;
+}
+
+/* RFC 5626 s4.4.1: a double CRLF is a ping, a single one is the pong. */
+static void on_keepalive(struct transport *transport, const struct destination *source,
+                         struct text bytes)
+{
+    counter_count(transport->options.counters, COUNTER_SIP_KEEPALIVE);
+    if (text_starts_with(bytes, ping))
+        transport_send(transport, source, pong);
+}
+
+static void on_faulty(struct transport *transport, struct message *message, const char *reason)
+{
+    counter_count(transport->options.counters, COUNTER_SIP_MALFORMED);
+    if (!message || !message->is_request || !reason)
+        return;
+    transport_reply(transport, message,
+                    &(struct response_options){.status = 400, .reason = text_of(reason)});
+}
+
+static bool is_for_us(struct transport *transport, struct message *response)
+{
+    const struct via *via = message_via(response);
+    if (via && transport_own(transport, via->host, via->port))
+        return true;
+    counter_count(transport->options.counters, COUNTER_SIP_FOREIGN_VIA);
+    return false;
+}
+
+static void receive_from(struct transport *transport, const struct destination *source,
+                         struct text bytes, uint64_t received_us)
+{
+    const struct transport_options *options = &transport->options;
+    struct text rest = skip_filler(bytes);
+    if (!rest.n) {
+        on_keepalive(transport, source, bytes);
+        return;
+    }
+    struct message *message = NULL;
+    struct message_fault fault = {0};
+    int error = message_parse(&message, rest, options->settings, &fault);
+    if (error == ERROR_LIMIT)
+        counter_count(options->counters, COUNTER_SIP_TOO_LARGE);
+    if (message)
+        message->source = (struct message_source){.peer = source->address,
+                                                  .listener = source->listener,
+                                                  .flow_id = source->flow_id,
+                                                  .received_us = received_us};
+    if (error == ERROR_SYNTAX)
+        on_faulty(transport, message, fault.reason);
+    else if (!error && !message_via(message))
+        on_faulty(transport, message, NULL); /* nowhere to answer to */
+    else if (!error && (message->is_request || is_for_us(transport, message)))
+        options->handlers.message(options->handlers.arg, message);
+    memory_release(message);
+}
+
+void transport_receive(struct transport *transport, const struct listener *listener,
+                       const struct address *peer, struct text bytes, uint64_t received_us)
+{
+    const struct destination source = {listener, *peer, 0};
+    receive_from(transport, &source, bytes, received_us);
+}
+
+void transport_arrived(struct transport *transport, const struct listener *listener,
+                       const struct address *peer, uint64_t flow_id, struct text bytes,
+                       uint64_t received_us)
+{
+    const struct transport_handlers *handlers = &transport->options.handlers;
+    const struct destination source = {listener, *peer, flow_id};
+    if (skip_filler(bytes).n) {
+        counter_count(transport->options.counters, COUNTER_SIP_RECEIVED);
+        if (handlers->claim && handlers->claim(handlers->arg, listener, peer, bytes))
+            return;
+    }
+    receive_from(transport, &source, bytes, received_us);
+}

@@ -1,0 +1,129 @@
+/* A worker's sockets: made, started, sent through, stopped. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "transport/operations.h"
+
+/* The protocols that are built. */
+static const struct transport_operations *const protocols[] = {&transport_udp};
+
+static const struct transport_operations *operations_of(enum transport_kind kind)
+{
+    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
+        if (protocols[i]->kind == kind)
+            return protocols[i];
+    return NULL;
+}
+
+static void transport_destroy(void *object)
+{
+    struct transport *transport = object;
+    transport_stop(transport);
+    memory_free_raw(transport->endpoints);
+    buffer_release(&transport->print);
+}
+
+static int open_endpoint(struct transport *transport, const struct listener *listener)
+{
+    struct endpoint *endpoint = &transport->endpoints[listener->id];
+    endpoint->operations = operations_of(listener->kind);
+    endpoint->local_host = address_print_uri_host(&listener->local, endpoint->local_host_bytes);
+    if (!endpoint->operations)
+        return ERROR_UNSUPPORTED;
+    return endpoint->operations->open(&endpoint->state, transport, listener);
+}
+
+int transport_create(struct transport **transportp, const struct transport_options *options,
+                     const struct listener **failed)
+{
+    size_t size_bytes = options->listener_count * sizeof(struct endpoint);
+    struct transport *transport = memory_alloc(sizeof *transport, transport_destroy);
+    *failed = NULL;
+    if (!transport)
+        return ERROR_MEMORY;
+    int error = ERROR_MEMORY;
+    transport->options = *options;
+    transport->endpoints = memory_raw(size_bytes);
+    if (!transport->endpoints)
+        goto out;
+    memset(transport->endpoints, 0, size_bytes);
+    struct random random;
+    io_seed_random(options->io, &random);
+    transport->tag_key = (struct hash_key){random_u64(&random), random_u64(&random)};
+    for (size_t i = 0; i < options->listener_count; i++) {
+        error = engine_check(options->listeners[i].id == i)
+                    ? open_endpoint(transport, &options->listeners[i])
+                    : ERROR_ARGUMENT;
+        if (error) {
+            *failed = &options->listeners[i];
+            goto out;
+        }
+    }
+    error = 0;
+out:
+    if (error)
+        memory_release(transport);
+    else
+        *transportp = transport;
+    return error;
+}
+
+int transport_probe(struct io *io, const struct listener *listeners, size_t count,
+                    const struct listener **failed)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct transport_operations *operations = operations_of(listeners[i].kind);
+        int error = operations ? operations->probe(io, &listeners[i]) : ERROR_UNSUPPORTED;
+        if (error) {
+            *failed = &listeners[i];
+            return error;
+        }
+    }
+    *failed = NULL;
+    return 0;
+}
+
+int transport_start(struct transport *transport)
+{
+    for (size_t i = 0; i < transport->options.listener_count; i++) {
+        struct endpoint *endpoint = &transport->endpoints[i];
+        int error = endpoint->operations->start(endpoint->state, transport->options.loop);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+void transport_stop(struct transport *transport)
+{
+    for (size_t i = 0; transport->endpoints && i < transport->options.listener_count; i++) {
+        struct endpoint *endpoint = &transport->endpoints[i];
+        void *state = endpoint->state;
+        endpoint->state = NULL;
+        if (state)
+            endpoint->operations->close(state);
+    }
+}
+
+int transport_send(struct transport *transport, const struct destination *destination,
+                   struct text bytes)
+{
+    struct counters *counters = transport->options.counters;
+    struct endpoint *endpoint = &transport->endpoints[destination->listener->id];
+    if (!endpoint->state) { /* stopped; failures of an open one are counted by its protocol */
+        counter_count(counters, COUNTER_SIP_SEND_FAILED);
+        return ERROR_TRANSPORT;
+    }
+    int error = endpoint->operations->send(endpoint->state, destination, bytes);
+    if (!error)
+        counter_count(counters, COUNTER_SIP_SENT);
+    return error;
+}
+
+void transport_flush(struct transport *transport)
+{
+    for (size_t i = 0; i < transport->options.listener_count; i++) {
+        struct endpoint *endpoint = &transport->endpoints[i];
+        if (endpoint->state)
+            endpoint->operations->flush(endpoint->state);
+    }
+}
