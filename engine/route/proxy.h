@@ -44,6 +44,7 @@ struct route_run {
     struct branch *branch;            /**< BRANCH, REPLY */
     struct message *reply;            /**< REPLY, FAILURE; borrowed */
     bool reply_is_local;              /**< made by us: 408, 503 */
+    bool *drop_reply;                 /**< REPLY: reply:drop() sets it (provisional ones only) */
     struct edits *edits;              /**< what msg:set_header and its kin change; borrowed */
     /** To be called once when run() returned ROUTE_WAITING. @p error 0 or ERROR_SCRIPT */
     void (*done)(void *arg, int error);
@@ -118,7 +119,8 @@ void context_set_send_listener(struct response_context *context, const struct li
 uint32_t *context_flags(struct response_context *context);
 /** The dispatcher's choice; shared, NULL clears. */
 struct dispatcher_choice *context_dispatcher_choice(const struct response_context *context);
-void context_set_dispatcher_choice(struct response_context *context, struct dispatcher_choice *choice);
+void context_set_dispatcher_choice(struct response_context *context,
+                                   struct dispatcher_choice *choice);
 /** The destination whose call count a coming dialog carries. Borrowed. */
 bool context_is_cancelled(const struct response_context *context);
 /** Has it been relayed, answered or dropped? */
@@ -139,10 +141,10 @@ int proxy_reply(struct response_context *context, const struct response_options 
 #define ROUTE_NAME_BYTES 64
 /** req:relay{...}. Texts borrowed during the call. */
 struct relay_options {
-    struct text to;          /**< next hop URI; absent: $du, then top Route, then Request-URI */
-    struct text interface;   /**< absent: chosen, see design */
+    struct text to;        /**< next hop URI; absent: $du, then top Route, then Request-URI */
+    struct text interface; /**< absent: chosen, see design */
     struct text on_failure, on_reply, on_branch; /**< handler names; absent: none */
-    uint32_t timeout_ms;         /**< no answer at all; 0: Timer B */
+    uint32_t timeout_ms;                         /**< no answer at all; 0: Timer B */
     uint32_t ringing_timeout_ms; /**< provisional but no final response; 0: Timer C */
 };
 /** Told when a relay that had to wait has sent its branches, or could not. */

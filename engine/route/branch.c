@@ -1,0 +1,391 @@
+/* A branch: from a target to a client transaction (RFC 3261 s16.6), and Timer C. */
+#include "route/context.h"
+
+#include "base/memory.h"
+
+static struct timers *timers_of(const struct branch *branch)
+{
+    return loop_timers(branch->context->proxy->options.loop);
+}
+
+static void branch_destroy(void *arg)
+{
+    struct branch *branch = arg;
+    memory_release(branch->edits);
+}
+
+static void stop(struct branch *branch)
+{
+    timer_stop(timers_of(branch), &branch->timer_c);
+    if (branch->query) {
+        resolve_cancel(branch->query);
+        branch->query = NULL;
+    }
+}
+
+void branch_release(struct branch *branch)
+{
+    stop(branch);
+    if (branch->client)
+        transaction_client_detach(branch->client);
+    branch->client = memory_release(branch->client);
+    branch->wait = memory_release(branch->wait);
+    list_remove(&branch->link);
+    branch->context = NULL;
+    memory_release(branch);
+}
+
+void branch_finish(struct branch *branch)
+{
+    if (branch->state == BRANCH_FINAL)
+        return;
+    branch->state = BRANCH_FINAL;
+    branch->context->pending--;
+    stop(branch);
+}
+
+/* Tell the relay call how this branch fared; an unsent branch goes away. */
+static void settle(struct branch *branch, int error)
+{
+    struct relay_wait *wait = branch->wait;
+    branch->wait = NULL;
+    if (error) {
+        branch_finish(branch);
+        branch_release(branch);
+    }
+    relay_wait_outcome(wait, error);
+}
+
+/* ---- Timer C ---- */
+
+static void on_timer_c(void *arg)
+{
+    struct branch *branch = arg;
+    log_info(branch->context->proxy->options.log, LOG_ROUTE, context_call_id(branch->context),
+             "branch %u rang too long, it is cancelled", branch->index);
+    branch->is_rung_out = true;
+    branch_cancel(branch, TEXT_NONE);
+}
+
+void branch_ring(struct branch *branch)
+{
+    const struct settings *settings = branch->context->proxy->options.settings;
+    uint64_t delay_ms = settings->timers_c_ms;
+    if (branch->ringing_timeout_ms) {
+        if (timer_is_running(&branch->timer_c) && branch->status >= 180)
+            return; /* a ringing time-out counts from the first ringing, Timer C from the last */
+        delay_ms = branch->ringing_timeout_ms;
+    }
+    timer_start(timers_of(branch), &branch->timer_c, delay_ms, on_timer_c, branch);
+}
+
+/* ---- sending ---- */
+
+static int set_number(struct edits *edits, struct arena *arena, struct text name, uint64_t number)
+{
+    struct text value = arena_printf(arena, "%llu", (unsigned long long)number);
+    return text_is_set(value) ? edits_set(edits, name, value) : ERROR_MEMORY;
+}
+
+/* received and rport into the Via of the one who sent us the request (s18.2.1, RFC 3581). */
+static int edit_received(struct message *request, struct edits *edits)
+{
+    struct header_view view = {0};
+    struct text value =
+        via_with_source(&request->arena, message_via(request), &request->source.peer);
+    if (!text_is_set(value) || !edits_header(edits, HEADER_VIA, TEXT_NONE, &view))
+        return 0;
+    struct text first = message_via(request)->whole;
+    struct text behind = text_span(first.p + first.n, view.value.p + view.value.n);
+    if (behind.n)
+        value = arena_printf(&request->arena, "%.*s%.*s", TEXT_ARG(value), TEXT_ARG(behind));
+    return text_is_set(value) ? edits_replace(edits, &view, value) : ERROR_MEMORY;
+}
+
+static int edit_max_forwards(struct response_context *context, struct edits *edits)
+{
+    int left = message_max_forwards(context->request);
+    uint64_t value =
+        left > 0 ? (uint64_t)left - 1 : context->proxy->options.settings->limits_max_forwards;
+    return set_number(edits, &context->request->arena, TEXT("Max-Forwards"), value);
+}
+
+/* The edits that every hop makes: Max-Forwards, Record-Route, Via (s16.6 3, 4, 8). */
+static int edit_hop(struct branch *branch, struct edits *edits, struct text branch_id)
+{
+    struct response_context *context = branch->context;
+    struct arena *arena = &context->request->arena;
+    struct buffer via = {0};
+    int error = edit_received(context->request, edits);
+    if (!error)
+        error = edit_max_forwards(context, edits);
+    if (!error && branch->breadth)
+        error = set_number(edits, arena, TEXT("Max-Breadth"), branch->breadth);
+    if (!error && context->wants_record_route)
+        error = record_route_add(context, edits, branch->destination.listener);
+    if (!error) {
+        transport_print_via(&via, branch->destination.listener, branch_id);
+        error = via.error ? via.error
+                          : edits_prepend(edits, HEADER_VIA, TEXT("Via"), buffer_text(&via));
+    }
+    buffer_release(&via);
+    return error;
+}
+
+static int create_client(struct branch *branch, struct text branch_id, struct text bytes)
+{
+    struct response_context *context = branch->context;
+    struct transaction_client_options options = {
+        .method = context->request->method,
+        .branch = branch_id,
+        .destination = branch->destination,
+        .bytes = bytes,
+        .call_id = context->request->call_id,
+        .timeout_ms = branch->timeout_ms,
+        .handlers = {response_receive, response_failure, branch},
+    };
+    branch->client = memory_release(branch->client);
+    return transaction_client_create(&branch->client, context->proxy->transactions, &options);
+}
+
+static int send_request(struct branch *branch)
+{
+    struct response_context *context = branch->context;
+    struct proxy *proxy = context->proxy;
+    struct edits *edits = NULL;
+    char branch_array[BRANCH_BYTES];
+    uint64_t hash = loop_hash(context, branch->edits, branch->next_hop);
+    if (loop_detected(context, hash)) {
+        counter_count(proxy->options.counters, COUNTER_ROUTE_LOOP);
+        proxy_reply(context, &(struct response_options){.status = 482});
+        return ERROR_LIMIT;
+    }
+    struct text branch_id = transactions_make_branch(proxy->transactions, hash, branch_array);
+    int error = edits_create(&edits, context->request, branch->edits);
+    if (!error)
+        error = edit_hop(branch, edits, branch_id);
+    if (!error) {
+        buffer_clear(&proxy->out);
+        edits_print(edits, &proxy->out);
+        error = proxy->out.error;
+    }
+    if (!error)
+        error = create_client(branch, branch_id, buffer_text(&proxy->out));
+    memory_release(edits);
+    return error;
+}
+
+static void take_address(struct branch *branch)
+{
+    branch->destination.address = branch->targets[branch->target_at++].address;
+}
+
+bool branch_next_address(struct branch *branch)
+{
+    if (!branch->edits || branch->is_cancelled || branch->target_at >= branch->target_count)
+        return false;
+    take_address(branch);
+    return send_request(branch) == 0;
+}
+
+static void send_first(struct branch *branch)
+{
+    struct response_context *context = branch->context;
+    call_media_request(context, context->request, branch->edits);
+    int error = branch->is_cancelled ? ERROR_CANCELLED : send_request(branch);
+    if (!error) {
+        branch->state = BRANCH_PENDING;
+        request_reply_trying(context);
+        if (context->request->method == METHOD_INVITE)
+            timer_start(timers_of(branch), &branch->timer_c,
+                        context->proxy->options.settings->timers_c_ms, on_timer_c, branch);
+    }
+    settle(branch, error);
+}
+
+static void branch_route_done(void *arg, int error)
+{
+    struct branch *branch = arg;
+    if (branch->context && branch->wait) {
+        if (error)
+            settle(branch, error);
+        else
+            send_first(branch);
+    }
+    memory_release(branch);
+}
+
+static void run_branch_route(struct branch *branch)
+{
+    struct text name = text_of(branch->on_branch);
+    if (!name.n) {
+        send_first(branch);
+        return;
+    }
+    context_run(branch->context, &(struct route_run){
+                                     .kind = ROUTE_BRANCH,
+                                     .name = name,
+                                     .context = branch->context,
+                                     .branch = branch,
+                                     .edits = branch->edits,
+                                     .done = branch_route_done,
+                                     .arg = memory_ref(branch),
+                                 });
+}
+
+/* ---- from URI to address ---- */
+
+static void use_targets(struct branch *branch, const struct resolve_target *v, size_t count)
+{
+    struct response_context *context = branch->context;
+    const struct listener *asked = branch->listener;
+    struct resolve_target *kept = arena_alloc(&context->request->arena, count * sizeof *kept);
+    if (!kept) {
+        settle(branch, ERROR_MEMORY);
+        return;
+    }
+    memcpy(kept, v, count * sizeof *kept);
+    branch->targets = kept;
+    branch->target_count = (uint16_t)count;
+    struct text interface = asked ? text_of(asked->interface) : TEXT_NONE;
+    branch->destination.listener = next_hop_listener(context, interface, &kept[0].address);
+    if (!branch->destination.listener) {
+        settle(branch, ERROR_ARGUMENT);
+        return;
+    }
+    if (context->wants_record_route && context->is_dialog_making && call_dialog(context)) {
+        settle(branch, ERROR_LIMIT);
+        return;
+    }
+    take_address(branch);
+    run_branch_route(branch);
+}
+
+static void on_resolved(void *arg, int error, const struct resolve_target *v, size_t count)
+{
+    struct branch *branch = arg;
+    branch->query = NULL;
+    if (error || count == 0)
+        settle(branch, error ? error : ERROR_NOT_FOUND);
+    else
+        use_targets(branch, v, count);
+}
+
+static void look_up(struct branch *branch, struct text uri_text)
+{
+    struct response_context *context = branch->context;
+    struct resolve_targets now;
+    struct uri uri;
+    branch->next_hop = arena_copy(&context->request->arena, uri_text);
+    if (!text_is_set(branch->next_hop)) {
+        settle(branch, ERROR_MEMORY);
+        return;
+    }
+    if (uri_parse(&uri, branch->next_hop) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS)) {
+        settle(branch, ERROR_ARGUMENT);
+        return;
+    }
+    int error = resolve_uri(context->proxy->options.resolver, &uri, &now, on_resolved, branch,
+                            &branch->query);
+    if (error)
+        settle(branch, error);
+    else if (now.count)
+        use_targets(branch, now.v, now.count);
+}
+
+static int prepare(struct branch *branch, const struct fork_target *target,
+                   const struct relay_options *options)
+{
+    struct response_context *context = branch->context;
+    int error = edits_create(&branch->edits, context->request, context->edits);
+    if (!error && target->uri.n)
+        error = edits_set_request_uri(branch->edits, target->uri);
+    if (error)
+        return error;
+    text_to_array(options->on_reply, branch->on_reply, sizeof branch->on_reply);
+    text_to_array(options->on_branch, branch->on_branch, sizeof branch->on_branch);
+    branch->timeout_ms = options->timeout_ms;
+    branch->ringing_timeout_ms = options->ringing_timeout_ms;
+    if (!options->interface.n)
+        return 0;
+    for (int i = 0; i < 2 && !branch->listener; i++)
+        branch->listener = transport_listener(context->proxy->options.transport, options->interface,
+                                              TRANSPORT_UDP, i ? AF_INET6 : AF_INET);
+    return branch->listener ? 0 : ERROR_ARGUMENT;
+}
+
+void branch_start(struct response_context *context, const struct fork_target *target,
+                  const struct relay_options *options, unsigned breadth, struct relay_wait *wait)
+{
+    struct branch *branch = NULL;
+    if (context->branch_count < context->proxy->options.settings->limits_branches)
+        branch = memory_alloc(sizeof *branch, branch_destroy);
+    if (!branch) {
+        relay_wait_outcome(wait, ERROR_LIMIT);
+        return;
+    }
+    branch->context = context;
+    branch->wait = wait;
+    branch->breadth = breadth;
+    branch->index = context->branch_count++;
+    list_append(&context->branches, &branch->link);
+    context->pending++;
+    int error = prepare(branch, target, options);
+    struct text uri = target->next_hop;
+    if (!error && !uri.n && target->uri.n && !context->next_hop.n)
+        uri = target->uri;
+    if (!error)
+        error = next_hop_choose(context, branch->edits, uri, &uri);
+    if (error)
+        settle(branch, error);
+    else
+        look_up(branch, uri);
+}
+
+/* ---- ending ---- */
+
+void branch_cancel(struct branch *branch, struct text reason)
+{
+    if (branch->is_cancelled || branch->state == BRANCH_FINAL)
+        return;
+    branch->is_cancelled = true;
+    if (branch->state == BRANCH_PREPARING) {
+        if (branch->query)
+            settle(branch, ERROR_CANCELLED);
+        return; /* a waiting branch route finds is_cancelled when it is done */
+    }
+    if (branch->context->request->method == METHOD_INVITE)
+        transaction_client_cancel(branch->client, reason);
+}
+
+void branch_cancel_all(struct response_context *context, const struct branch *but,
+                       struct text reason)
+{
+    LIST_FOR_EACH_SAFE (link, &context->branches) {
+        struct branch *branch = CONTAINER_OF(link, struct branch, link);
+        if (branch != but)
+            branch_cancel(branch, reason);
+    }
+}
+
+/* ---- reading ---- */
+
+unsigned branch_index(const struct branch *branch)
+{
+    return branch->index;
+}
+
+struct edits *branch_edits(const struct branch *branch)
+{
+    return branch->edits;
+}
+
+struct text branch_next_hop(const struct branch *branch)
+{
+    return branch->next_hop;
+}
+
+const struct destination *branch_destination(const struct branch *branch)
+{
+    return &branch->destination;
+}

@@ -1,0 +1,229 @@
+/*
+ * What ties a dialog to its media, its script generation and its gateway's call count.
+ *
+ * After media.manage() the relay rewrites every SDP of the call by itself: the offer at once, so
+ * that the script learns whether there are ports; later ones when they are sent on, always from
+ * the received bytes. Which SDP is an offer and which an answer follows from RFC 3264 and RFC 6337:
+ * INVITE and UPDATE bring offers, their responses answers; without an SDP in the INVITE the first
+ * reliable response brings the offer and ACK or PRACK the answer.
+ */
+#include "route/body.h"
+#include "route/context.h"
+
+#include "base/memory.h"
+
+/* ---- the dialog ---- */
+
+static void attach_load(struct response_context *context)
+{
+    struct dispatcher_destination *destination =
+        context->choice ? dispatcher_choice_current(context->choice) : NULL;
+    if (!destination)
+        return;
+    void *token = dispatcher_load_token(destination);
+    dialog_attach(context->dialog, DIALOG_LOAD, token);
+    memory_release(token);
+}
+
+int call_dialog(struct response_context *context)
+{
+    if (!context->dialog) {
+        struct dialog *dialog;
+        int error = dialog_create(&dialog, context->proxy->dialogs, context->request);
+        if (error)
+            return error;
+        context->dialog = memory_ref(dialog);
+        dialog_attach(dialog, DIALOG_GENERATION, context->generation);
+    }
+    attach_load(context);
+    return 0;
+}
+
+void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,
+                       struct message *message)
+{
+    struct proxy *proxy = arg;
+    const struct route_handlers *handlers = &proxy->options.handlers;
+    struct media_call *call = dialog_attachment(dialog, DIALOG_MEDIA);
+    if (event == DIALOG_EVENT_ANSWER && call && message)
+        media_call_confirm(call, message_to_tag(message));
+    if (handlers->dialog_event)
+        handlers->dialog_event(handlers->arg, dialog, event, message);
+    if (event == DIALOG_EVENT_END && call)
+        media_call_close(call);
+}
+
+/* ---- SDP on its way ---- */
+
+enum sdp_role { SDP_NONE, SDP_OFFER, SDP_ANSWER };
+
+static enum sdp_role request_role(const struct message *request)
+{
+    switch (request->method) {
+    case METHOD_INVITE:
+    case METHOD_UPDATE: return SDP_OFFER;
+    case METHOD_ACK:
+    case METHOD_PRACK:
+        return SDP_ANSWER; /* PRACK may offer, too: tried when nothing is to answer */
+    default: return SDP_NONE;
+    }
+}
+
+static enum sdp_role response_role(const struct response_context *context,
+                                   const struct message *response)
+{
+    switch (response->method) {
+    case METHOD_INVITE: return context->has_sdp ? SDP_ANSWER : SDP_OFFER;
+    case METHOD_UPDATE:
+    case METHOD_PRACK: return context->has_sdp ? SDP_ANSWER : SDP_NONE;
+    default: return SDP_NONE;
+    }
+}
+
+static struct text content_type_of(const struct message *message)
+{
+    const struct header *header = message_header(message, HEADER_CONTENT_TYPE);
+    return header ? header->value : TEXT_NONE;
+}
+
+static struct text sdp_of(const struct message *message)
+{
+    return body_find_sdp(message->body, content_type_of(message));
+}
+
+static int rewrite(struct media_call *call, enum sdp_role role,
+                   const struct media_sdp_request *request, struct buffer *out)
+{
+    if (role == SDP_OFFER)
+        return media_call_offer(call, request, out);
+    return media_call_answer(call, request, out);
+}
+
+/* Put the new SDP where the old one lies in the body. */
+static int replace_sdp(const struct message *message, struct edits *edits, struct text old,
+                       struct text sdp)
+{
+    struct buffer body = {0};
+    if (old.n == message->body.n)
+        return edits_set_body(edits, sdp, TEXT_NONE);
+    buffer_append(&body, text_span(message->body.p, old.p));
+    buffer_append(&body, sdp);
+    buffer_append(&body, text_span(old.p + old.n, message->body.p + message->body.n));
+    int error = body.error ? body.error : edits_set_body(edits, buffer_text(&body), TEXT_NONE);
+    buffer_release(&body);
+    return error;
+}
+
+/* Have the relay rewrite the SDP of @p message. @return 0 also when there is none */
+static int pass_sdp(struct response_context *context, struct media_call *call,
+                    struct message *message, struct edits *edits, enum sdp_role role,
+                    const struct media_flags *flags)
+{
+    struct text sdp = sdp_of(message);
+    struct buffer out = {0};
+    if (role == SDP_NONE || !sdp.n)
+        return 0;
+    struct media_sdp_request request = {
+        .sdp = sdp,
+        .from_caller = dialog_is_from_caller(context->dialog, message),
+        .callee_tag = dialog_callee_tag(context->dialog, message),
+        .received_from = message->source.peer,
+        .flags = flags,
+    };
+    int error = rewrite(call, role, &request, &out);
+    if (error == ERROR_NOT_FOUND && message->method == METHOD_PRACK && message->is_request)
+        error = rewrite(call, SDP_OFFER, &request, &out);
+    if (!error)
+        error = out.error ? out.error : replace_sdp(message, edits, sdp, buffer_text(&out));
+    buffer_release(&out);
+    return error;
+}
+
+static struct media_call *media_of(const struct response_context *context)
+{
+    return context->dialog ? dialog_attachment(context->dialog, DIALOG_MEDIA) : NULL;
+}
+
+static void warn(struct response_context *context, const struct message *message, int error)
+{
+    log_warning(context->proxy->options.log, LOG_MEDIA, message->call_id,
+                "SDP of %.*s not anchored: %s", TEXT_ARG(message->method_text), error_text(error));
+}
+
+void call_media_request(struct response_context *context, struct message *request,
+                        struct edits *edits)
+{
+    struct media_call *call = media_of(context);
+    context->has_sdp = sdp_of(request).n > 0;
+    if (!call || context->is_offer_made || media_call_is_closed(call))
+        return;
+    int error = pass_sdp(context, call, request, edits, request_role(request), NULL);
+    if (error)
+        warn(context, request, error);
+}
+
+void call_media_response(struct response_context *context, struct message *response,
+                         struct edits *edits)
+{
+    struct media_call *call = media_of(context);
+    if (!call || media_call_is_closed(call))
+        return;
+    int error = pass_sdp(context, call, response, edits, response_role(context, response), NULL);
+    if (error)
+        warn(context, response, error);
+}
+
+/* ---- media.manage ---- */
+
+static int media_of_dialog(struct response_context *context, struct media_call **callp)
+{
+    struct proxy *proxy = context->proxy;
+    if (!context->dialog) {
+        if (!context->is_dialog_making)
+            return ERROR_STATE;
+        int error = call_dialog(context);
+        if (error)
+            return error;
+        context->wants_record_route = true;
+    }
+    struct media_call *call = media_of(context);
+    if (!call) {
+        int error = media_call_create(&call, proxy->options.media, dialog_call_id(context->dialog),
+                                      &proxy->options.mailbox);
+        if (error)
+            return error;
+        dialog_attach(context->dialog, DIALOG_MEDIA, call);
+        memory_release(call); /* the dialog holds it now */
+    }
+    *callp = call;
+    return 0;
+}
+
+int call_media_manage(struct response_context *context, struct message *message,
+                      const struct media_flags *flags)
+{
+    struct media_call *call;
+    if (!context->proxy->options.media)
+        return ERROR_UNSUPPORTED;
+    if (!message->is_request) {
+        call = media_of(context);
+        if (!call)
+            return ERROR_STATE;
+        return flags ? media_call_set_flags(call, flags,
+                                            dialog_is_from_caller(context->dialog, message))
+                     : 0;
+    }
+    if (message->method == METHOD_BYE || message->method == METHOD_CANCEL)
+        return 0; /* the dialog's end frees it; scripts that say so anyway are right */
+    int error = media_of_dialog(context, &call);
+    if (error)
+        return error;
+    bool has_sdp = sdp_of(message).n > 0;
+    if (has_sdp)
+        error = pass_sdp(context, call, message, context->edits, request_role(message), flags);
+    else if (flags)
+        error = media_call_set_flags(call, flags, dialog_is_from_caller(context->dialog, message));
+    if (!error)
+        context->is_offer_made = has_sdp;
+    return error;
+}

@@ -1,0 +1,239 @@
+/* The response context: made for a request, read by scripts, shrunk after its final answer. */
+#include "route/context.h"
+
+#include "base/memory.h"
+
+static void drop_routing(struct response_context *context)
+{
+    context->request = memory_release(context->request);
+    context->edits = memory_release(context->edits);
+    context->best = memory_release(context->best);
+    context->best_edits = memory_release(context->best_edits);
+    context->choice = memory_release(context->choice);
+    context->media_flags = memory_release(context->media_flags);
+    context->next_hop = TEXT_NONE;
+    context->received_body = TEXT_NONE;
+    context->challenges = TEXT_NONE;
+    context->groups = NULL;
+    context->group_count = context->group_at = 0;
+}
+
+static void destroy(void *arg)
+{
+    struct response_context *context = arg;
+    const struct route_handlers *handlers = &context->proxy->options.handlers;
+    list_remove(&context->link);
+    if (context->script_data && handlers->context_ended)
+        handlers->context_ended(handlers->arg, context);
+    LIST_FOR_EACH_SAFE (link, &context->branches)
+        branch_release(CONTAINER_OF(link, struct branch, link));
+    drop_routing(context);
+    buffer_release(&context->accepted);
+    memory_release(context->dialog);
+    memory_release(context->generation);
+    memory_release(context->server);
+}
+
+/* A dialog keeps the generation that it began in; everything else takes the newest. */
+static void *choose_generation(struct response_context *context)
+{
+    const struct route_handlers *handlers = &context->proxy->options.handlers;
+    void *kept = context->dialog ? dialog_attachment(context->dialog, DIALOG_GENERATION) : NULL;
+    return kept ? memory_ref(kept) : handlers->generation(handlers->arg);
+}
+
+int context_create(struct response_context **contextp, struct proxy *proxy,
+                   struct transaction_server *server, struct message *request)
+{
+    struct response_context *context = memory_alloc(sizeof *context, destroy);
+    if (!context)
+        return ERROR_MEMORY;
+    context->proxy = proxy;
+    context->server = memory_ref(server);
+    context->request = memory_ref(request);
+    context->received_body = request->body;
+    list_append(&proxy->contexts, &context->link);
+    bool is_in_dialog = text_is_set(message_to_tag(request));
+    context->is_dialog_making = request->method == METHOD_INVITE && !is_in_dialog;
+    if (is_in_dialog)
+        context->dialog = memory_ref(dialog_find(proxy->dialogs, request));
+    context->generation = choose_generation(context);
+    int error = edits_create(&context->edits, request, NULL);
+    if (error) {
+        memory_release(context);
+        return error;
+    }
+    *contextp = context;
+    return 0;
+}
+
+void context_shrink(struct response_context *context)
+{
+    if (!context->is_final_sent || context->pending || context->is_running)
+        return;
+    drop_routing(context);
+    LIST_FOR_EACH_SAFE (link, &context->branches) {
+        struct branch *branch = CONTAINER_OF(link, struct branch, link);
+        branch->edits = memory_release(branch->edits);
+        branch->next_hop = TEXT_NONE;
+        /* Only a branch whose 2xx may come again has still something to tell. */
+        if (!branch->client || transaction_client_state(branch->client) != TRANSACTION_ACCEPTED)
+            branch_release(branch);
+    }
+}
+
+/* A run in progress: keeps the context alive and tells the caller when it is over. */
+struct pending_run {
+    struct response_context *context; /* owned reference */
+    struct message *reply;            /* owned reference */
+    void (*done)(void *arg, int error);
+    void *arg;
+    bool is_waiting;
+};
+
+static void pending_run_destroy(void *arg)
+{
+    struct pending_run *run = arg;
+    memory_release(run->reply);
+    memory_release(run->context);
+}
+
+static void run_done(void *arg, int error)
+{
+    struct pending_run *run = arg;
+    struct proxy *proxy = run->context->proxy;
+    struct message *owner = run->reply ? run->reply : run->context->request;
+    struct message *message = memory_ref(owner); /* its Call-ID outlives the context */
+    run->context->is_running = false;
+    run->done(run->arg, error);
+    bool was_waiting = run->is_waiting;
+    memory_release(run);
+    if (was_waiting)
+        call_queue_free(proxy->queue, message->call_id);
+    memory_release(message);
+}
+
+void context_run(struct response_context *context, const struct route_run *wanted)
+{
+    const struct route_handlers *handlers = &context->proxy->options.handlers;
+    struct pending_run *pending = memory_alloc(sizeof *pending, pending_run_destroy);
+    if (!pending) {
+        wanted->done(wanted->arg, ERROR_MEMORY);
+        return;
+    }
+    pending->context = memory_ref(context);
+    pending->reply = memory_ref(wanted->reply);
+    pending->done = wanted->done;
+    pending->arg = wanted->arg;
+    struct route_run run = *wanted;
+    run.done = run_done;
+    run.arg = pending;
+    context->is_running = true;
+    int result = handlers->run(handlers->arg, &run);
+    if (result == ROUTE_WAITING) {
+        pending->is_waiting = true;
+        struct message *owner = wanted->reply ? wanted->reply : context->request;
+        if (call_queue_hold(context->proxy->queue, owner->call_id))
+            pending->is_waiting = false; /* order is lost for this call, the call is not */
+        return;
+    }
+    run_done(pending, result);
+}
+
+struct text context_call_id(const struct response_context *context)
+{
+    return context->request ? context->request->call_id : TEXT_NONE;
+}
+
+struct proxy *context_proxy(const struct response_context *context)
+{
+    return context->proxy;
+}
+
+struct message *context_request(const struct response_context *context)
+{
+    return context->request;
+}
+
+struct edits *context_edits(const struct response_context *context)
+{
+    return context->edits;
+}
+
+void *context_generation(const struct response_context *context)
+{
+    return context->generation;
+}
+
+void *context_script_data(const struct response_context *context)
+{
+    return context->script_data;
+}
+
+void context_set_script_data(struct response_context *context, void *data)
+{
+    context->script_data = data;
+}
+
+struct text context_next_hop(const struct response_context *context)
+{
+    return context->next_hop;
+}
+
+int context_set_next_hop(struct response_context *context, struct text uri)
+{
+    if (!context->request)
+        return ERROR_STATE;
+    if (uri.n == 0) {
+        context->next_hop = TEXT_NONE;
+        return 0;
+    }
+    struct text copy = arena_copy(&context->request->arena, uri);
+    if (!text_is_set(copy))
+        return ERROR_MEMORY;
+    context->next_hop = copy;
+    return 0;
+}
+
+const struct listener *context_send_listener(const struct response_context *context)
+{
+    return context->send_listener;
+}
+
+void context_set_send_listener(struct response_context *context, const struct listener *listener)
+{
+    context->send_listener = listener;
+}
+
+uint32_t *context_flags(struct response_context *context)
+{
+    return &context->flags;
+}
+
+struct dispatcher_choice *context_dispatcher_choice(const struct response_context *context)
+{
+    return context->choice;
+}
+
+void context_set_dispatcher_choice(struct response_context *context,
+                                   struct dispatcher_choice *choice)
+{
+    void *old = context->choice;
+    context->choice = memory_ref(choice);
+    memory_release(old);
+}
+
+bool context_is_cancelled(const struct response_context *context)
+{
+    return context->is_cancelled;
+}
+
+bool context_is_decided(const struct response_context *context)
+{
+    return context->is_decided;
+}
+
+struct dialog *context_dialog(const struct response_context *context)
+{
+    return context->dialog;
+}

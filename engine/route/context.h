@@ -1,0 +1,213 @@
+/*
+ * Inside of the response context (RFC 3261 s16.7); private to engine/route.
+ *
+ * Life: the server transaction holds the context until it terminates; each branch's client
+ * transaction is held by its branch, and a branch by its context. A waiting handler and a waiting
+ * name look-up hold a reference of their own. Once the final answer is out and no branch is
+ * pending, context_shrink() gives back everything that only routing needed.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "route/proxy.h"
+
+/** How a branch stands. */
+enum branch_state {
+    BRANCH_PREPARING, /**< its branch_route waits */
+    BRANCH_PENDING,   /**< sent, no final response */
+    BRANCH_FINAL,     /**< final response or failure */
+};
+
+/** One relay or fork call of a script: done when each of its branches was sent or could not be. */
+struct relay_wait; /* relay.c */
+
+/** Counted: a deferred response keeps it. */
+struct branch {
+    struct link link;                  /**< in context->branches */
+    struct response_context *context;  /**< borrowed; NULL once released from its context */
+    struct transaction_client *client; /**< owned reference; NULL before it is sent */
+    struct edits *edits;               /**< owned; over the context's edits */
+    struct relay_wait *wait;           /**< owned reference while PREPARING */
+    struct resolve_query *query;       /**< name look-up under way */
+    const struct listener *listener;   /**< asked for; NULL: chosen by address */
+    struct destination destination;
+    struct resolve_target *targets; /**< addresses to try in turn, in the request's arena */
+    uint16_t target_count, target_at;
+    enum branch_state state;
+    uint16_t index;
+    uint16_t status; /**< last response, 0 none */
+    bool is_cancelled;
+    bool is_rung_out; /**< Timer C or ringing time-out: counts as 408 */
+    unsigned breadth; /**< Max-Breadth to send on; 0: untouched */
+    uint32_t timeout_ms, ringing_timeout_ms;
+    struct text next_hop; /**< URI; in the arena of the request */
+    char on_reply[ROUTE_NAME_BYTES], on_branch[ROUTE_NAME_BYTES];
+    struct timer timer_c; /**< Timer C (s16.6 11) or ringing time-out */
+};
+
+/** A group of branches to be tried when the ones before have failed (serial forking). */
+struct target_group {
+    struct fork_target *v; /**< in the request's arena */
+    size_t count;
+};
+
+struct response_context {
+    struct proxy *proxy;               /**< borrowed */
+    struct link link;                  /**< in proxy->contexts */
+    struct transaction_server *server; /**< owned reference; NULL for ACK */
+    struct message *request;           /**< owned reference; NULL after context_shrink() */
+    struct edits *edits;               /**< owned; the same */
+    struct text received_body;         /**< SDP comes from here, whatever edits say */
+    void *generation;                  /**< owned reference */
+    void *script_data;                 /**< the script host's */
+    struct dialog *dialog;             /**< owned reference, NULL: none */
+    struct dispatcher_choice *choice;  /**< owned reference */
+    struct text next_hop;              /**< $du, in the request's arena */
+    const struct listener *send_listener;
+    const struct listener *route_listener; /**< of our second own Route: where the request leaves */
+    uint32_t flags;
+    /* what was decided */
+    bool is_decided; /**< relayed, answered or dropped */
+    bool is_dropped;
+    bool is_cancelled;
+    bool is_final_sent;
+    bool is_running;    /**< a handler runs or waits */
+    bool is_in_failure; /**< the failure route runs: relay is allowed again */
+    bool wants_record_route;
+    bool is_dialog_making; /**< INVITE without To tag */
+    bool is_replied_100;
+    bool has_sdp;            /**< the request carries an SDP */
+    bool is_offer_made;      /**< media.manage has rewritten it already */
+    bool is_collecting_done; /**< the best response is being chosen or was sent */
+    uint16_t branch_count;   /**< ever made */
+    uint16_t pending;        /**< branches not final */
+    struct list branches;
+    struct target_group *groups; /**< serial forking: groups left */
+    size_t group_count, group_at;
+    struct relay_options fork_options;
+    struct message *best;     /**< best final response so far; owned */
+    struct edits *best_edits; /**< onreply's changes to it; owned */
+    bool best_is_local;
+    struct text challenges; /**< 401/407 challenges of the other branches, whole lines (s16.7 7) */
+    char on_failure[ROUTE_NAME_BYTES], on_reply[ROUTE_NAME_BYTES], on_branch[ROUTE_NAME_BYTES];
+    struct buffer accepted;          /**< the 2xx as sent upstream, for its retransmissions */
+    struct media_flags *media_flags; /**< of media.manage; owned */
+};
+
+/** One worker's proxy core. */
+struct proxy {
+    struct proxy_options options;
+    struct transactions *transactions;
+    struct dialogs *dialogs;
+    struct random random;
+    struct call_queue *queue;
+    struct list contexts;
+    struct buffer out; /**< scratch for printing */
+    bool is_refusing;
+};
+
+/* context.c */
+int context_create(struct response_context **contextp, struct proxy *proxy,
+                   struct transaction_server *server, struct message *request);
+/** After the final answer: keep only what retransmissions need. */
+void context_shrink(struct response_context *context);
+/** Run a handler; @p done as in struct route_run, also called when it did not wait. */
+void context_run(struct response_context *context, const struct route_run *run);
+/** Log tag. */
+struct text context_call_id(const struct response_context *context);
+
+/* request.c: server side */
+void request_receive(void *arg, struct transaction_server *txn, struct message *request);
+void request_receive_ack(void *arg, struct message *ack);
+void request_receive_cancel(void *arg, struct transaction_server *invite, struct message *cancel);
+void request_receive_stray_cancel(void *arg, struct message *cancel);
+/** Print a response of ours and send it upstream as the context's final (or provisional) answer. */
+int request_respond(struct response_context *context, const struct response_options *options);
+/** 100 Trying once. */
+void request_reply_trying(struct response_context *context);
+/** What follows any final answer that went upstream: dialog, media, memory. */
+void request_answered(struct response_context *context, unsigned status);
+
+/* relay.c: targets */
+/** Next group of serial forking. @return true when branches were sent or are being looked up */
+bool relay_next_group(struct response_context *context);
+/** A branch of this relay was sent (0) or could not be (error). Gives the reference back. */
+void relay_wait_outcome(struct relay_wait *wait, int error);
+
+/* branch.c */
+/**
+ * Make a branch and bring it on its way: look-up, branch route, sending.
+ * @param wait  told the outcome, at once or later
+ */
+void branch_start(struct response_context *context, const struct fork_target *target,
+                  const struct relay_options *options, unsigned breadth, struct relay_wait *wait);
+void branch_cancel(struct branch *branch, struct text reason);
+void branch_cancel_all(struct response_context *context, const struct branch *but,
+                       struct text reason);
+void branch_release(struct branch *branch);
+/** Restart Timer C (s16.7 2). */
+void branch_ring(struct branch *branch);
+/** It has its final response, or will never have one. */
+void branch_finish(struct branch *branch);
+/** Send the same request to the next address of its name. @return true when sent */
+bool branch_next_address(struct branch *branch);
+
+/* response.c */
+void response_receive(void *arg, struct transaction_client *txn, struct message *response);
+void response_failure(void *arg, struct transaction_client *txn, enum transaction_failure failure);
+/** A branch is final with a response that we make: 408, 503. */
+void response_local(struct branch *branch, unsigned status);
+/** No branch pending: pick the best, run the failure route or send it (s16.7 6). */
+void response_collect(struct response_context *context);
+/** Keep the better of the best so far and this one. */
+void response_consider(struct response_context *context, struct message *response,
+                       struct edits *edits, bool is_local);
+
+/* forward.c: stateless */
+void forward_response(void *arg, struct message *response);
+/** Statelessly, to the context's next hop. */
+int forward_request(struct response_context *context, const struct relay_options *options);
+
+/* next_hop.c */
+/** Where a request goes: URI to resolve, after strict-route post-processing of the edits. */
+int next_hop_choose(struct response_context *context, struct edits *edits, struct text to,
+                    struct text *uri);
+/** The socket it leaves from (design: outgoing interface). NULL when there is none. */
+const struct listener *next_hop_listener(struct response_context *context, struct text interface,
+                                         const struct address *address);
+
+/* loop.c (RFC 5393) */
+uint64_t loop_hash(struct response_context *context, struct edits *edits, struct text next_hop);
+/** Did this request pass here before with the same hash? */
+bool loop_detected(struct response_context *context, uint64_t hash);
+
+/* record_route.c */
+int record_route_add(struct response_context *context, struct edits *edits,
+                     const struct listener *out);
+
+/* call.c */
+/** Rewrite the SDP of a request that is about to leave (after media.manage). */
+void call_media_request(struct response_context *context, struct message *request,
+                        struct edits *edits);
+void call_media_response(struct response_context *context, struct message *response,
+                         struct edits *edits);
+/** Make the dialog of an INVITE that is record-routed. */
+int call_dialog(struct response_context *context);
+void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,
+                       struct message *message);
+
+/* call_queue.c */
+struct call_queue;
+/** @param owner, object  as given to call_queue_defer() */
+typedef void call_queue_handler(struct proxy *proxy, void *owner, void *object);
+int call_queue_create(struct call_queue **queuep, struct proxy *proxy);
+/** A handler of this call waits from now on. @return 0 or ERROR_MEMORY */
+int call_queue_hold(struct call_queue *queue, struct text call_id);
+/** It went on; what waited is delivered now, in order, as long as no handler waits again. */
+void call_queue_free(struct call_queue *queue, struct text call_id);
+/**
+ * Does the call wait? Then keep @p owner and @p object (counted; shared) for @p handler.
+ * @return true when they were kept, or dropped because limits.call_queue is reached
+ */
+bool call_queue_defer(struct call_queue *queue, struct text call_id, call_queue_handler *handler,
+                      void *owner, void *object);

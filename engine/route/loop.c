@@ -1,0 +1,45 @@
+/*
+ * Loops (RFC 3261 s16.3 4 with RFC 5393 s4.2): each branch parameter of ours carries a hash of
+ * everything that decides where a request goes. A request that comes back with the same hash is a
+ * loop; one that comes back with another Request-URI or Route is a spiral and passes.
+ */
+#include "route/context.h"
+
+uint64_t loop_hash(struct response_context *context, struct edits *edits, struct text next_hop)
+{
+    struct message *request = context->request;
+    struct header_view route = {0}, required = {0};
+    char cseq[16];
+    uint32_t number = request->cseq_number;
+    memcpy(cseq, &number, sizeof number);
+    edits_header(edits, HEADER_ROUTE, TEXT_NONE, &route);
+    edits_header(edits, HEADER_PROXY_REQUIRE, TEXT_NONE, &required);
+    struct text v[] = {
+        edits_request_uri(edits),
+        next_hop,
+        message_from_tag(request),
+        message_to_tag(request),
+        request->call_id,
+        route.value,
+        required.value,
+        {cseq, sizeof number},
+        request->method_text,
+    };
+    return hash_texts(&context->proxy->options.hash_key, v, sizeof v / sizeof v[0]);
+}
+
+bool loop_detected(struct response_context *context, uint64_t hash)
+{
+    const struct transport *transport = context->proxy->options.transport;
+    const struct header *header = message_header(context->request, HEADER_VIA);
+    for (; header; header = message_header_next(context->request, header)) {
+        struct text rest = header->value;
+        struct via via;
+        uint64_t seen;
+        for (struct text one = name_addr_split(&rest); one.n; one = name_addr_split(&rest))
+            if (via_parse(&via, one) == 0 && transactions_branch_loop_hash(via.branch, &seen) &&
+                seen == hash && transport_own(transport, via.host, via.port))
+                return true;
+    }
+    return false;
+}

@@ -1,0 +1,121 @@
+/* The proxy core of one worker: made of its transaction layer, its dialogs and its contexts. */
+#include "route/context.h"
+
+#include "base/memory.h"
+
+static void destroy(void *arg)
+{
+    struct proxy *proxy = arg;
+    memory_release(proxy->queue);
+    memory_release(proxy->dialogs);
+    memory_release(proxy->transactions);
+    buffer_release(&proxy->out);
+}
+
+static int create_transactions(struct proxy *proxy)
+{
+    const struct proxy_options *options = &proxy->options;
+    return transactions_create(
+        &proxy->transactions,
+        &(struct transactions_options){
+            .io = options->io,
+            .loop = options->loop,
+            .transport = options->transport,
+            .settings = options->settings,
+            .counters = options->counters,
+            .log = options->log,
+            .hash_key = options->hash_key,
+            .handlers = {request_receive, request_receive_ack, request_receive_cancel,
+                         request_receive_stray_cancel, forward_response, proxy},
+        });
+}
+
+static int create_dialogs(struct proxy *proxy)
+{
+    const struct proxy_options *options = &proxy->options;
+    return dialogs_create(&proxy->dialogs, &(struct dialogs_options){
+                                               .loop = options->loop,
+                                               .settings = options->settings,
+                                               .counters = options->counters,
+                                               .log = options->log,
+                                               .hash_key = options->hash_key,
+                                               .event = call_dialog_event,
+                                               .arg = proxy,
+                                           });
+}
+
+int proxy_create(struct proxy **proxyp, const struct proxy_options *options)
+{
+    struct proxy *proxy = memory_alloc(sizeof *proxy, destroy);
+    if (!proxy)
+        return ERROR_MEMORY;
+    proxy->options = *options;
+    io_seed_random(options->io, &proxy->random);
+    int error = create_transactions(proxy);
+    if (!error)
+        error = create_dialogs(proxy);
+    if (!error)
+        error = call_queue_create(&proxy->queue, proxy);
+    if (error)
+        memory_release(proxy);
+    else
+        *proxyp = proxy;
+    return error;
+}
+
+void proxy_receive(struct proxy *proxy, struct message *message)
+{
+    transactions_receive(proxy->transactions, message);
+}
+
+void proxy_undeliverable(struct proxy *proxy, const struct address *address, struct text bytes)
+{
+    transactions_undeliverable(proxy->transactions, address, bytes);
+}
+
+void proxy_set_refusing(struct proxy *proxy, bool is_refusing)
+{
+    proxy->is_refusing = is_refusing;
+}
+
+void proxy_stop(struct proxy *proxy)
+{
+    proxy->queue = memory_release(proxy->queue);
+    dialogs_stop(proxy->dialogs);
+    transactions_stop(proxy->transactions);
+}
+
+struct transactions *proxy_transactions(struct proxy *proxy)
+{
+    return proxy->transactions;
+}
+
+struct dialogs *proxy_dialogs(struct proxy *proxy)
+{
+    return proxy->dialogs;
+}
+
+struct random *proxy_random(struct proxy *proxy)
+{
+    return &proxy->random;
+}
+
+struct dispatcher *proxy_dispatcher(struct proxy *proxy)
+{
+    return proxy->options.dispatcher;
+}
+
+struct transport *proxy_transport(struct proxy *proxy)
+{
+    return proxy->options.transport;
+}
+
+const struct settings *proxy_settings(struct proxy *proxy)
+{
+    return proxy->options.settings;
+}
+
+struct log *proxy_log(struct proxy *proxy)
+{
+    return proxy->options.log;
+}

@@ -1,0 +1,106 @@
+/*
+ * Record-Route and Route (RFC 3261 s16.4, s16.6 4, s16.12). A call that crosses two interfaces gets
+ * two entries, one for each side (RFC 5658 s6), marked r2=on: what comes back through one of them
+ * leaves through the other.
+ */
+#include "route/context.h"
+
+int proxy_record_route(struct response_context *context)
+{
+    if (context->is_decided && !context->is_in_failure)
+        return ERROR_STATE;
+    context->wants_record_route = true;
+    return 0;
+}
+
+static struct text route_value(struct arena *arena, const struct listener *listener, bool is_double)
+{
+    const char *transport =
+        listener->kind == TRANSPORT_UDP ? "" : transport_kind_name(listener->kind);
+    return arena_printf(arena, "<sip:%s:%u%s%s;lr%s>", listener->host, listener->port,
+                        transport[0] ? ";transport=" : "", transport, is_double ? ";r2=on" : "");
+}
+
+int record_route_add(struct response_context *context, struct edits *edits,
+                     const struct listener *out)
+{
+    const struct listener *in = context->request->source.listener;
+    struct arena *arena = &context->request->arena;
+    bool is_double = in && in != out;
+    struct text value = route_value(arena, is_double ? in : out, is_double);
+    if (!text_is_set(value))
+        return ERROR_MEMORY;
+    int error = edits_prepend(edits, HEADER_RECORD_ROUTE, TEXT("Record-Route"), value);
+    if (error || !is_double)
+        return error;
+    value = route_value(arena, out, true);
+    if (!text_is_set(value))
+        return ERROR_MEMORY;
+    return edits_prepend(edits, HEADER_RECORD_ROUTE, TEXT("Record-Route"), value);
+}
+
+/* First Route element. @return our listener when it names us */
+static const struct listener *own_top_route(struct response_context *context,
+                                            struct name_addr *route)
+{
+    struct header_view view = {0};
+    if (!edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &view))
+        return NULL;
+    struct text rest = view.value;
+    if (name_addr_parse(route, name_addr_split(&rest)))
+        return NULL;
+    return transport_own(context->proxy->options.transport, route->uri.host, route->uri.port);
+}
+
+/* A strict router put our own Record-Route URI into the Request-URI: the real target is the last
+ * Route (s16.4). */
+static int undo_strict_router(struct response_context *context)
+{
+    struct uri target;
+    struct text text = edits_request_uri(context->edits);
+    struct header_view view = {0}, last = {0};
+    if (uri_parse(&target, text) || !uri_is_loose(&target) ||
+        !transport_own(context->proxy->options.transport, target.host, target.port))
+        return 0;
+    bool is_found = edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &view);
+    if (!is_found)
+        return 0;
+    for (; is_found; is_found = edits_header_next(context->edits, &last, &view))
+        last = view;
+    /* The last element of a comma-joined list. */
+    struct text rest = last.value, element = TEXT_NONE, before = {last.value.p, 0};
+    for (struct text one = name_addr_split(&rest); one.n; one = name_addr_split(&rest)) {
+        before.n = (size_t)(one.p - last.value.p);
+        element = one;
+    }
+    struct name_addr address;
+    if (!element.n || name_addr_parse(&address, element))
+        return ERROR_SYNTAX;
+    int error = edits_set_request_uri(context->edits, address.uri_text);
+    while (before.n && (before.p[before.n - 1] == ',' || before.p[before.n - 1] == ' '))
+        before.n--;
+    if (error)
+        return error;
+    return before.n ? edits_replace(context->edits, &last, before)
+                    : edits_remove(context->edits, &last);
+}
+
+int proxy_loose_route(struct response_context *context)
+{
+    struct name_addr route;
+    int error = undo_strict_router(context);
+    if (error)
+        return error;
+    const struct listener *own = own_top_route(context, &route);
+    if (!own)
+        return 0;
+    bool is_double = text_is_set(uri_param(&route.uri, TEXT("r2")));
+    error = edits_remove_first_element(context->edits, HEADER_ROUTE);
+    if (error)
+        return error;
+    if (is_double && (own = own_top_route(context, &route))) {
+        context->route_listener = own;
+        error = edits_remove_first_element(context->edits, HEADER_ROUTE);
+    }
+    return error ? error : 1;
+}

@@ -1,0 +1,208 @@
+/* req:relay and req:fork: targets become branches (RFC 3261 s16.5, s16.6). */
+#include "route/context.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+/* The script's call: open while one of its branches is neither sent nor given up. */
+struct relay_wait {
+    struct response_context *context; /* owned reference */
+    unsigned open, sent;
+    int error;
+    bool is_inside; /* the script's call has not returned yet */
+    relay_done_handler *done;
+    void *arg;
+};
+
+static void wait_destroy(void *arg)
+{
+    struct relay_wait *wait = arg;
+    memory_release(wait->context);
+}
+
+static int wait_result(const struct relay_wait *wait)
+{
+    if (wait->sent)
+        return 0;
+    return wait->error ? wait->error : ERROR_NOT_FOUND;
+}
+
+void relay_wait_outcome(struct relay_wait *wait, int error)
+{
+    if (error)
+        wait->error = error;
+    else
+        wait->sent++;
+    if (--wait->open == 0 && !wait->is_inside) {
+        if (wait->sent)
+            wait->context->is_decided = true;
+        if (wait->done)
+            wait->done(wait->arg, wait_result(wait));
+    }
+    memory_release(wait);
+}
+
+/* Share of Max-Breadth for each of @p count parallel branches (RFC 5393 s5.3.3). 0: leave it alone */
+static int share_breadth(struct response_context *context, size_t count, unsigned *share)
+{
+    struct header_view view = {0};
+    uint32_t left = (uint32_t)context->proxy->options.settings->limits_max_breadth;
+    bool is_written = edits_header(context->edits, HEADER_MAX_BREADTH, TEXT_NONE, &view);
+    *share = 0;
+    if (is_written && text_to_u32(text_trim(view.value), &left))
+        left = 0;
+    if (!is_written && count == 1)
+        return 0;
+    if (left < count)
+        return ERROR_LIMIT;
+    *share = left / (unsigned)count;
+    return 0;
+}
+
+static int start_group(struct response_context *context, const struct fork_target *v, size_t count,
+                       const struct relay_options *options, relay_done_handler *done, void *arg)
+{
+    unsigned breadth;
+    if (share_breadth(context, count, &breadth)) {
+        proxy_reply(context, &(struct response_options){.status = 440,
+                                                        .reason = TEXT("Max-Breadth Exceeded")});
+        return ERROR_LIMIT;
+    }
+    struct relay_wait *wait = memory_alloc(sizeof *wait, wait_destroy);
+    if (!wait)
+        return ERROR_MEMORY;
+    wait->context = memory_ref(context);
+    wait->done = done;
+    wait->arg = arg;
+    wait->is_inside = true;
+    for (size_t i = 0; i < count; i++) {
+        wait->open++;
+        branch_start(context, &v[i], options, breadth, memory_ref(wait));
+    }
+    wait->is_inside = false;
+    int result = wait->open ? ROUTE_WAITING : wait_result(wait);
+    if (result == 0)
+        context->is_decided = true;
+    memory_release(wait);
+    return result;
+}
+
+/* May this context be relayed now? Answers 483 and 482 itself. */
+static int check(struct response_context *context)
+{
+    if (context->is_cancelled)
+        return ERROR_CANCELLED;
+    if (context->is_final_sent || (context->is_decided && !context->is_in_failure))
+        return ERROR_STATE;
+    if (proxy_check_max_forwards(context)) {
+        counter_count(context->proxy->options.counters, COUNTER_ROUTE_LOOP);
+        proxy_reply(context, &(struct response_options){.status = 483});
+        return ERROR_LIMIT;
+    }
+    return 0;
+}
+
+static void arm(struct response_context *context, const struct relay_options *options)
+{
+    text_to_array(options->on_failure, context->on_failure, sizeof context->on_failure);
+    /* The script saw the failure and chose to go on: its answer is the one of the new branch.
+     * Deviation: RFC 3261 s16.7 6 would choose among the old responses, too. */
+    context->best = memory_release(context->best);
+    context->best_edits = memory_release(context->best_edits);
+    context->challenges = TEXT_NONE;
+}
+
+int proxy_relay(struct response_context *context, const struct relay_options *options,
+                relay_done_handler *done, void *arg)
+{
+    if (!context->server)
+        return forward_request(context, options);
+    int error = check(context);
+    if (error)
+        return error;
+    arm(context, options);
+    struct fork_target target = {.next_hop = options->to};
+    return start_group(context, &target, 1, options, done, arg);
+}
+
+static int by_q(const void *a, const void *b)
+{
+    const struct fork_target *x = a, *y = b;
+    return x->q > y->q ? -1 : x->q < y->q;
+}
+
+static bool copy_text(struct response_context *context, struct text *t)
+{
+    bool was_set = text_is_set(*t);
+    *t = arena_copy(&context->request->arena, *t);
+    return !was_set || text_is_set(*t);
+}
+
+/* Keep the targets in the request's arena, sorted, and cut into groups of equal q. */
+static int keep_groups(struct response_context *context, const struct fork_target *v, size_t count)
+{
+    struct arena *arena = &context->request->arena;
+    struct fork_target *targets = arena_alloc(arena, count * sizeof *targets);
+    struct target_group *groups = arena_zalloc(arena, count * sizeof *groups);
+    if (!targets || !groups)
+        return ERROR_MEMORY;
+    memcpy(targets, v, count * sizeof *targets);
+    for (size_t i = 0; i < count; i++)
+        if (!copy_text(context, &targets[i].uri) || !copy_text(context, &targets[i].next_hop))
+            return ERROR_MEMORY;
+    qsort(targets, count, sizeof *targets, by_q);
+    context->groups = groups;
+    context->group_count = context->group_at = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || targets[i].q != targets[i - 1].q)
+            groups[context->group_count++] = (struct target_group){&targets[i], 0};
+        groups[context->group_count - 1].count++;
+    }
+    return 0;
+}
+
+int proxy_fork(struct response_context *context, const struct fork_target *v, size_t count,
+               const struct relay_options *options, relay_done_handler *done, void *arg)
+{
+    if (count == 0 || !context->server)
+        return ERROR_ARGUMENT;
+    if (count > context->proxy->options.settings->limits_branches)
+        return ERROR_LIMIT;
+    int error = check(context);
+    if (!error)
+        error = keep_groups(context, v, count);
+    if (error)
+        return error;
+    context->fork_options = *options;
+    struct relay_options *kept = &context->fork_options;
+    if (!copy_text(context, &kept->interface) || !copy_text(context, &kept->on_reply) ||
+        !copy_text(context, &kept->on_branch))
+        return ERROR_MEMORY;
+    arm(context, options);
+    struct target_group *first = &context->groups[context->group_at++];
+    return start_group(context, first->v, first->count, kept, done, arg);
+}
+
+static void next_group_done(void *arg, int error)
+{
+    struct response_context *context = arg;
+    if (error)
+        response_collect(context);
+    memory_release(context);
+}
+
+bool relay_next_group(struct response_context *context)
+{
+    while (context->group_at < context->group_count) {
+        struct target_group *group = &context->groups[context->group_at++];
+        int result = start_group(context, group->v, group->count, &context->fork_options,
+                                 next_group_done, memory_ref(context));
+        if (result == ROUTE_WAITING)
+            return true;
+        memory_release(context);
+        if (result == 0)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,234 @@
+/* Requests as they come from the transaction layer, and our own answers to them. */
+#include "route/context.h"
+
+#include "base/memory.h"
+#include "sip/sanity.h"
+
+#define RETRY_AFTER_REFUSED TEXT("Retry-After: 5\r\n") /* while draining or overloaded */
+
+static void server_terminated(void *arg, struct transaction_server *txn)
+{
+    struct response_context *context = arg;
+    (void)txn;
+    LIST_FOR_EACH (link, &context->branches) {
+        struct branch *branch = CONTAINER_OF(link, struct branch, link);
+        if (branch->client)
+            transaction_client_detach(branch->client);
+        timer_stop(loop_timers(context->proxy->options.loop), &branch->timer_c);
+    }
+    if (context->dialog && context->is_dialog_making && !context->is_final_sent)
+        dialog_on_failure(context->dialog, 408);
+    memory_release(context);
+}
+
+int request_respond(struct response_context *context, const struct response_options *options)
+{
+    if (!context->server || context->is_final_sent)
+        return ERROR_STATE;
+    int error = transaction_server_reply(context->server, options);
+    if (error)
+        return error;
+    if (options->status >= 200)
+        request_answered(context, options->status);
+    return 0;
+}
+
+void request_answered(struct response_context *context, unsigned status)
+{
+    struct dialog *dialog = context->dialog;
+    bool is_bye = context->request && context->request->method == METHOD_BYE;
+    context->is_final_sent = true;
+    context->is_decided = true;
+    if (dialog && context->is_dialog_making && status >= 300)
+        dialog_on_failure(dialog, status);
+    if (dialog && is_bye)
+        dialog_on_bye_done(dialog, context->request);
+    context_shrink(context);
+}
+
+void request_reply_trying(struct response_context *context)
+{
+    if (context->is_replied_100 || !context->server || !context->request ||
+        context->request->method != METHOD_INVITE)
+        return;
+    context->is_replied_100 = true;
+    transaction_server_reply(context->server, &(struct response_options){.status = 100});
+}
+
+static void reply_status(struct response_context *context, unsigned status)
+{
+    request_respond(context, &(struct response_options){.status = status});
+}
+
+static void request_route_done(void *arg, int error)
+{
+    struct response_context *context = arg;
+    if (context->is_cancelled && !context->is_final_sent && context->branch_count == 0) {
+        reply_status(context, 487);
+    } else if (error && !context->is_decided) {
+        reply_status(context, 500);
+    } else if (!context->is_decided && context->server) {
+        counter_count(context->proxy->options.counters, COUNTER_SCRIPT_UNANSWERED);
+        log_warning(context->proxy->options.log, LOG_ROUTE, context_call_id(context),
+                    "request_route neither relayed, answered nor dropped this %.*s: 500 was sent; "
+                    "end every path with req:relay, req:reply or req:drop",
+                    TEXT_ARG(context->request->method_text));
+        reply_status(context, 500);
+    }
+    context_shrink(context);
+}
+
+static void run_request_route(struct response_context *context)
+{
+    context_run(context, &(struct route_run){
+                             .kind = ROUTE_REQUEST,
+                             .name = TEXT(""),
+                             .context = context,
+                             .edits = context->edits,
+                             .done = request_route_done,
+                             .arg = context,
+                         });
+}
+
+/* What is refused before a route sees it. @return false when it was answered */
+static bool admit(struct proxy *proxy, struct transaction_server *txn, struct message *request)
+{
+    bool is_new = !text_is_set(message_to_tag(request));
+    if (proxy->is_refusing && is_new) {
+        counter_count(proxy->options.counters, COUNTER_SIP_SHED);
+        transaction_server_reply(txn, &(struct response_options){
+                                          .status = 503,
+                                          .headers = RETRY_AFTER_REFUSED,
+                                          .server = proxy->options.server,
+                                      });
+        return false;
+    }
+    struct sanity_verdict verdict = sanity_check(request);
+    if (verdict.status == 0)
+        return true;
+    counter_count(proxy->options.counters, COUNTER_SIP_INSANE);
+    struct text unsupported = TEXT_NONE;
+    if (verdict.unsupported.n)
+        unsupported =
+            arena_printf(&request->arena, "Unsupported: %.*s\r\n", TEXT_ARG(verdict.unsupported));
+    transaction_server_reply(txn, &(struct response_options){
+                                      .status = verdict.status,
+                                      .reason = text_of(verdict.reason),
+                                      .headers = unsupported,
+                                      .server = proxy->options.server,
+                                  });
+    return false;
+}
+
+static void begin(struct proxy *proxy, void *owner, void *object)
+{
+    struct transaction_server *txn = owner;
+    struct response_context *context;
+    enum transaction_state state = transaction_server_state(txn);
+    if (state != TRANSACTION_TRYING && state != TRANSACTION_PROCEEDING)
+        return; /* cancelled while it waited for its turn */
+    if (context_create(&context, proxy, txn, object)) {
+        transaction_server_reply(txn, &(struct response_options){.status = 500});
+        return;
+    }
+    /* This reference is the server transaction's; server_terminated() gives it back. */
+    transaction_server_attach(txn, context, server_terminated);
+    memory_ref(context);
+    if (context->dialog)
+        dialog_on_request(context->dialog, context->request);
+    run_request_route(context);
+    memory_release(context);
+}
+
+void request_receive(void *arg, struct transaction_server *txn, struct message *request)
+{
+    struct proxy *proxy = arg;
+    if (!admit(proxy, txn, request))
+        return;
+    if (!call_queue_defer(proxy->queue, request->call_id, begin, txn, request))
+        begin(proxy, txn, request);
+}
+
+static void begin_ack(struct proxy *proxy, void *owner, void *object)
+{
+    struct response_context *context;
+    (void)owner;
+    if (context_create(&context, proxy, NULL, object))
+        return;
+    if (context->dialog)
+        dialog_on_request(context->dialog, context->request);
+    run_request_route(context);
+    memory_release(context);
+}
+
+void request_receive_ack(void *arg, struct message *ack)
+{
+    struct proxy *proxy = arg;
+    if (sanity_check(ack).status)
+        counter_count(proxy->options.counters, COUNTER_SIP_INSANE);
+    else if (!call_queue_defer(proxy->queue, ack->call_id, begin_ack, NULL, ack))
+        begin_ack(proxy, NULL, ack);
+}
+
+void request_receive_cancel(void *arg, struct transaction_server *invite, struct message *cancel)
+{
+    struct proxy *proxy = arg;
+    struct response_context *context = transaction_server_user(invite);
+    const struct header *reason = message_header(cancel, HEADER_REASON);
+    if (!context) { /* its turn in the call's queue has not come: nobody will answer it */
+        transaction_server_reply(invite, &(struct response_options){.status = 487});
+        return;
+    }
+    if (context->is_final_sent)
+        return;
+    log_debug(proxy->options.log, LOG_ROUTE, cancel->call_id, "CANCEL with %u branches pending",
+              context->pending);
+    context->is_cancelled = true;
+    context->group_at = context->group_count;
+    memory_ref(context);
+    if (context->pending)
+        branch_cancel_all(context, NULL, reason ? reason->value : TEXT_NONE);
+    else
+        reply_status(context, 487);
+    memory_release(context);
+}
+
+void request_receive_stray_cancel(void *arg, struct message *cancel)
+{
+    struct proxy *proxy = arg;
+    struct destination destination;
+    struct buffer *out = &proxy->out;
+    buffer_clear(out);
+    response_print(out, cancel, &(struct response_options){.status = 481});
+    const struct via *via = message_via(cancel);
+    if (!out->error && via &&
+        transport_response_destination(via, cancel->source.listener, &destination) == 0) {
+        destination.address = cancel->source.peer;
+        destination.flow_id = cancel->source.flow_id;
+        transport_send(proxy->options.transport, &destination, buffer_text(out));
+    }
+}
+
+int proxy_reply(struct response_context *context, const struct response_options *options)
+{
+    if (context->is_cancelled && options->status < 300)
+        return ERROR_CANCELLED;
+    if (context->pending)
+        branch_cancel_all(context, NULL, TEXT_NONE);
+    struct response_options full = *options;
+    if (!text_is_set(full.server))
+        full.server = context->proxy->options.server;
+    return request_respond(context, &full);
+}
+
+void proxy_drop(struct response_context *context)
+{
+    context->is_decided = true;
+    context->is_dropped = true;
+}
+
+int proxy_check_max_forwards(const struct response_context *context)
+{
+    int left = message_max_forwards(context->request);
+    return left == 0 || left == -2 ? ERROR_LIMIT : 0;
+}
