@@ -120,8 +120,9 @@ int resolve_uri(struct resolver *resolver, const struct uri *next_hop, struct re
         if (!error && !resolve_can_send(resolver, kind))
             error = ERROR_UNSUPPORTED;
         if (!error)
-            add_target(now, &address, kind,
-                       next_hop->port ? next_hop->port : transport_kind_port(kind), UINT32_MAX);
+            resolve_add_target(now, &address, kind,
+                               next_hop->port ? next_hop->port : transport_kind_port(kind),
+                               UINT32_MAX);
         return error;
     }
     error = ask_names(&query, resolver, next_hop, now);

@@ -45,3 +45,6 @@ int resolve_walk(struct resolve_query *query, struct resolve_targets *targets,
                  void (*answered)(struct name_waiter *waiter));
 /** Have we a listener of that kind? */
 bool resolve_can_send(const struct resolver *resolver, enum transport_kind kind);
+/** Append one target; nothing happens when there are RESOLVE_TARGETS_MAX. */
+void resolve_add_target(struct resolve_targets *targets, const struct address *address,
+                        enum transport_kind kind, uint16_t port, uint32_t ttl_s);

@@ -60,8 +60,8 @@ static const struct name_entry *need(struct resolve_query *query, struct text na
 
 /* ---- the walk ---- */
 
-static void add_target(struct resolve_targets *targets, const struct address *address,
-                       enum transport_kind kind, uint16_t port, uint32_t ttl_s)
+void resolve_add_target(struct resolve_targets *targets, const struct address *address,
+                        enum transport_kind kind, uint16_t port, uint32_t ttl_s)
 {
     if (targets->count == RESOLVE_TARGETS_MAX)
         return;
@@ -81,7 +81,7 @@ static void add_addresses(struct resolve_query *query, struct resolve_targets *t
     };
     for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; v[i] && j < v[i]->count; j++)
-            add_target(targets, &v[i]->records[j].address, kind, port, v[i]->ttl_s);
+            resolve_add_target(targets, &v[i]->records[j].address, kind, port, v[i]->ttl_s);
 }
 
 /* RFC 3263 s4.2: the servers behind a service name. @return false when there is none */
