@@ -9,7 +9,7 @@ Sipp.__index = Sipp
 -- Pieces that the scenario files share.
 M.parts = {
     sdp = [[v=0
-      o=user1 53655765 2353687637 IN IP[local_ip_type] [local_ip]
+      o=user1 53655765 2353687637 IN IP[media_ip_type] [media_ip]
       s=-
       c=IN IP[media_ip_type] [media_ip]
       t=0 0
@@ -70,6 +70,13 @@ local function write_file(path, text)
     file:close()
 end
 
+--- A port for the SDP, which SIPp binds too: hosts of a test's own block are free, ::1 is everybody's.
+function M.media_port(host)
+    if not host:find ":" then return 10000 end
+    local port = network.free_port(host)
+    return port - port % 2
+end
+
 --- Fill `{{name}}` in a scenario file.
 function M.fill(text, values)
     return (text:gsub("{{([%w_]+)}}", function(name)
@@ -91,7 +98,7 @@ function M.start(options)
     self.errors_path = folder .. "/errors.log"
     local command = {
         "sipp", "-sf", path, "-i", options.host, "-p", tostring(options.port or 5060), "-mi", options.host,
-        "-mp", tostring(options.media_port or 10000), "-m", tostring(options.calls or 1), "-nostdin",
+        "-mp", tostring(options.media_port or M.media_port(options.host)), "-m", tostring(options.calls or 1), "-nostdin",
         "-trace_stat", "-stf", self.statistics_path, "-fd", "1", "-trace_err", "-error_file", self.errors_path,
         "-timeout", tostring(options.seconds or 60), "-timeout_error", "-default_behaviors", "all,-bye",
         "-t", options.transport or "u1", "-buff_size", "4194304", "-max_retrans", "7",

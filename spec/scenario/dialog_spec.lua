@@ -1,0 +1,27 @@
+-- What happens inside a call: new offers, reliable provisional responses, other methods.
+local border = require "support.border"
+local lunasip = require "support.lunasip"
+
+describe("inside a dialog", function()
+    local calls = lunasip.calls(500)
+
+    after_each(border.clean)
+
+    for _, case in ipairs {
+        { name = "a re-INVITE renegotiates through the relay (RFC 3261 s14)", method = "reinvite" },
+        { name = "UPDATE renegotiates through the relay (RFC 3311)", method = "update" },
+        { name = "PRACK passes, early media is relayed (RFC 3262)", method = "prack" },
+        { name = "INFO passes (RFC 6086)", method = "info" },
+    } do
+        it(case.name, function()
+            local sbc = border.start()
+            for _, from in ipairs { "public", "private" } do
+                sbc:expect_calls {
+                    from = from, caller = "uac_" .. case.method, gateway = "uas_" .. case.method,
+                    calls = calls, rate = 100,
+                }
+            end
+            sbc:expect_nothing_left()
+        end)
+    end
+end)

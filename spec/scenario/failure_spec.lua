@@ -1,0 +1,96 @@
+-- Calls that do not come to be, gateways that are not there, requests that are refused.
+local border = require "support.border"
+local lunasip = require "support.lunasip"
+local posix = require "support.posix"
+
+describe("a call that fails", function()
+    local calls = lunasip.calls(500)
+    local quick = { t1_ms = 50, t2_ms = 200, t4_ms = 250 }
+
+    after_each(border.clean)
+
+    it("ends with 487 when the caller cancels (RFC 3261 s9)", function()
+        local sbc = border.start()
+        sbc:expect_calls { from = "public", caller = "uac_cancel", gateway = "uas_cancel", calls = calls, rate = 100 }
+        sbc:expect_nothing_left()
+    end)
+
+    it("ends with the gateway's 486", function()
+        local sbc = border.start()
+        for _, from in ipairs { "public", "private" } do
+            sbc:expect_calls {
+                from = from, caller = "uac_refused", gateway = "uas_refuses", calls = calls, rate = 100,
+                values = { status = 486, reason = "Busy Here" },
+            }
+        end
+        sbc:expect_nothing_left()
+    end)
+
+    it("ends with 408 when the gateway says nothing (Timer B)", function()
+        local sbc = border.start { timers = quick }
+        local silent = assert(posix.udp(sbc.private_gateway, 5060))
+        sbc:expect_calls { from = "public", caller = "uac_refused", calls = 5, rate = 100, values = { status = 408 } }
+        assert.is_truthy(silent.receive():match "^INVITE ")
+        silent.close()
+        sbc:expect_nothing_left()
+    end)
+
+    it("ends with 503 when every gateway of the set is down", function()
+        local sbc = border.start {
+            timers = quick,
+            sets = function(b) return {
+                [1] = { "sip:" .. b.public_gateway },
+                [2] = { "sip:" .. b.at(22), "sip:" .. b.at(23) },
+            } end,
+        }
+        sbc:expect_calls {
+            from = "public", caller = "uac_refused", calls = calls, rate = 100, values = { status = 503 },
+        }
+        sbc:expect_nothing_left()
+    end)
+end)
+
+describe("a gateway that is down", function()
+    local calls = lunasip.calls(500)
+
+    after_each(border.clean)
+
+    local function two_gateways(b)
+        return { [1] = { "sip:" .. b.public_gateway }, [2] = { "sip:" .. b.at(22), "sip:" .. b.private_gateway } }
+    end
+
+    it("is passed over at once when its host says so (ICMP)", function()
+        local sbc = border.start { sets = two_gateways }
+        sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = calls, rate = 100 }
+        sbc:expect_nothing_left()
+    end)
+
+    it("is passed over when it stays silent (Timer B)", function()
+        local sbc = border.start { sets = two_gateways, timers = { t1_ms = 50, t2_ms = 200, t4_ms = 250 } }
+        local silent = assert(posix.udp(sbc.at(22), 5060))
+        sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = 10, rate = 100 }
+        assert.is_truthy(silent.receive():match "^INVITE ")
+        silent.close()
+        sbc:expect_nothing_left()
+    end)
+end)
+
+describe("the border", function()
+    after_each(border.clean)
+
+    it("answers OPTIONS itself, on both sides", function()
+        local sbc = border.start()
+        sbc:expect_calls { from = "public", caller = "uac_options", calls = 20, rate = 100 }
+        sbc:expect_calls { from = "private", caller = "uac_options", calls = 20, rate = 100 }
+        sbc:expect_nothing_left()
+    end)
+
+    it("refuses a private source that it does not know with 403", function()
+        local sbc = border.start()
+        sbc:expect_calls {
+            from = "private", caller_host = sbc.at(99), caller = "uac_refused", calls = 20, rate = 100,
+            values = { status = 403 },
+        }
+        sbc:expect_nothing_left()
+    end)
+end)
