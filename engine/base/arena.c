@@ -81,3 +81,12 @@ void arena_reset(struct arena *arena)
     }
     *arena = (struct arena){0};
 }
+
+void arena_lend(struct arena *arena, void *block, size_t size_bytes)
+{
+    size_t skip = (size_t)(-(uintptr_t)block & (ARENA_ALIGN - 1));
+    if (size_bytes <= skip)
+        return;
+    arena->at = (char *)block + skip;
+    arena->end = (char *)block + size_bytes;
+}

@@ -21,3 +21,8 @@ struct text arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /** Give everything back. */
 void arena_reset(struct arena *arena);
+/**
+ * Let an empty arena use @p block first, so that an object and its arena are one allocation.
+ * @param block  outlives the arena, which never frees it
+ */
+void arena_lend(struct arena *arena, void *block, size_t size_bytes);

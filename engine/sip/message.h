@@ -28,19 +28,21 @@ struct message_source {
 
 /** Fields are read-only outside engine/sip, except source. Counted: memory_ref(), memory_release(). */
 struct message {
-    struct text bytes;            /**< all received bytes; owned, in the arena */
+    struct text bytes;            /**< received bytes from the start line to the end of the body; owned */
     struct message_source source;
     bool is_request;
     /* start line */
     enum method method;           /**< of a request; of a response the one in CSeq */
     struct text method_text;
     struct text request_uri;      /**< requests */
+    struct text version;          /**< "SIP/2.0"; sanity_check() refuses others */
     uint16_t status;              /**< responses */
     struct text reason;           /**< responses */
     /* headers and body */
     struct header *headers;       /**< in order of appearance */
     uint16_t header_count;
     uint16_t first[HEADER_KIND_COUNT]; /**< index + 1 of the first header of a kind; 0: none */
+    struct text head;             /**< bytes up to and with the empty line */
     struct text body;             /**< Content-Length bytes, or all that is left */
     struct text call_id;          /**< value of Call-ID */
     uint32_t cseq_number;
@@ -54,12 +56,15 @@ struct message_fault {
 };
 
 /**
- * Parse received bytes, which are copied.
- * Checked at once: start line, header syntax, presence and syntax of Call-ID, CSeq (number, method
- * equal to the request's) and top Via (present); limits.
+ * Parse received bytes, which are copied. Empty lines in front are skipped (s7.5), bytes behind the
+ * body ignored (s18.3).
+ * Checked at once: start line, header syntax, presence and number of Via, From, To, Call-ID and
+ * CSeq, CSeq (number, method equal to the request's), Content-Length (not beyond the bytes that are
+ * there), limits. Single bytes: a line may end with LF alone, but never holds a CR of its own.
  * @param messagep  message, returned owned. Also made for a faulty request that can be answered 400
- *                  (start line, Via, From, To, Call-ID, CSeq lines were found): then the return
- *                  value is ERROR_SYNTAX and *messagep is not NULL.
+ *                  (its method and a Via line were found, and it is no ACK): then the return value
+ *                  is ERROR_SYNTAX and *messagep is not NULL. Only response_print() may be used on
+ *                  such a message: From, To, Call-ID, CSeq may be missing.
  * @param fault     filled on ERROR_SYNTAX
  * @return 0, ERROR_SYNTAX, ERROR_LIMIT (message or headers too large), ERROR_MEMORY
  */
@@ -79,6 +84,12 @@ const struct header *message_header_named(const struct message *message, struct 
 /* Parsed on demand and kept; returned borrowed (life of the message), NULL when absent or malformed. */
 const struct via *message_via(struct message *message);            /**< topmost Via */
 const struct via *message_via_second(struct message *message);     /**< the one below, also when comma-joined */
+/**
+ * Value of the first Via line with what a server adds to the top element; see via_with_source().
+ * Computed once, from message->source.
+ * @return returned borrowed; absent when the line stays as it is
+ */
+struct text message_via_with_source(struct message *message);
 const struct name_addr *message_from(struct message *message);
 const struct name_addr *message_to(struct message *message);
 const struct name_addr *message_contact(struct message *message);  /**< first Contact; NULL for "*" */

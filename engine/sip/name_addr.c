@@ -1,0 +1,108 @@
+/* name-addr / addr-spec *(SEMI generic-param), RFC 3261 s20.10, s20.20, s20.39. */
+#include "sip/name_addr.h"
+
+#include "base/error.h"
+#include "sip/scan.h"
+
+/* *(";" generic-param) to the end; keeps the tag. */
+static int parse_params(struct name_addr *name_addr, struct text rest)
+{
+    static const struct text tag_name = {"tag", 3};
+    struct scan_param param;
+    int got;
+    scan_space(&rest);
+    if (rest.n > 1 && rest.p[0] == ';')
+        name_addr->params = text_trim((struct text){rest.p + 1, rest.n - 1});
+    while ((got = scan_param(&rest, &param)) > 0) {
+        if (!text_equal_nocase(param.name, tag_name))
+            continue;
+        if (!param.value.n || param.value.p[0] == '"')
+            return ERROR_SYNTAX;
+        if (!text_is_set(name_addr->tag))
+            name_addr->tag = param.value;
+    }
+    return got;
+}
+
+/* Cut what stands before '<' off. */
+static int parse_display_name(struct name_addr *name_addr, struct text *rest)
+{
+    struct text name;
+    if (rest->n && rest->p[0] == '"') {
+        name = scan_quoted(rest);
+        if (!text_is_set(name))
+            return ERROR_SYNTAX;
+        scan_space(rest);
+    } else {
+        name = text_trim(scan_set(rest, &CHARS_DISPLAY));
+    }
+    if (name.n)
+        name_addr->display_name = name;
+    return 0;
+}
+
+static int parse_bracketed(struct name_addr *name_addr, struct text rest)
+{
+    int error = parse_display_name(name_addr, &rest);
+    if (error || !scan_char(&rest, '<'))
+        return ERROR_SYNTAX;
+    const char *close = text_find(rest, '>');
+    if (!close)
+        return ERROR_SYNTAX;
+    name_addr->uri_text = text_span(rest.p, close);
+    scan_skip(&rest, name_addr->uri_text.n + 1);
+    error = uri_parse(&name_addr->uri, name_addr->uri_text);
+    return error ? error : parse_params(name_addr, rest);
+}
+
+/* A bare URI ends at its first ';', and may hold neither ',' nor '?' (RFC 3261 s20). */
+static int parse_bare(struct name_addr *name_addr, struct text t)
+{
+    struct text rest = t;
+    name_addr->uri_text = text_trim(text_split(&rest, ';'));
+    if (text_find(name_addr->uri_text, ',') || text_find(name_addr->uri_text, '?'))
+        return ERROR_SYNTAX;
+    int error = uri_parse(&name_addr->uri, name_addr->uri_text);
+    if (error || !text_is_set(rest))
+        return error;
+    return parse_params(name_addr, text_span(rest.p - 1, t.p + t.n));
+}
+
+int name_addr_parse(struct name_addr *name_addr, struct text t)
+{
+    *name_addr = (struct name_addr){.whole = text_trim(t)};
+    t = name_addr->whole;
+    if (!t.n)
+        return ERROR_SYNTAX;
+    /* A '<' inside a quoted parameter does not make a bare URI a bracketed one. */
+    const char *open = text_find(t, '<');
+    const char *semicolon = text_find(t, ';');
+    bool is_bracketed = t.p[0] == '"' || (open && (!semicolon || open < semicolon));
+    return is_bracketed ? parse_bracketed(name_addr, t) : parse_bare(name_addr, t);
+}
+
+struct text name_addr_split(struct text *rest)
+{
+    bool in_quotes = false, in_brackets = false;
+    size_t i = 0;
+    if (!rest->n)
+        return TEXT_NONE;
+    for (; i < rest->n; i++) {
+        char c = rest->p[i];
+        if (in_quotes && c == '\\')
+            i++;
+        else if (c == '"' && !in_brackets)
+            in_quotes = !in_quotes;
+        else if (c == '<' && !in_quotes)
+            in_brackets = true;
+        else if (c == '>' && !in_quotes)
+            in_brackets = false;
+        else if (c == ',' && !in_quotes && !in_brackets)
+            break;
+    }
+    if (i > rest->n) /* a backslash was the last byte */
+        i = rest->n;
+    struct text element = {rest->p, i};
+    scan_skip(rest, i < rest->n ? i + 1 : i);
+    return text_trim(element);
+}
