@@ -1,0 +1,246 @@
+--- The configuration: a Lua file in a sandbox, checked against a schema.
+--
+--     local config = require "lunasip.config"
+--     local result, err = config.load("conf/sbc.lua")      -- err: "file:line: what is wrong; what to do"
+--
+-- The result holds plain values only: listeners, media, dispatcher, route, control, log, workers,
+-- media_threads, user, group, addresses, shared, settings (["block.name"] = number, what was set).
+-- Every number that can be set comes from the engine's own list (core.settings), block by block.
+local blocks = require "lunasip.config.blocks"
+local checks = require "lunasip.config.check"
+local core = require "lunasip.core"
+local suggest = require "lunasip.suggest"
+
+local M = {}
+
+local BLOCKS = {
+    listen = blocks.listen,
+    media = blocks.media,
+    dispatcher = require "lunasip.config.dispatcher",
+    route = blocks.route,
+    control = blocks.control,
+    log = blocks.log,
+    address = blocks.address,
+}
+
+-- Values that are assigned: workers = 4.
+local MOST_THREADS = 256
+
+local function account(check, value, name)
+    if type(value) ~= "string" or not value:match "^[%w_][%w_-]*$" then
+        check:fail(("%s must be the name of an account; write %s = \"lunasip\""):format(name, name), name)
+    end
+    return value
+end
+
+local function threads(check, value, name)
+    return check:number(value, 1, MOST_THREADS, name)
+end
+
+local ASSIGNED = { workers = threads, media_threads = threads, user = account, group = account }
+
+-- Blocks of numbers: block -> name -> { least, most }.
+local function numeric_blocks()
+    local out = {}
+    for _, setting in ipairs(core.settings()) do
+        out[setting.block] = out[setting.block] or {}
+        out[setting.block][setting.name] = setting
+    end
+    return out
+end
+
+local function numeric_block(block, known)
+    return function(check, value, result)
+        check:type(value, "table", block, block .. " { " .. (next(known)) .. " = 1 }")
+        check:keys(value, known, block)
+        for _, name in ipairs(checks.sorted(value)) do
+            local setting = known[name]
+            if setting then
+                local number = check:number(value[name], setting.least, setting.most, block .. " " .. name)
+                result.settings[block .. "." .. name] = number
+            elseif block ~= "shared" then
+                check:fail(("%s takes no bare values; write %s { NAME = number }"):format(block, block), value[name])
+            end
+        end
+    end
+end
+
+-- shared { bytes = …, "calls", "blocked" }: the dictionaries' names beside the size.
+local function shared_block(numbers)
+    return function(check, value, result, folder)
+        numbers(check, value, result, folder)
+        local seen = { shv = true }
+        for _, name in ipairs(value) do
+            if type(name) ~= "string" or not name:match "^%a[%w_]*$" then
+                check:fail(("shared: '%s' is not a dictionary's name; write shared { \"calls\" }"):format(tostring(name)), name)
+            end
+            if seen[name] then
+                check:fail(("shared: '%s' is there already; choose another name"):format(name), name)
+            end
+            seen[name] = true
+            result.shared[#result.shared + 1] = name
+        end
+    end
+end
+
+local function all_blocks()
+    local out = {}
+    for block, known in pairs(numeric_blocks()) do
+        out[block] = numeric_block(block, known)
+    end
+    if out.shared then
+        out.shared = shared_block(out.shared)
+    end
+    for name, run in pairs(BLOCKS) do
+        out[name] = run
+    end
+    return out
+end
+
+local function line_of_caller(path)
+    for level = 2, 20 do
+        local info = debug.getinfo(level, "Sl")
+        if not info then
+            break
+        end
+        if info.source == "@" .. path then
+            return info.currentline
+        end
+    end
+    return 1
+end
+
+-- The globals of a configuration: its blocks, env, and a few harmless functions.
+local function environment(check, result, folder)
+    local known, seen = all_blocks(), {}
+    local names = { env = true }
+    for name in pairs(known) do
+        names[name] = true
+    end
+    for name in pairs(ASSIGNED) do
+        names[name] = true
+    end
+    local function once(name)
+        check.line = line_of_caller(check.path)
+        if seen[name] then
+            check:fail(("%s is there already, in line %d; keep one"):format(name, seen[name]))
+        end
+        seen[name] = check.line
+    end
+    local values = {
+        ipairs = ipairs, pairs = pairs, tostring = tostring, tonumber = tonumber, type = type, error = error,
+        env = function(name)
+            check.line = line_of_caller(check.path)
+            return os.getenv(check:type(name, "string", "env", "env \"NAME\""))
+        end,
+    }
+    for name, run in pairs(known) do
+        values[name] = function(value)
+            once(name)
+            run(check, value, result, folder)
+        end
+    end
+    return setmetatable({}, {
+        __metatable = false,
+        __index = function(_, name)
+            if values[name] == nil then
+                check.line = line_of_caller(check.path)
+                check:fail(("there is no block '%s'%s"):format(tostring(name), suggest.hint(tostring(name), names)))
+            end
+            return values[name]
+        end,
+        __newindex = function(_, name, value)
+            once(name)
+            if known[name] then
+                check:fail(("'%s' is a block, not a value; write %s { … }"):format(name, name))
+            end
+            if not ASSIGNED[name] then
+                check:fail(("there is no setting '%s'%s"):format(tostring(name), suggest.hint(tostring(name), names)))
+            end
+            result[name] = ASSIGNED[name](check, value, name)
+        end,
+    }), seen
+end
+
+-- A media block's interfaces must be listen interfaces, or nothing could ever say which it means.
+local function cross_check(check, result, seen)
+    for _, block in ipairs { "listen", "route" } do
+        if not seen[block] then
+            check.line = 1
+            check:fail(("there is no %s; write %s"):format(block,
+                block == "listen" and "listen { public = { \"udp:HOST:PORT\" } }" or "route \"sbc.lua\""))
+        end
+    end
+    local interfaces = {}
+    for _, listener in ipairs(result.listeners) do
+        interfaces[listener.interface] = true
+    end
+    for _, interface in ipairs(result.media and result.media.interfaces or {}) do
+        if not interfaces[interface.name] then
+            check.line = seen.media
+            check:fail(("media names an interface '%s' that listen does not%s"):format(interface.name,
+                suggest.hint(interface.name, interfaces)), interface.name)
+        end
+    end
+end
+
+-- The loop of a careless configuration ends with a message too.
+local MOST_INSTRUCTIONS = 10000000
+
+local function run_bounded(chunk, path)
+    jit.off(chunk, true)
+    debug.sethook(function()
+        debug.sethook()
+        error(path .. ":1: the configuration does not end; it may not loop", 0)
+    end, "", MOST_INSTRUCTIONS)
+    local ok, err = pcall(chunk)
+    debug.sethook()
+    return ok, err
+end
+
+local function one_line(err)
+    return (tostring(err):match "^[^\r\n]*")
+end
+
+--- Check a configuration's text.
+-- @string source
+-- @string path as shown in messages; paths in the text are relative to its folder
+-- @treturn table or nil, "file:line: what is wrong; what to do"
+function M.check(source, path)
+    if source:byte(1) == 27 then
+        return nil, path .. ":1: is bytecode; write the configuration as text"
+    end
+    local chunk, err = loadstring(source, "@" .. path)
+    if not chunk then
+        return nil, one_line(err)
+    end
+    local check = checks.new(path, source)
+    local result = { listeners = {}, addresses = {}, shared = {}, settings = {} }
+    local env, seen = environment(check, result, path:match "^(.*/)" or "")
+    setfenv(chunk, env)
+    local ok
+    ok, err = run_bounded(chunk, path)
+    if ok then
+        ok, err = pcall(cross_check, check, result, seen)
+    end
+    if not ok then
+        return nil, one_line(err)
+    end
+    return result
+end
+
+--- Read and check a configuration file.
+function M.load(path)
+    local file, err = io.open(path, "rb")
+    local source = file and file:read "*a"
+    if file then
+        file:close()
+    end
+    if not source then
+        return nil, path .. ":1: cannot be read (" .. (err and err:match ": ([^:]*)$" or "it is not a file")
+            .. "); give the path of a configuration file"
+    end
+    return M.check(source, path)
+end
+
+return M

@@ -1,0 +1,100 @@
+--- The dispatcher block: list files, sets written down here, and how destinations are probed.
+local blocks = require "lunasip.config.blocks"
+local checks = require "lunasip.config.check"
+
+local KEYS = {
+    file = true, sets = true, ping_interval = true, ping_method = true, ping_from = true, ping_reply_codes = true,
+    probing_threshold = true, inactive_threshold = true, probing_mode = true,
+}
+
+local DESTINATION_KEYS = { uri = true, flags = true, priority = true, attrs = true }
+
+local function uri_text(check, text, name)
+    if type(text) ~= "string" or not text:match "^sips?:[^%s]+$" then
+        check:fail(("%s: '%s' is not a SIP URI; write \"sip:HOST:PORT\""):format(name, tostring(text)), text)
+    end
+    return text
+end
+
+-- A destination is a URI or { uri =, flags =, priority =, attrs = "weight=50;duid=a" }.
+local function destination(check, set, entry)
+    local name = "dispatcher set " .. set
+    if type(entry) == "string" then
+        return { set = set, uri = uri_text(check, entry, name), flags = 0, priority = 0, attrs = "" }
+    end
+    if type(entry) ~= "table" then
+        check:fail(name .. ": a destination is a URI; write \"sip:HOST:PORT\"", "sets")
+    end
+    check:keys(entry, DESTINATION_KEYS, name)
+    local attrs = entry.attrs or ""
+    check:type(attrs, "string", name .. " attrs", "attrs = \"weight=50\"")
+    return {
+        set = set,
+        uri = uri_text(check, entry.uri or entry[1], name),
+        flags = check:number(entry.flags or 0, 0, 63, name .. " flags"),
+        priority = check:number(entry.priority or 0, 0, 1000000, name .. " priority"),
+        attrs = attrs,
+    }
+end
+
+local function read_sets(check, sets, out)
+    check:type(sets, "table", "dispatcher sets", "sets = { [1] = { \"sip:192.0.2.1:5060\" } }")
+    for _, set in ipairs(checks.sorted(sets)) do
+        if type(set) ~= "number" or set % 1 ~= 0 or set < 0 then
+            check:fail(("dispatcher set '%s' is not a whole number; write sets = { [1] = { … } }"):format(tostring(set)), set)
+        end
+        check:type(sets[set], "table", "dispatcher set " .. set, "[" .. set .. "] = { \"sip:192.0.2.1:5060\" }")
+        for _, entry in ipairs(sets[set]) do
+            out[#out + 1] = destination(check, set, entry)
+        end
+    end
+end
+
+-- { 403, 488 } or Kamailio's "class=2;code=403".
+local function reply_codes(check, codes)
+    local example = "ping_reply_codes = { 403, 488 }"
+    if type(codes) == "table" then
+        local out = { "class=2" }
+        for _, code in ipairs(codes) do
+            out[#out + 1] = "code=" .. check:number(code, 100, 699, "ping_reply_codes")
+        end
+        return table.concat(out, ";")
+    end
+    check:type(codes, "string", "ping_reply_codes", example)
+    for item in codes:gmatch "[^;]+" do
+        if not item:match "^%s*class=[1-6]%s*$" and not item:match "^%s*code=[1-6]%d%d%s*$" then
+            check:fail(("ping_reply_codes: '%s' is not understood; write %s or \"class=2;code=403\""):format(item, example),
+                "ping_reply_codes")
+        end
+    end
+    return codes
+end
+
+return function(check, value, result, folder)
+    check:type(value, "table", "dispatcher", "dispatcher { file = \"dispatcher.list\" }")
+    check:keys(value, KEYS, "dispatcher")
+    local dispatcher = { files = {}, sets = {} }
+    local files = value.file or {}
+    if type(files) == "string" then
+        files = { files }
+    end
+    check:type(files, "table", "dispatcher file", "file = \"dispatcher.list\"")
+    for _, path in ipairs(files) do
+        check:type(path, "string", "dispatcher file", "file = \"dispatcher.list\"")
+        dispatcher.files[#dispatcher.files + 1] = blocks.readable(check, folder, path, "dispatcher file")
+    end
+    if value.sets ~= nil then
+        read_sets(check, value.sets, dispatcher.sets)
+    end
+    dispatcher.ping_interval = check:number(value.ping_interval or 0, 0, 86400, "dispatcher ping_interval")
+    dispatcher.ping_method = check:type(value.ping_method or "OPTIONS", "string", "ping_method", "ping_method = \"OPTIONS\"")
+    if not dispatcher.ping_method:match "^%u+$" then
+        check:fail("ping_method must be a method in capitals; write ping_method = \"OPTIONS\"", "ping_method")
+    end
+    dispatcher.ping_from = uri_text(check, value.ping_from or "sip:dispatcher@localhost", "ping_from")
+    dispatcher.ping_reply_codes = reply_codes(check, value.ping_reply_codes or "class=2")
+    dispatcher.probing_threshold = check:number(value.probing_threshold or 1, 1, 1000, "dispatcher probing_threshold")
+    dispatcher.inactive_threshold = check:number(value.inactive_threshold or 1, 1, 1000, "dispatcher inactive_threshold")
+    dispatcher.probing_mode = check:number(value.probing_mode or 1, 0, 3, "dispatcher probing_mode")
+    result.dispatcher = dispatcher
+end

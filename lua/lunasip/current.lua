@@ -1,0 +1,25 @@
+--- Which message a running handler works on, for log lines only: sip.log.info("$rm from $si").
+--
+-- A handler runs in a coroutine of its own; handlers of other calls may run while it waits, so the
+-- message is remembered per coroutine. No primitive but the log looks here.
+local M = {}
+
+local messages = setmetatable({}, { __mode = "k" })
+local MAIN = {}
+
+--- Message of the handler that runs now, or nil.
+function M.message()
+    return messages[coroutine.running() or MAIN]
+end
+
+--- Wrap a handler so that its message is known while it runs.
+function M.wrap(handler)
+    return function(message, ...)
+        local key = coroutine.running() or MAIN
+        messages[key] = message
+        handler(message, ...)
+        messages[key] = nil
+    end
+end
+
+return M

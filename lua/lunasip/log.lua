@@ -1,0 +1,29 @@
+--- sip.log: one line per thing worth telling, tagged with the call.
+--
+--     sip.log.info("$rm from $si:$sp")              -- variables of the message being handled
+--     sip.log.warning(reply, "gateway says $rs")    -- of another message
+--     sip.log.info("quota left: %d", left)          -- string.format; values are never expanded
+local core = require "lunasip.core"
+local current = require "lunasip.current"
+local format = require "lunasip.format"
+
+local M = {}
+
+local function write(level, message, text, ...)
+    if type(text) ~= "string" then
+        error("sip.log." .. level .. ": a format is needed, not a " .. type(text), 3)
+    end
+    core.log(level, message and message.call_id, format.expand(message, text, ...))
+end
+
+for _, level in ipairs { "error", "warning", "info", "debug" } do
+    M[level] = function(first, ...)
+        if type(first) == "string" then
+            write(level, current.message(), first, ...)
+        else
+            write(level, first, ...)
+        end
+    end
+end
+
+return M

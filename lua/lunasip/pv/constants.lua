@@ -1,0 +1,135 @@
+--- What does not come from a message: $null $env(x) $RANDOM $version(x) $HN(x) $K(x) $C(xy) $Eb ….
+local core = require "lunasip.core"
+
+local M = {}
+
+local function constant(value)
+    return {
+        get = function()
+            return value
+        end,
+    }
+end
+
+M.null = constant(nil)
+M["$"] = constant "$"
+
+for letter, character in pairs {
+    b = "\\", n = "\n", r = "\r", t = "\t", s = " ", c = ",", q = '"', k = "'", i = ":", j = ";", v = "`",
+} do
+    M["E" .. letter] = constant(character)
+end
+
+-- $_s(format): the argument is a format already.
+M._s = {
+    argument = "required",
+    get = function(_, text)
+        return text
+    end,
+}
+
+M.env = {
+    argument = "required",
+    get = function(_, name)
+        return os.getenv(name)
+    end,
+}
+M.envn = {
+    argument = "required",
+    get = function(_, name)
+        return tonumber(os.getenv(name) or "")
+    end,
+}
+
+M.RANDOM = {
+    get = function()
+        return core.random(2147483647)
+    end,
+}
+
+M.pp = {
+    get = function()
+        return core.pid and core.pid() or nil
+    end,
+}
+
+M.sid = constant(0)
+
+local function choice(choices, name)
+    return {
+        argument = "required",
+        prepare = function(argument)
+            local value = choices[argument]
+            if value == nil then
+                return nil, "$" .. name .. "(" .. argument .. ") does not exist"
+            end
+            return value
+        end,
+        get = function(_, value)
+            return value
+        end,
+    }
+end
+
+M.K = choice({
+    IPv4 = 2, IPv6 = 10, UDP = 1, TCP = 2, TLS = 3, SCTP = 4, WS = 5, WSS = 6,
+}, "K")
+
+local function version()
+    return core.version and core.version() or "lunasip"
+end
+
+M.version = {
+    argument = "required",
+    prepare = function(argument)
+        if argument == "full" or argument == "num" then
+            return argument
+        end
+        return nil, "$version(num) or $version(full)"
+    end,
+    get = function(_, kind)
+        return kind == "full" and version() or version():match "%d[%d.]*" or version()
+    end,
+}
+
+-- Host name, from the kernel; domain and full name as far as the name itself has them.
+local function host_name()
+    local file = io.open "/proc/sys/kernel/hostname"
+    local name = file and file:read "*l" or ""
+    if file then
+        file:close()
+    end
+    return name
+end
+
+M.HN = {
+    argument = "required",
+    prepare = function(argument)
+        local name = host_name()
+        local parts = { n = name:match "^[^.]*", f = name, d = name:match "^[^.]*%.(.*)$" or "" }
+        return parts[argument], "$HN(n), $HN(f) or $HN(d)"
+    end,
+    get = function(_, value)
+        return value
+    end,
+}
+
+local COLOUR = { x = 9, s = 0, r = 1, g = 2, y = 3, b = 4, p = 5, c = 6, w = 7 }
+
+M.C = {
+    argument = "required",
+    prepare = function(argument)
+        local front, back = argument:match "^(%a)(%a)$"
+        front, back = front and COLOUR[front:lower()], back and COLOUR[back:lower()]
+        if not front or not back then
+            return nil, "$C(xy): two letters of x s r g y b p c w"
+        end
+        local bold = argument:sub(1, 1):match "%u" and "1;" or "0;"
+        return "\27[" .. bold .. (30 + front) .. ";" .. (40 + back) .. "m"
+    end,
+    get = function(_, sequence)
+        return sequence
+    end,
+}
+
+return M

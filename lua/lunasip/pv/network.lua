@@ -1,0 +1,143 @@
+--- Where a message came from, came in and goes out: $si $sp $Ri $Rp $Rn $fs $pr ….
+local M = {}
+
+local PROTOCOL_ID = { udp = 1, tcp = 2, tls = 3, sctp = 4, ws = 5, wss = 6 }
+
+local function word(name)
+    return {
+        get = function(m)
+            return m[name]
+        end,
+    }
+end
+
+local function proto(m)
+    return (m.proto or "udp"):lower()
+end
+
+-- A host as SIP URIs want it: IPv6 in brackets.
+local function bracketed(host)
+    if host and host:find(":", 1, true) and host:sub(1, 1) ~= "[" then
+        return "[" .. host .. "]"
+    end
+    return host
+end
+
+local function bare(host)
+    return host and (host:match "^%[(.*)%]$" or host)
+end
+
+local function host_port(host, port)
+    return bracketed(host) .. ":" .. port
+end
+
+-- WS and WSS are both transport=ws in a URI (RFC 7118).
+local function transport_parameter(m)
+    local name = proto(m)
+    return ";transport=" .. ((name == "ws" or name == "wss") and "ws" or name)
+end
+
+-- The five forms of one address: ip, ip for URIs, port, URI, URI with transport, socket.
+local function forms(ip_word, port_word)
+    local function with(print_form)
+        return {
+            get = function(m)
+                local host, port = m[ip_word], m[port_word]
+                if not host then
+                    return nil
+                end
+                return print_form(m, host, port)
+            end,
+        }
+    end
+    return {
+        ip = with(function(_, host)
+            return bare(host)
+        end),
+        ip_bracketed = with(function(_, host)
+            return bracketed(host)
+        end),
+        port = with(function(_, _, port)
+            return tonumber(port)
+        end),
+        uri = with(function(m, host, port)
+            return "sip:" .. host_port(host, port) .. (proto(m) == "udp" and "" or transport_parameter(m))
+        end),
+        full_uri = with(function(m, host, port)
+            return "sip:" .. host_port(host, port) .. transport_parameter(m)
+        end),
+        socket = with(function(m, host, port)
+            return proto(m) .. ":" .. host_port(host, port)
+        end),
+    }
+end
+
+local source = forms("source_ip", "source_port")
+M.si, M.siz, M.sp = source.ip, source.ip_bracketed, source.port
+M.su, M.sut, M.sas = source.uri, source.full_uri, source.socket
+
+local received = forms("received_ip", "received_port")
+M.Ri, M.Rp, M.Ru, M.Rut, M.Ras = received.ip, received.port, received.uri, received.full_uri, received.socket
+M.Rn = word "interface"
+
+local advertised = forms("advertised_ip", "advertised_port")
+M.RAi, M.RAp, M.RAu, M.RAut = advertised.ip, advertised.port, advertised.uri, advertised.full_uri
+
+M.fs = {
+    get = word("send_socket").get,
+    set = function(m, value)
+        m.send_socket = value ~= nil and value ~= "" and tostring(value) or nil
+        return true
+    end,
+}
+M.fsn = {
+    get = word("send_interface").get,
+    set = function(m, value)
+        m.send_interface = value ~= nil and value ~= "" and tostring(value) or nil
+        return true
+    end,
+}
+
+M.pr = { get = proto }
+M.proto = M.pr
+M.prid = {
+    get = function(m)
+        return PROTOCOL_ID[proto(m)] or 7
+    end,
+}
+M.af = {
+    get = function(m)
+        return (m.source_ip or ""):find(":", 1, true) and 10 or 2 -- AF_INET6, AF_INET of Linux
+    end,
+}
+
+local function flags(name)
+    local function set(m, value)
+        local number = tonumber(value ~= nil and value or 0)
+        if not number then
+            return nil, "needs a number"
+        end
+        m[name] = number
+        return true
+    end
+    return { get = word(name).get, set = set }, {
+        get = function(m)
+            return ("%08x"):format(m[name] or 0)
+        end,
+        set = function(m, value)
+            return set(m, type(value) == "string" and tonumber(value, 16) or value)
+        end,
+    }
+end
+
+M.mf, M.mF = flags "flags"
+M.bf, M.bF = flags "branch_flags"
+M.sf, M.sF = flags "script_flags"
+
+M.T_branch_idx = {
+    get = function(m)
+        return m.branch_index or -1
+    end,
+}
+
+return M

@@ -1,0 +1,142 @@
+--- What the engine calls: make an environment, load a script into it, take its handlers.
+--
+--     local runtime = require "lunasip.runtime"
+--     local env = runtime.new_environment(path)
+--     local chunk, err = runtime.load(path, env)      -- err: "file:line: message"
+--     chunk()                                         -- in a coroutine with a budget
+--     local handlers = runtime.handlers(env)          -- raises "file:line: message"
+local core = require "lunasip.core"
+local current = require "lunasip.current"
+local lint = require "lunasip.lint"
+local pv = require "lunasip.pv"
+local sandbox = require "lunasip.sandbox"
+
+local M = {}
+
+if core.set_pv then
+    core.set_pv(pv.get, pv.set)
+end
+
+-- env -> { routes = registries, references = names the script passes to relay }
+local states = setmetatable({}, { __mode = "k" })
+
+-- A table of named handlers: only functions go in, and what went in can be replaced.
+local function registry(word)
+    local handlers = {}
+    return setmetatable({}, {
+        __metatable = false,
+        __index = handlers,
+        __newindex = function(_, name, handler)
+            if type(name) ~= "string" then
+                error(word .. ": a handler's name is a text", 2)
+            end
+            if type(handler) ~= "function" and handler ~= nil then
+                error(word .. "." .. name .. ": a function is needed, not a " .. type(handler), 2)
+            end
+            handlers[name] = handler
+        end,
+        __pairs = function()
+            return pairs(handlers)
+        end,
+        -- onreply_route(reply) runs the default that was assigned to the name itself.
+        __call = word == "onreply_route" and function(_, ...)
+            local default = handlers[1]
+            if not default then
+                error("onreply_route: no default function was assigned", 2)
+            end
+            return default(...)
+        end or nil,
+    }), handlers
+end
+
+local WORDS = { "route", "branch_route", "failure_route", "onreply_route", "event_route" }
+
+--- Globals for one script: the sandbox and the handler tables.
+-- @string script_path its folder is where require looks
+-- @treturn table
+function M.new_environment(script_path)
+    local routes, given = {}, {}
+    for _, word in ipairs(WORDS) do
+        given[word], routes[word] = registry(word)
+    end
+    local function assign(name, value)
+        if name == "onreply_route" and type(value) == "function" then
+            routes.onreply_route[1] = value
+            return true
+        end
+        if given[name] then
+            return nil, "'" .. name .. "' is a table that is there already: write function " .. name .. ".NAME(req)"
+        end
+        if name == "request_route" and type(value) ~= "function" and value ~= nil then
+            return nil, "'request_route' must be a function, not a " .. type(value)
+        end
+        return false
+    end
+    local env = sandbox.new_environment(script_path, given, assign)
+    states[env] = { routes = routes, references = {} }
+    return env
+end
+
+--- Read and compile a script, and check the names in it that can be checked without running it.
+-- @string path
+-- @tparam[opt] table env globals of the chunk
+-- @string[opt] source the text itself, when it does not come from the file
+-- @treturn function or nil, "file:line: message"
+function M.load(path, env, source)
+    local err
+    if not source then
+        source, err = sandbox.read(path)
+        if not source then
+            return nil, err
+        end
+    end
+    local chunk
+    chunk, err = sandbox.compile(source, path, env)
+    if not chunk then
+        return nil, err
+    end
+    local references
+    references, err = lint.check(source, path)
+    if not references then
+        return nil, err
+    end
+    if env and states[env] then
+        states[env].references = references
+    end
+    return chunk
+end
+
+local function wrap_all(handlers)
+    local wrapped = {}
+    for name, handler in pairs(handlers) do
+        if type(name) == "string" then
+            wrapped[name] = current.wrap(handler)
+        end
+    end
+    return wrapped
+end
+
+--- The handlers that a script defined, once its chunk has run.
+-- @treturn table { request_route, onreply_default, route, branch, failure, onreply, event }
+function M.handlers(env)
+    local state = states[env]
+    local routes = state.routes
+    for _, reference in ipairs(state.references) do
+        if not routes[reference.registry][reference.name] then
+            error(lint.missing(reference, routes[reference.registry]), 0)
+        end
+    end
+    local request_route = rawget(env, "request_route")
+    local default = routes.onreply_route[1]
+    return {
+        request_route = request_route and current.wrap(request_route),
+        onreply_default = default and current.wrap(default),
+        branch = wrap_all(routes.branch_route),
+        failure = wrap_all(routes.failure_route),
+        onreply = wrap_all(routes.onreply_route),
+        event = wrap_all(routes.event_route),
+        route = wrap_all(routes.route),
+    }
+end
+
+return M
