@@ -5,6 +5,11 @@
 
 #include "base/error.h"
 
+bool io_is_virtual(const struct io *io)
+{
+    return io->world->is_virtual;
+}
+
 uint64_t io_wall_us(const struct io *io)
 {
     return io->world->wall_us(io);

@@ -28,6 +28,8 @@ struct udp;
 int io_uv_create(struct io **iop);
 /** A virtual world that depends on @p seed alone. @return 0 or ERROR_MEMORY */
 int io_lab_create(struct io **iop, uint64_t seed);
+/** Is it the lab's? Then its loops run on the caller's thread, in lab_step(). */
+bool io_is_virtual(const struct io *io);
 /** Wall clock. @return microseconds since the epoch; virtual in the lab */
 uint64_t io_wall_us(const struct io *io);
 /** Seed a thread's random source: secret in the real world, from the seed in the lab. */
@@ -186,6 +188,7 @@ uint64_t lab_now_us(const struct io *io);
 /**
  * Run the next event (a delivery, a timer, a wake-up) if it is due at or before @p until_us, moving
  * the clock to it. @return true when one ran; false: nothing left until then, clock at until_us
+ * (UINT64_MAX: nothing left at all, clock stays). Not from inside a handler.
  */
 bool lab_step(struct io *io, uint64_t until_us);
 /** Sockets open now: the lab's leak check. */

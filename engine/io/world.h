@@ -8,6 +8,7 @@
 
 /** One world's operations; the functions of io.h with the same names say what each does. */
 struct world {
+    bool is_virtual; /**< the lab: loops have no threads */
     uint64_t (*wall_us)(const struct io *io);
     void (*seed_random)(struct io *io, struct random *random);
     int (*loop_create)(struct loop **loopp, struct io *io, const char *name);
