@@ -19,7 +19,7 @@ struct dispatcher_destination; /* counted */
 
 enum dispatcher_state {
     DISPATCHER_ACTIVE,
-    DISPATCHER_TRYING,   /**< failing, below the threshold: still used */
+    DISPATCHER_TRYING, /**< failing, below the threshold: still used */
     DISPATCHER_INACTIVE,
     DISPATCHER_DISABLED, /**< by the operator; only the operator brings it back */
 };
@@ -28,14 +28,25 @@ const char *dispatcher_state_letters(enum dispatcher_state state, bool is_probin
 
 /** Kamailio's numbers. */
 enum dispatcher_algorithm {
-    DISPATCHER_HASH_CALL_ID = 0, DISPATCHER_HASH_FROM = 1, DISPATCHER_HASH_TO = 2,
-    DISPATCHER_HASH_RURI = 3, DISPATCHER_ROUND_ROBIN = 4, DISPATCHER_HASH_AUTH = 5,
-    DISPATCHER_RANDOM = 6, DISPATCHER_HASH_VALUE = 7, DISPATCHER_PRIORITY = 8,
-    DISPATCHER_WEIGHT = 9, DISPATCHER_CALL_LOAD = 10, DISPATCHER_RELATIVE_WEIGHT = 11,
-    DISPATCHER_PARALLEL = 12, DISPATCHER_LATENCY = 13,
+    DISPATCHER_HASH_CALL_ID = 0,
+    DISPATCHER_HASH_FROM = 1,
+    DISPATCHER_HASH_TO = 2,
+    DISPATCHER_HASH_RURI = 3,
+    DISPATCHER_ROUND_ROBIN = 4,
+    DISPATCHER_HASH_AUTH = 5,
+    DISPATCHER_RANDOM = 6,
+    DISPATCHER_HASH_VALUE = 7,
+    DISPATCHER_PRIORITY = 8,
+    DISPATCHER_WEIGHT = 9,
+    DISPATCHER_CALL_LOAD = 10,
+    DISPATCHER_RELATIVE_WEIGHT = 11,
+    DISPATCHER_PARALLEL = 12,
+    DISPATCHER_LATENCY = 13,
 };
-/** By name ("round-robin", "hash-call-id" ...) or decimal number. @return 0 or ERROR_SYNTAX */
+/** By name ("round-robin", "hash-call-id" ...) or decimal number, any case. @return 0 or ERROR_SYNTAX */
 int dispatcher_algorithm_parse(enum dispatcher_algorithm *algorithm, struct text t);
+/** @return "round-robin" and so on */
+const char *dispatcher_algorithm_name(enum dispatcher_algorithm algorithm);
 
 struct dispatcher_options {
     const char *const *files; /**< list files, may be none */
@@ -59,10 +70,10 @@ struct dispatcher_choice;
 struct dispatcher_query {
     unsigned set;
     enum dispatcher_algorithm algorithm;
-    struct message *request;
-    struct text hash_value; /**< for DISPATCHER_HASH_VALUE */
-    size_t limit;           /**< at most so many candidates; 0: all */
-    struct random *random;  /**< the worker's */
+    struct message *request; /**< whose parts are hashed; what has none is turned round-robin */
+    struct text hash_value;  /**< for DISPATCHER_HASH_VALUE */
+    size_t limit;            /**< at most so many candidates; 0: all */
+    struct random *random;   /**< the worker's; NULL: turns instead of chance */
 };
 /** @return 0, ERROR_NOT_FOUND (no such set, or nobody active in it), ERROR_MEMORY */
 int dispatcher_select(struct dispatcher_choice **choicep, struct dispatcher *dispatcher,
@@ -71,16 +82,43 @@ int dispatcher_select(struct dispatcher_choice **choicep, struct dispatcher *dis
 struct dispatcher_destination *dispatcher_choice_current(const struct dispatcher_choice *choice);
 /** Go on to the next one that is still active. @return it or NULL */
 struct dispatcher_destination *dispatcher_choice_next(struct dispatcher_choice *choice);
+/** Are all candidates meant to be branches at once (DISPATCHER_PARALLEL)? */
+bool dispatcher_choice_is_parallel(const struct dispatcher_choice *choice);
+size_t dispatcher_choice_count(const struct dispatcher_choice *choice);
+/** Candidate @p i < count, whether used or not; returned borrowed from the choice. */
+struct dispatcher_destination *dispatcher_choice_at(const struct dispatcher_choice *choice,
+                                                    size_t i);
 
 /* A destination; texts borrowed from it. */
 struct text dispatcher_destination_uri(const struct dispatcher_destination *destination);
 unsigned dispatcher_destination_set(const struct dispatcher_destination *destination);
 struct text dispatcher_destination_attrs(const struct dispatcher_destination *destination);
 /** One attribute, "socket", "duid"; absent when not there. */
-struct text dispatcher_destination_attr(const struct dispatcher_destination *destination, struct text name);
+struct text dispatcher_destination_attr(const struct dispatcher_destination *destination,
+                                        struct text name);
 int dispatcher_destination_priority(const struct dispatcher_destination *destination);
-enum dispatcher_state dispatcher_destination_state(const struct dispatcher_destination *destination, bool *is_probing);
+enum dispatcher_state dispatcher_destination_state(const struct dispatcher_destination *destination,
+                                                   bool *is_probing);
 unsigned dispatcher_destination_calls(const struct dispatcher_destination *destination);
+/** The flags column: 1 inactive, 2 trying, 4 disabled, 8 probing, 16 no DNS, 32 no ping. */
+unsigned dispatcher_destination_flags(const struct dispatcher_destination *destination);
+/** Is its host a name (which is_from cannot match until it is resolved)? */
+bool dispatcher_destination_is_name(const struct dispatcher_destination *destination);
+/** What pings measured; all 0 until the first answer. */
+struct dispatcher_latency {
+    uint32_t answers, timeouts;
+    uint32_t average_us, deviation_us, max_us;
+    uint32_t estimate_us; /**< of now: younger answers weigh more */
+};
+struct dispatcher_latency
+dispatcher_destination_latency(const struct dispatcher_destination *destination);
+/**
+ * The resolver: what the name of @p destination resolves to now, so that dispatcher_is_from() knows
+ * it; any thread. Ports of @p v do not matter. @return 0 or ERROR_MEMORY (nothing changed)
+ */
+int dispatcher_destination_set_addresses(struct dispatcher *dispatcher,
+                                         struct dispatcher_destination *destination,
+                                         const struct address *v, size_t c);
 
 /**
  * Count one call on a destination until the returned token is released (it hangs on the dialog):
@@ -88,11 +126,23 @@ unsigned dispatcher_destination_calls(const struct dispatcher_destination *desti
  */
 void *dispatcher_load_token(struct dispatcher_destination *destination);
 
-/** Script and ctl: set a state. @param state "active", "inactive", "disabled", "trying", "probing", or Kamailio's letters. @return 0, ERROR_NOT_FOUND, ERROR_SYNTAX */
-int dispatcher_mark(struct dispatcher *dispatcher, unsigned set, struct text uri, struct text state);
+/**
+ * Script and ctl: set the state of a destination, of all that have this URI or duid in @p set, or
+ * with @p uri "all" of the whole set.
+ * @param state  Kamailio's letters ("AP", "ix", "d" ...), or a word: "active"; "inactive" and
+ *               "probing" (until a ping succeeds, where pings are sent); "disabled" (until set
+ *               active again); "trying" (one failure, counted against the threshold)
+ * @return 0; ERROR_NOT_FOUND; ERROR_SYNTAX; ERROR_STATE: it is disabled, only "active" ends that
+ */
+int dispatcher_mark(struct dispatcher *dispatcher, unsigned set, struct text uri,
+                    struct text state);
 /** Is the source of @p request one of the set's destinations? set 0: of any. Ports compare unless the URI has none. */
-bool dispatcher_is_from(const struct dispatcher *dispatcher, unsigned set, const struct address *source);
+bool dispatcher_is_from(const struct dispatcher *dispatcher, unsigned set,
+                        const struct address *source);
 
+/** @return destination by set and URI (or duid), with a reference for the caller, or NULL */
+struct dispatcher_destination *dispatcher_find(struct dispatcher *dispatcher, unsigned set,
+                                               struct text uri);
 typedef void dispatcher_visit_handler(void *arg, struct dispatcher_destination *destination);
 void dispatcher_for_each(struct dispatcher *dispatcher, dispatcher_visit_handler *visit, void *arg);
 
@@ -101,5 +151,6 @@ void dispatcher_for_each(struct dispatcher *dispatcher, dispatcher_visit_handler
 struct dispatcher_destination *dispatcher_ping_due(struct dispatcher *dispatcher, uint64_t now_ms);
 const struct dispatcher_options *dispatcher_get_options(const struct dispatcher *dispatcher);
 /** @p status final response code, 408 for time-out; @p latency_ms round trip. @return true when the state changed */
-bool dispatcher_ping_result(struct dispatcher *dispatcher, struct dispatcher_destination *destination,
-                            unsigned status, uint32_t latency_ms);
+bool dispatcher_ping_result(struct dispatcher *dispatcher,
+                            struct dispatcher_destination *destination, unsigned status,
+                            uint32_t latency_ms);

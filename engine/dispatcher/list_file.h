@@ -1,0 +1,48 @@
+/* Kamailio's dispatcher list: one destination per line, "setid uri [flags] [priority] [attrs]". */
+#pragma once
+
+#include "base/text.h"
+
+/** Bits of the flags column, Kamailio's values. */
+enum dispatcher_flag {
+    DISPATCHER_FLAG_INACTIVE = 1,
+    DISPATCHER_FLAG_TRYING = 2,
+    DISPATCHER_FLAG_DISABLED = 4,
+    DISPATCHER_FLAG_PROBING = 8,
+    DISPATCHER_FLAG_NO_DNS = 16, /**< keep the name, resolve no A/AAAA at load; not pinged */
+    DISPATCHER_FLAG_NO_PING = 32,
+};
+#define DISPATCHER_FLAGS_KNOWN 63u
+
+/** One line; texts borrowed from what was parsed. */
+struct dispatcher_line {
+    unsigned number; /**< of the line, from 1 */
+    unsigned set;
+    struct text uri;
+    unsigned flags;    /**< enum dispatcher_flag bits, 0 when not written */
+    int priority;      /**< higher first; 0 when not written */
+    struct text attrs; /**< without quotes; absent when not written */
+};
+
+/** Takes one line. @return 0 to go on; an error ends the parsing and is its result */
+typedef int dispatcher_line_handler(void *arg, const struct dispatcher_line *line);
+
+/**
+ * Parse a whole list.
+ * @param name   of the file, for faults
+ * @param fault  filled on ERROR_SYNTAX: "name:line: what is wrong; what to do"
+ * @return 0, ERROR_SYNTAX, or what @p visit returned
+ */
+int dispatcher_list_parse(struct text list, const char *name, dispatcher_line_handler *visit,
+                          void *arg, char **fault);
+
+#define DISPATCHER_FILE_BYTES (64u << 20) /* longest list file that is read */
+/**
+ * Read a file whole. @param textp  returned owned, its p is released by memory_free_raw()
+ * @return 0, ERROR_NOT_FOUND, ERROR_LIMIT, ERROR_MEMORY; @p fault filled
+ */
+int dispatcher_file_read(struct text *textp, const char *path, char **fault);
+
+/** Print a fault into @p fault (which may be NULL). @return @p error */
+int dispatcher_fault(char **fault, int error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
