@@ -33,3 +33,5 @@ void dispatcher_log_state(struct dispatcher *dispatcher,
                           const struct dispatcher_destination *destination, const char *why);
 /** Fill good_replies from "class=2;code=403". @return 0 or ERROR_SYNTAX with @p fault */
 int dispatcher_parse_reply_codes(struct dispatcher *dispatcher, char **fault);
+/** A hash_visit_handler: take a gateway out of the table. */
+void dispatcher_forget_gateway(struct hash_link *link, void *arg);
