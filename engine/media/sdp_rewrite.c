@@ -239,9 +239,11 @@ static void close_line(const struct section *s)
 
 static void rewrite_media(struct section *s)
 {
-    struct codec_map map;
-    codec_map_read(&map, s->sdp, s->media);
-    codec_choose(&s->choice, &map, s->media, s->plan->codecs);
+    if (s->plan->codecs && s->plan->codecs->codec_count) {
+        struct codec_map map;
+        codec_map_read(&map, s->sdp, s->media);
+        codec_choose(&s->choice, &map, s->media, s->plan->codecs);
+    }
     for (size_t i = s->media->first; i < s->media->end; i++)
         on_line(s, &s->sdp->lines[i]);
     close_line(s);
