@@ -17,12 +17,12 @@ struct transaction_server;
 
 /** Names as in RFC 3261 s17 and RFC 6026. */
 enum transaction_state {
-    TRANSACTION_CALLING,    /**< INVITE client: sent, nothing heard */
-    TRANSACTION_TRYING,     /**< non-INVITE: sent / received, nothing heard / answered */
+    TRANSACTION_CALLING, /**< INVITE client: sent, nothing heard */
+    TRANSACTION_TRYING,  /**< non-INVITE: sent / received, nothing heard / answered */
     TRANSACTION_PROCEEDING,
-    TRANSACTION_COMPLETED,  /**< final response other than INVITE's 2xx */
-    TRANSACTION_CONFIRMED,  /**< INVITE server: ACK to non-2xx received */
-    TRANSACTION_ACCEPTED,   /**< INVITE: 2xx seen (RFC 6026) */
+    TRANSACTION_COMPLETED, /**< final response other than INVITE's 2xx */
+    TRANSACTION_CONFIRMED, /**< INVITE server: ACK to non-2xx received */
+    TRANSACTION_ACCEPTED,  /**< INVITE: 2xx seen (RFC 6026) */
     TRANSACTION_TERMINATED,
 };
 const char *transaction_state_name(enum transaction_state state);
@@ -39,7 +39,6 @@ struct transaction_handlers {
     void (*stray_cancel)(void *arg, struct message *cancel);
     /** Response that matches no client transaction (s16.7 1: forward 2xx to INVITE by Via). */
     void (*stray_response)(void *arg, struct message *response);
-    /** limits.transactions is reached: the request gets a stateless 503 and is not passed on. */
     void *arg;
 };
 
@@ -58,8 +57,17 @@ int transactions_create(struct transactions **transactionsp,
                         const struct transactions_options *options);
 /** Live transactions; those that only linger to absorb retransmissions included. */
 size_t transactions_count(const struct transactions *transactions);
-/** A message from the transport. */
+/**
+ * A message from the transport. When limits.transactions is reached a new request gets a stateless
+ * 503 and is not passed on.
+ */
 void transactions_receive(struct transactions *transactions, struct message *message);
+/**
+ * Merged request (RFC 3261 s8.2.2.2): without To tag, and From tag, Call-ID and CSeq are those of a
+ * live server transaction that it does not belong to: it came here on two ways. Only for who is the
+ * UAS; the answer is 482.
+ */
+bool transactions_is_merged(const struct transactions *transactions, struct message *request);
 /** ICMP: fail the client transaction whose request (or CANCEL, ACK) is in @p bytes, at once. */
 void transactions_undeliverable(struct transactions *transactions, const struct address *address,
                                 struct text bytes);
@@ -90,8 +98,14 @@ enum method transaction_server_method(const struct transaction_server *txn);
 int transaction_server_respond(struct transaction_server *txn, unsigned status, struct text bytes);
 /** Print and send a response of our own (response_print()). @p options->to_tag absent: a tag is made and kept for this transaction. */
 struct response_options;
-int transaction_server_reply(struct transaction_server *txn, const struct response_options *options);
-/** To tag used in our own responses. */
+int transaction_server_reply(struct transaction_server *txn,
+                             const struct response_options *options);
+/**
+ * End it now without a response: the request is dropped, a retransmission of it begins anew. No
+ * effect once a final response was sent.
+ */
+void transaction_server_drop(struct transaction_server *txn);
+/** To tag used in our own responses; absent once terminated and never used. */
 struct text transaction_server_tag(struct transaction_server *txn);
 /** @p terminated runs when the transaction ends (any way); NULL removes it. */
 typedef void transaction_terminated_handler(void *arg, struct transaction_server *txn);
@@ -102,8 +116,8 @@ void *transaction_server_user(const struct transaction_server *txn);
 /* ---- client transactions (s17.1) ---- */
 
 enum transaction_failure {
-    TRANSACTION_TIMED_OUT,       /**< Timer B or F */
-    TRANSACTION_UNDELIVERABLE,   /**< transport error or ICMP */
+    TRANSACTION_TIMED_OUT,     /**< Timer B or F */
+    TRANSACTION_UNDELIVERABLE, /**< transport error or ICMP */
 };
 struct transaction_client_handlers {
     /** Every response but retransmissions of non-2xx finals; 2xx to INVITE each time (RFC 6026). */
@@ -115,11 +129,11 @@ struct transaction_client_handlers {
 
 struct transaction_client_options {
     enum method method;
-    struct text branch;             /**< of the top Via in @p bytes */
+    struct text branch; /**< of the top Via in @p bytes */
     struct destination destination;
-    struct text bytes;              /**< whole request as sent; copied */
-    struct text call_id;            /**< for the log */
-    uint32_t timeout_ms;            /**< Timer B/F instead of 64*T1; 0: 64*T1 */
+    struct text bytes;   /**< whole request as sent; copied */
+    struct text call_id; /**< for the log */
+    uint32_t timeout_ms; /**< Timer B/F instead of 64*T1; 0: 64*T1 */
     struct transaction_client_handlers handlers;
 };
 /**

@@ -1,0 +1,44 @@
+/*
+ * Branch parameters that we make: magic cookie, "lu", 16 hexadecimal digits of the loop hash
+ * (RFC 5393 s4.2), a dot, and a unique part.
+ */
+#include "transaction/machine.h"
+
+#define MARK         TEXT("z9hG4bKlu")
+#define HASH_DIGITS  16u
+#define UNIQUE_BYTES 13u /* 64 bits, five a letter */
+
+static const char digits[] = "0123456789abcdef";
+
+struct text transactions_make_branch(struct transactions *transactions, uint64_t loop_hash,
+                                     char out[BRANCH_BYTES])
+{
+    struct text mark = MARK;
+    char *at = out;
+    memcpy(at, mark.p, mark.n);
+    at += mark.n;
+    for (unsigned i = 0; i < HASH_DIGITS; i++)
+        *at++ = digits[loop_hash >> (4 * (HASH_DIGITS - 1 - i)) & 15];
+    *at++ = '.';
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
+    uint64_t unique = random_u64(&transactions->random);
+    for (unsigned i = 0; i < UNIQUE_BYTES; i++, unique >>= 5)
+        *at++ = letters[unique & 31];
+    return text_span(out, at);
+}
+
+bool transactions_branch_loop_hash(struct text branch, uint64_t *loop_hash)
+{
+    struct text mark = MARK;
+    if (branch.n != mark.n + HASH_DIGITS + 1 + UNIQUE_BYTES || !text_starts_with(branch, mark) ||
+        branch.p[mark.n + HASH_DIGITS] != '.')
+        return false;
+    *loop_hash = 0;
+    for (unsigned i = 0; i < HASH_DIGITS; i++) {
+        const char *digit = memchr(digits, branch.p[mark.n + i], HASH_DIGITS);
+        if (!digit)
+            return false;
+        *loop_hash = *loop_hash << 4 | (uint64_t)(digit - digits);
+    }
+    return *loop_hash != 0;
+}

@@ -1,0 +1,131 @@
+/*
+ * Private to this folder: the two structs and what the four machines share.
+ *
+ * Rules for a machine: change the state first, call a handler last, and hold a reference meanwhile
+ * (the callers of the events below do): a handler may end, detach or make transactions.
+ */
+#pragma once
+
+#include "base/random.h"
+#include "transaction/match.h"
+#include "transaction/transaction.h"
+
+/** One worker's table. */
+struct transactions {
+    struct transactions_options options;
+    struct match_secret secret;
+    struct hash_table clients, servers; /**< one reference each */
+    struct hash_table merged; /**< servers whose request has no To tag, by match_merged() */
+    struct random random;     /**< branches and tags */
+    struct buffer print;      /**< scratch for what we print ourselves */
+    bool is_stopping;         /**< handlers are not called any more */
+};
+
+/** Has the INVITE been cancelled? */
+enum client_cancel { CANCEL_NONE, CANCEL_WANTED, CANCEL_SENT };
+
+/** About 256 bytes: thousands linger, so nothing is here that a lingering one does not need. */
+struct transaction_client {
+    struct hash_link link;
+    uint64_t check;             /**< second half of the key */
+    struct transactions *owner; /**< NULL once terminated */
+    struct timer retransmit;    /**< A, E */
+    struct timer expire;        /**< B, F; D, K, M; after CANCEL; after a send error */
+    struct destination destination;
+    struct transaction_client_handlers handlers;
+    char *bytes;          /**< the request, later its ACK; owned, NULL when not needed */
+    char *cancel_reason;  /**< for a CANCEL that waits; owned, NUL-terminated */
+    uint32_t size_bytes;  /**< of bytes */
+    uint32_t interval_ms; /**< of the retransmission timer */
+    uint8_t method;       /**< enum method */
+    uint8_t state;        /**< enum transaction_state */
+    uint8_t cancel;       /**< enum client_cancel */
+    bool is_reliable;     /**< stream transport */
+    bool is_ack;          /**< bytes is the ACK */
+};
+
+#define SERVER_TAG_BYTES 12u
+
+/** About 300 bytes. */
+struct transaction_server {
+    struct hash_link link, merge_link;
+    uint64_t check, merge_check;
+    struct transactions *owner; /**< NULL once terminated */
+    struct timer retransmit;    /**< G; before: when 100 is due */
+    struct timer expire;        /**< H, I, J, L */
+    struct destination destination;
+    struct message *request; /**< reference, until a final response was sent */
+    void *user;              /**< borrowed */
+    transaction_terminated_handler *terminated;
+    char *bytes;                /**< last response; owned, NULL when not needed */
+    uint32_t size_bytes;        /**< of bytes */
+    uint32_t interval_ms;       /**< of Timer G */
+    uint8_t method;             /**< enum method */
+    uint8_t state;              /**< enum transaction_state */
+    bool is_reliable;           /**< stream transport */
+    bool is_rfc2543;            /**< matched without branch */
+    char tag[SERVER_TAG_BYTES]; /**< first byte 0: not made yet */
+};
+
+/* ---- shared (transactions.c) ---- */
+
+const struct settings *transactions_settings(const struct transactions *transactions);
+void transactions_count_up(struct transactions *transactions, enum counter counter);
+struct timers *transactions_timers(struct transactions *transactions);
+/** May one more be made? Counts the refusal. */
+bool transactions_has_room(struct transactions *transactions);
+/** Replace *@p bytes by a copy of @p t, or by nothing without memory. @return false then */
+bool transactions_keep_bytes(char **bytes, uint32_t *size_bytes, struct text t);
+
+/* ---- client transactions (client.c) ---- */
+
+struct transaction_client *client_find(struct transactions *transactions, struct text branch,
+                                       enum method method);
+int client_send(struct transaction_client *txn);
+void client_retransmit(struct transaction_client *txn);
+/** Start the expire timer. */
+void client_expire_after(struct transaction_client *txn, uint64_t delay_ms, timer_handler *handler);
+/** Over; releases the table's reference. */
+void client_terminate(struct transaction_client *txn);
+/** Timer handler of D, K and M. */
+void client_on_linger_end(void *arg);
+/** Over without final response: terminate and tell. */
+void client_fail(struct transaction_client *txn, enum transaction_failure failure);
+/** Timer handler after a send error. */
+void client_on_send_failed(void *arg);
+void client_deliver(struct transaction_client *txn, struct message *response);
+
+/* Machines; all borrow. */
+void invite_client_start(struct transaction_client *txn, uint64_t timeout_ms);
+void invite_client_response(struct transaction_client *txn, struct message *response);
+void invite_client_cancel(struct transaction_client *txn, struct text reason);
+void noninvite_client_start(struct transaction_client *txn, uint64_t timeout_ms);
+void noninvite_client_response(struct transaction_client *txn, struct message *response);
+
+/* ---- server transactions (server.c) ---- */
+
+struct transaction_server *server_find(struct transactions *transactions,
+                                       const struct match_key *key);
+/** Make one and put it in the table. @return 0 or ERROR_MEMORY; *txnp returned borrowed */
+int server_create(struct transaction_server **txnp, struct transactions *transactions,
+                  struct message *request, const struct match_key *key);
+int server_send(struct transaction_server *txn, struct text bytes);
+/** Send the last response again, if there is one. */
+void server_send_again(struct transaction_server *txn);
+/** A final response was sent: the request is not needed any more. */
+void server_forget_request(struct transaction_server *txn);
+void server_expire_after(struct transaction_server *txn, uint64_t delay_ms, timer_handler *handler);
+/** Over; tells the user, releases the table's reference. */
+void server_terminate(struct transaction_server *txn);
+/** Timer handler of H, I, J and L. */
+void server_on_linger_end(void *arg);
+
+/* Machines; all borrow. */
+void invite_server_start(struct transaction_server *txn);
+void invite_server_request(struct transaction_server *txn);
+/** @return true when the ACK ends here, false when it belongs to a 2xx */
+bool invite_server_ack(struct transaction_server *txn, struct message *ack);
+int invite_server_respond(struct transaction_server *txn, unsigned status, struct text bytes);
+void noninvite_server_start(struct transaction_server *txn);
+void noninvite_server_request(struct transaction_server *txn);
+int noninvite_server_respond(struct transaction_server *txn, unsigned status, struct text bytes);
