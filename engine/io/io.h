@@ -145,11 +145,15 @@ struct resolve_record {
     uint32_t ttl_s;
     uint16_t priority, weight, port; /**< SRV; NAPTR: order, preference, - */
     struct address address;          /**< A, AAAA (without port) */
-    char name[256];                  /**< SRV target; NAPTR replacement */
+    char name[256];                  /**< SRV target; NAPTR replacement; "." is the root: none */
     char service[32];                /**< NAPTR service, "SIP+D2U" */
     char flags[8];                   /**< NAPTR flags */
 };
-/** @param v  records, borrowed; @p error is 0, ERROR_NOT_FOUND or ERROR_TIMEOUT */
+/**
+ * @param error  0, ERROR_NOT_FOUND (there is no such name or record) or ERROR_TIMEOUT (no server
+ *               answered, or it had trouble: later it may)
+ * @param v      records, borrowed
+ */
 typedef void resolve_handler(void *arg, int error, const struct resolve_record *v, size_t count);
 /**
  * Ask for one name and type; the answer comes later on the loop's thread, never during the call.

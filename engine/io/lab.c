@@ -261,6 +261,7 @@ size_t lab_open_sockets(const struct io *io)
 }
 
 const struct world lab_world = {
+    .is_virtual = true,
     .wall_us = lab_wall_us,
     .seed_random = lab_seed_random,
     .loop_create = lab_loop_create,

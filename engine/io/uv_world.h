@@ -109,5 +109,18 @@ void send_queue_release(struct send_queue *queue);
 
 int real_loop_resolve(struct loop *loop, struct text name, enum resolve_type type,
                       uint32_t timeout_ms, resolve_handler *handler, void *arg);
+/**
+ * Ask these servers instead of those of /etc/resolv.conf.
+ * @param servers  "host:port,host:port". @return 0 or ERROR_SYNTAX, ERROR_MEMORY, ERROR_LIMIT
+ */
+int real_loop_set_name_servers(struct loop *loop, const char *servers);
+/** The number of @p type in a DNS message. */
+int resolve_wire_type(enum resolve_type type);
+/**
+ * Read the records of @p type out of a DNS answer; malformed ones are left out.
+ * @param bytes  the message, from the network. @return records written to @p v
+ */
+size_t resolve_parse(struct resolve_record *v, size_t room, enum resolve_type type,
+                     struct text bytes);
 /** Drop all questions without an answer and close the resolver's sockets. Accepts NULL. */
 void resolver_release(struct resolver *resolver);

@@ -196,17 +196,7 @@ void request_receive_cancel(void *arg, struct transaction_server *invite, struct
 void request_receive_stray_cancel(void *arg, struct message *cancel)
 {
     struct proxy *proxy = arg;
-    struct destination destination;
-    struct buffer *out = &proxy->out;
-    buffer_clear(out);
-    response_print(out, cancel, &(struct response_options){.status = 481});
-    const struct via *via = message_via(cancel);
-    if (!out->error && via &&
-        transport_response_destination(via, cancel->source.listener, &destination) == 0) {
-        destination.address = cancel->source.peer;
-        destination.flow_id = cancel->source.flow_id;
-        transport_send(proxy->options.transport, &destination, buffer_text(out));
-    }
+    transport_reply(proxy->options.transport, cancel, &(struct response_options){.status = 481});
 }
 
 int proxy_reply(struct response_context *context, const struct response_options *options)

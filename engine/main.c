@@ -1,0 +1,169 @@
+/* The command: argv, signals, the start order, exit codes. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "script/program.h"
+#include "worker/control.h"
+#include "worker/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_FINE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_FAULT = 3 };
+
+/* What one call with media needs: RTP and RTCP on both sides. */
+#define DESCRIPTORS_PER_CALL 4
+#define DESCRIPTORS_WANTED   (DESCRIPTORS_PER_CALL * 4000)
+
+static const char usage[] =
+    "usage: lunasip run CONF            run in the foreground, log to stderr\n"
+    "       lunasip check CONF          read configuration and script, say what is wrong\n"
+    "       lunasip test [SPEC...]      run busted specs in the lab\n"
+    "       lunasip demo [--once]       a border controller with a caller and a gateway\n"
+    "       lunasip ctl [--socket S] [--json] VERB ...\n"
+    "                                   status, reload, dispatcher list|set, calls, transactions,\n"
+    "                                   media, log level, drain, stop\n"
+    "       lunasip version\n";
+
+static const char *lua_dir(void)
+{
+    const char *asked = getenv("LUNASIP_LUA");
+    if (asked)
+        return asked;
+    return access(LUNASIP_LUA_DIR, R_OK) == 0 ? LUNASIP_LUA_DIR : LUNASIP_LUA_INSTALL_DIR;
+}
+
+static int say_fault(char *fault, int error)
+{
+    fprintf(stderr, "lunasip: %s\n", fault ? fault : error_text(error));
+    memory_free_raw(fault);
+    return EXIT_FAULT;
+}
+
+static void raise_descriptor_limit(struct log *log)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < DESCRIPTORS_WANTED)
+        log_warning(log, LOG_ENGINE, TEXT_NONE,
+                    "%llu file descriptors allow about %llu calls with media; raise the limit "
+                    "(ulimit -n, LimitNOFILE=) for more",
+                    (unsigned long long)limit.rlim_cur,
+                    (unsigned long long)limit.rlim_cur / DESCRIPTORS_PER_CALL);
+}
+
+static int run_engine(struct io *io, const char *conf_path)
+{
+    struct engine *engine;
+    char *fault = NULL;
+    int error = engine_create(&engine,
+                              &(struct engine_options){
+                                  .io = io,
+                                  .conf_path = conf_path,
+                                  .lua_dir = lua_dir(),
+                                  .log_level = LOG_INFO,
+                              },
+                              &fault);
+    if (error)
+        return say_fault(fault, error);
+    raise_descriptor_limit(engine_log(engine));
+    const char *socket_path = engine_configuration(engine)->control_path;
+    error = engine_start(engine);
+    if (!error) {
+        log_info(engine_log(engine), LOG_ENGINE, TEXT_NONE, "lunasip %s runs %s with %u workers",
+                 LUNASIP_VERSION, conf_path, engine_worker_count(engine));
+        error = control_run(engine, socket_path);
+        if (error)
+            fprintf(stderr, "lunasip: control socket %s: %s\n", socket_path, error_text(error));
+    }
+    engine_stop(engine);
+    memory_release(engine);
+    return error ? EXIT_FAULT : EXIT_FINE;
+}
+
+static int command_of_run(int argc, char *const argv[])
+{
+    struct io *io;
+    if (argc != 1) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    control_block_signals();
+    int error = io_uv_create(&io);
+    if (error)
+        return say_fault(NULL, error);
+    int code = run_engine(io, argv[0]);
+    memory_release(io);
+    return code;
+}
+
+static int command_of_check(int argc, char *const argv[])
+{
+    struct configuration *configuration;
+    struct log log = {.level = LOG_WARNING};
+    struct io *io = NULL;
+    char *fault = NULL;
+    if (argc != 1) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+    int error = configuration_load(&configuration, argv[0], lua_dir(), &fault);
+    if (error)
+        return say_fault(fault, error);
+    error = io_lab_create(&io, 1);
+    if (!error)
+        error = script_check(configuration, lua_dir(), io, &log, &fault);
+    memory_release(io);
+    memory_release(configuration);
+    if (error)
+        return say_fault(fault, error);
+    printf("%s is fine\n", argv[0]);
+    return EXIT_FINE;
+}
+
+static int command_of_ctl(int argc, char *const argv[])
+{
+    const char *socket_path = NULL;
+    bool as_json = false;
+    char **words = calloc((size_t)argc + 1, sizeof *words);
+    int count = 0;
+    for (int i = 0; words && i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            as_json = true;
+        else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc)
+            socket_path = argv[++i];
+        else
+            words[count++] = argv[i];
+    }
+    if (count == 0)
+        fputs(usage, stderr);
+    int code = count ? control_ask(socket_path, count, words, as_json) : EXIT_USAGE;
+    free(words);
+    return code;
+}
+
+int main(int argc, char *argv[])
+{
+    const char *verb = argc > 1 ? argv[1] : "";
+    if (strcmp(verb, "run") == 0)
+        return command_of_run(argc - 2, argv + 2);
+    if (strcmp(verb, "check") == 0)
+        return command_of_check(argc - 2, argv + 2);
+    if (strcmp(verb, "ctl") == 0)
+        return command_of_ctl(argc - 2, argv + 2);
+    if (strcmp(verb, "demo") == 0)
+        return program_run(lua_dir(), "lunasip.demo", argc - 2, argv + 2);
+    if (strcmp(verb, "test") == 0)
+        return program_run(lua_dir(), "lunasip.test", argc - 2, argv + 2);
+    if (strcmp(verb, "version") == 0) {
+        printf("lunasip %s\n", LUNASIP_VERSION);
+        return EXIT_FINE;
+    }
+    fputs(usage, stderr);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,148 @@
+/* One function per verb. */
+#include "worker/commands.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "worker/status.h"
+
+#include <stdio.h>
+
+static const char *word(const json_t *words, size_t i)
+{
+    const char *value = json_string_value(json_array_get(words, i));
+    return value ? value : "";
+}
+
+static void fail(struct command_answer *answer, int code, const char *text)
+{
+    answer->code = code;
+    snprintf(answer->text, sizeof answer->text, "%s", text);
+}
+
+static void do_status(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    (void)words;
+    answer->data = status_json(engine);
+}
+
+static void do_reload(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    char *fault = NULL;
+    const char *path = word(words, 1);
+    int error = engine_reload(engine, path[0] ? path : NULL, &fault);
+    if (error)
+        fail(answer, 1, fault ? fault : error_text(error));
+    else
+        snprintf(answer->text, sizeof answer->text, "generation %u serves new calls",
+                 engine_generation(engine));
+    memory_free_raw(fault);
+}
+
+static void set_destination(struct engine *engine, const json_t *words,
+                            struct command_answer *answer)
+{
+    uint32_t set;
+    struct dispatcher *dispatcher = engine_dispatcher(engine);
+    const char *uri = word(words, 3), *state = word(words, 4);
+    if (json_array_size(words) != 5 || text_to_u32(text_of(word(words, 2)), &set)) {
+        fail(answer, 2,
+             "usage: ctl dispatcher set SET URI active|inactive|disabled|trying|probing");
+        return;
+    }
+    int error = dispatcher ? dispatcher_mark(dispatcher, set, text_of(uri), text_of(state))
+                           : ERROR_NOT_FOUND;
+    if (error == ERROR_SYNTAX)
+        fail(answer, 2, "the state is one of active, inactive, disabled, trying, probing");
+    else if (error)
+        snprintf(answer->text, sizeof answer->text, "set %u has no destination %s", set, uri);
+    else
+        snprintf(answer->text, sizeof answer->text, "set %u %s is now %s", set, uri, state);
+    if (error && answer->code == 0)
+        answer->code = 1;
+}
+
+static void do_dispatcher(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    struct text verb = text_of(word(words, 1));
+    if (text_equal(verb, TEXT("list")))
+        answer->data = status_dispatcher(engine);
+    else if (text_equal(verb, TEXT("set")))
+        set_destination(engine, words, answer);
+    else
+        fail(answer, 2, "usage: ctl dispatcher list | set SET URI STATE");
+}
+
+static void do_calls(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    (void)words;
+    answer->data = status_calls(engine);
+}
+
+static void do_transactions(struct engine *engine, const json_t *words,
+                            struct command_answer *answer)
+{
+    (void)words;
+    answer->data = status_transactions(engine);
+}
+
+static void do_media(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    (void)words;
+    answer->data = status_media(engine);
+}
+
+static void do_log(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    enum log_level level;
+    if (!text_equal(text_of(word(words, 1)), TEXT("level")) ||
+        log_level_parse(&level, text_of(word(words, 2)))) {
+        fail(answer, 2, "usage: ctl log level error|warning|info|debug");
+        return;
+    }
+    engine_log(engine)->level = level;
+    snprintf(answer->text, sizeof answer->text, "log level is %s", log_level_name(level));
+}
+
+static void do_drain(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    bool is_off = text_equal(text_of(word(words, 1)), TEXT("off"));
+    engine_set_draining(engine, !is_off);
+    fail(answer, 0, is_off ? "new calls are taken" : "new calls get 503");
+}
+
+static void do_stop(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    (void)words;
+    engine_set_draining(engine, true);
+    answer->stop = true;
+    fail(answer, 0, "draining, then stopping");
+}
+
+static const struct {
+    const char *verb;
+    void (*run)(struct engine *engine, const json_t *words, struct command_answer *answer);
+} verbs[] = {
+    {"status", do_status},
+    {"reload", do_reload},
+    {"dispatcher", do_dispatcher},
+    {"calls", do_calls},
+    {"transactions", do_transactions},
+    {"media", do_media},
+    {"log", do_log},
+    {"drain", do_drain},
+    {"stop", do_stop},
+};
+
+void command_run(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    const char *verb = word(words, 0);
+    *answer = (struct command_answer){0};
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (text_equal(text_of(verb), text_of(verbs[i].verb))) {
+            verbs[i].run(engine, words, answer);
+            return;
+        }
+    fail(answer, 2,
+         "unknown verb; one of: status, reload, dispatcher, calls, transactions, media, log, "
+         "drain, stop");
+}

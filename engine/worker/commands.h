@@ -1,0 +1,17 @@
+/* The verbs of `lunasip ctl`. */
+#pragma once
+
+#include "worker/engine.h"
+
+#include <jansson.h>
+
+/** What a verb answers. */
+struct command_answer {
+    int code;        /**< exit code of `lunasip ctl` */
+    char text[1024]; /**< for people; empty: data is shown */
+    json_t *data;    /**< owned; NULL: none */
+    bool stop;       /**< `stop`: end after draining */
+};
+
+/** @param words  JSON array of strings; borrowed. Release answer->data with json_decref(). */
+void command_run(struct engine *engine, const json_t *words, struct command_answer *answer);

@@ -1,0 +1,339 @@
+/* The control thread: signals, the control socket, draining. */
+#include "worker/control.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "worker/commands.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define REQUEST_BYTES_MAX 65536
+#define CLIENT_TIMEOUT_S  5   /* a client that says nothing for so long is cut off */
+#define DRAIN_CHECK_MS    100 /* how often a draining engine is asked whether it is empty */
+
+static void control_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+}
+
+void control_block_signals(void)
+{
+    sigset_t set;
+    control_signals(&set);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- socket ---- */
+
+static int open_address(const char *path, struct sockaddr_un *address)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (!text_to_array(text_of(path), address->sun_path, sizeof address->sun_path))
+        return -1;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct timeval timeout = {.tv_sec = CLIENT_TIMEOUT_S};
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    return fd;
+}
+
+static void make_parent(const char *path)
+{
+    char parent[sizeof((struct sockaddr_un *)0)->sun_path];
+    const char *slash = strrchr(path, '/');
+    if (slash && slash != path && text_to_array(text_span(path, slash), parent, sizeof parent))
+        mkdir(parent, 0755);
+}
+
+static int listen_on(const char *path, int *listener)
+{
+    struct sockaddr_un address;
+    int fd = open_address(path, &address);
+    if (fd < 0)
+        return ERROR_TRANSPORT;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
+        close(fd);
+        return ERROR_IN_USE; /* somebody answers: a running engine's socket */
+    }
+    close(fd);
+    make_parent(path);
+    unlink(path); /* left behind by one that was killed */
+    fd = open_address(path, &address);
+    mode_t mask = umask(0077); /* whoever may connect may end calls */
+    int failed = bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 16);
+    umask(mask);
+    if (failed) {
+        close(fd);
+        return ERROR_TRANSPORT;
+    }
+    *listener = fd;
+    return 0;
+}
+
+/* One line, without its newline, NUL-terminated. @return owned, or NULL */
+static char *read_line(int fd)
+{
+    struct buffer buffer = {0};
+    char piece[4096];
+    for (;;) {
+        ssize_t n = read(fd, piece, sizeof piece);
+        if (n <= 0 || buffer.n + (size_t)n > REQUEST_BYTES_MAX * 64)
+            break;
+        buffer_append(&buffer, (struct text){piece, (size_t)n});
+        if (piece[n - 1] == '\n') {
+            buffer.p[buffer.n - 1] = 0;
+            return buffer.p;
+        }
+    }
+    buffer_release(&buffer);
+    return NULL;
+}
+
+static bool write_line(int fd, const char *line)
+{
+    struct buffer out = {0};
+    buffer_append(&out, text_of(line));
+    buffer_append_char(&out, '\n');
+    size_t done = 0;
+    while (!out.error && done < out.n) {
+        ssize_t n = write(fd, out.p + done, out.n - done);
+        if (n <= 0 && errno != EINTR)
+            break;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    bool is_done = !out.error && done == out.n;
+    buffer_release(&out);
+    return is_done;
+}
+
+/* ---- server ---- */
+
+static bool serve(struct engine *engine, int client)
+{
+    struct command_answer answer;
+    char *line = read_line(client);
+    json_t *words = line ? json_loads(line, 0, NULL) : NULL;
+    memory_free_raw(line);
+    if (!json_is_array(words)) {
+        json_decref(words);
+        return false;
+    }
+    command_run(engine, words, &answer);
+    json_t *reply = json_pack("{s:i, s:s}", "code", answer.code, "text", answer.text);
+    if (answer.data)
+        json_object_set_new(reply, "data", answer.data);
+    char *out = json_dumps(reply, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (out)
+        write_line(client, out);
+    free(out);
+    json_decref(reply);
+    json_decref(words);
+    return answer.stop;
+}
+
+static void reload(struct engine *engine)
+{
+    char *fault = NULL;
+    if (engine_reload(engine, NULL, &fault))
+        log_error(engine_log(engine), LOG_CONTROL, TEXT_NONE, "not reloaded: %s",
+                  fault ? fault : "out of memory");
+    memory_free_raw(fault);
+}
+
+/* How the control thread stands. */
+struct control {
+    struct engine *engine;
+    int listener, signals;
+    bool is_draining;
+    uint64_t drain_left_ms;
+    bool is_over;
+};
+
+static void drain(struct control *control)
+{
+    if (control->is_draining) {
+        control->is_over = true; /* told twice: now */
+        return;
+    }
+    control->is_draining = true;
+    control->drain_left_ms =
+        engine_configuration(control->engine)->settings.drain_deadline_s * 1000;
+    engine_set_draining(control->engine, true);
+    log_info(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
+             "draining: new calls get 503, %llu s for the others",
+             (unsigned long long)control->drain_left_ms / 1000);
+}
+
+static void on_signal(struct control *control)
+{
+    struct signalfd_siginfo info;
+    if (read(control->signals, &info, sizeof info) != sizeof info)
+        return;
+    if (info.ssi_signo == SIGHUP)
+        reload(control->engine);
+    else
+        drain(control);
+}
+
+static void on_client(struct control *control)
+{
+    int client = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
+    struct timeval timeout = {.tv_sec = CLIENT_TIMEOUT_S};
+    if (client < 0)
+        return;
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    if (serve(control->engine, client) && !control->is_draining)
+        drain(control);
+    close(client);
+}
+
+static void check_drained(struct control *control)
+{
+    if (!control->is_draining)
+        return;
+    if (control->drain_left_ms < DRAIN_CHECK_MS || engine_calls(control->engine) == 0)
+        control->is_over = true;
+    else
+        control->drain_left_ms -= DRAIN_CHECK_MS;
+}
+
+int control_run(struct engine *engine, const char *socket_path)
+{
+    sigset_t set;
+    struct control control = {.engine = engine, .listener = -1};
+    int error = socket_path ? listen_on(socket_path, &control.listener) : 0;
+    if (error)
+        return error;
+    control_signals(&set);
+    control.signals = signalfd(-1, &set, SFD_CLOEXEC);
+    while (!control.is_over) {
+        struct pollfd fds[] = {{control.signals, POLLIN, 0}, {control.listener, POLLIN, 0}};
+        int ready = poll(fds, socket_path ? 2 : 1, control.is_draining ? DRAIN_CHECK_MS : -1);
+        if (ready > 0 && fds[0].revents)
+            on_signal(&control);
+        if (ready > 0 && socket_path && fds[1].revents)
+            on_client(&control);
+        check_drained(&control);
+    }
+    close(control.signals);
+    if (control.listener >= 0) {
+        close(control.listener);
+        unlink(socket_path);
+    }
+    return 0;
+}
+
+/* ---- client ---- */
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un address;
+    int fd = open_address(path, &address);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address)) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+static int find_engine(const char *socket_path)
+{
+    if (socket_path)
+        return connect_to(socket_path);
+    const char *paths[] = {getenv("LUNASIP_SOCKET"), "./run/lunasip.sock",
+                           "/run/lunasip/lunasip.sock"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        int fd = paths[i] ? connect_to(paths[i]) : -1;
+        if (fd >= 0)
+            return fd;
+    }
+    return -1;
+}
+
+/* JSON as indented lines "name: value", for people. */
+static void print_value(const char *name, const json_t *value, int depth)
+{
+    const char *key;
+    json_t *member;
+    size_t i;
+    if (json_is_object(value) || json_is_array(value)) {
+        if (name)
+            printf("%*s%s:\n", depth * 2, "", name);
+        json_object_foreach((json_t *)value, key, member)
+            print_value(key, member, depth + (name != NULL));
+        json_array_foreach(value, i, member)
+        {
+            if (json_is_object(member))
+                printf("%*s-\n", (depth + (name != NULL)) * 2, "");
+            print_value(NULL, member, depth + 1 + (name != NULL));
+        }
+        return;
+    }
+    char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
+    printf("%*s%s%s%s\n", depth * 2, "", name ? name : "", name ? ": " : "",
+           text ? text : json_string_value(value));
+    free(text);
+}
+
+static int print_answer(const json_t *reply, bool as_json)
+{
+    const char *text = json_string_value(json_object_get(reply, "text"));
+    const json_t *data = json_object_get(reply, "data");
+    int code = (int)json_integer_value(json_object_get(reply, "code"));
+    if (as_json) {
+        char *out = json_dumps(data ? data : reply, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        printf("%s\n", out ? out : "");
+        free(out);
+    } else {
+        if (text && text[0])
+            fprintf(code ? stderr : stdout, "%s\n", text);
+        if (data)
+            print_value(NULL, data, 0);
+    }
+    return code;
+}
+
+int control_ask(const char *socket_path, int argc, char *const argv[], bool as_json)
+{
+    json_t *words = json_array();
+    for (int i = 0; i < argc; i++)
+        json_array_append_new(words, json_string(argv[i]));
+    char *request = json_dumps(words, JSON_COMPACT);
+    json_decref(words);
+    signal(SIGPIPE, SIG_IGN);
+    int fd = find_engine(socket_path);
+    if (fd < 0) {
+        fprintf(stderr,
+                "no running lunasip answers%s%s; start one with `lunasip run CONF`, or say "
+                "where with --socket\n",
+                socket_path ? " at " : "", socket_path ? socket_path : "");
+        free(request);
+        return 1;
+    }
+    char *line = write_line(fd, request) ? read_line(fd) : NULL;
+    free(request);
+    close(fd);
+    json_t *reply = line ? json_loads(line, 0, NULL) : NULL;
+    memory_free_raw(line);
+    if (!reply) {
+        fprintf(stderr, "the running lunasip gave no answer\n");
+        return 1;
+    }
+    int code = print_answer(reply, as_json);
+    json_decref(reply);
+    return code;
+}

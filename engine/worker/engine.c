@@ -1,0 +1,353 @@
+/* Start and stop as one readable list, and what concerns all workers at once. */
+#include "worker/engine.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define WORKERS_MAX     64
+#define GENERATIONS_MAX 256 /* birthdays remembered for `ctl status` */
+
+struct engine {
+    struct io *io; /* borrowed */
+    struct log log;
+    char *lua_dir, *route_path;          /* owned; route_path NULL: the configuration's */
+    struct configuration *configuration; /* owned reference */
+    struct shared *shared;               /* owned */
+    struct dispatcher *dispatcher;       /* owned; NULL: none */
+    struct media *media;                 /* owned; NULL: none */
+    struct worker *workers[WORKERS_MAX]; /* owned */
+    struct generation
+        *first[WORKERS_MAX]; /* owned until engine_start() gives them to the workers */
+    unsigned worker_count;
+    unsigned generation; /* number of the newest */
+    uint64_t generation_born_us[GENERATIONS_MAX];
+    uint64_t started_us; /* wall clock */
+    struct hash_key hash_key;
+    bool is_started;
+};
+
+static void destroy(void *arg)
+{
+    struct engine *engine = arg;
+    for (unsigned i = 0; i < engine->worker_count; i++) {
+        memory_release(engine->first[i]);
+        memory_release(engine->workers[i]);
+    }
+    memory_release(engine->media);
+    memory_release(engine->dispatcher);
+    memory_release(engine->shared);
+    memory_release(engine->configuration);
+    memory_free_raw(engine->lua_dir);
+    memory_free_raw(engine->route_path);
+}
+
+/* ---- faults ---- */
+
+static char *fault_line(const char *format, const char *what, int error)
+{
+    char line[512];
+    snprintf(line, sizeof line, format, what, error_text(error));
+    return text_strdup(text_of(line));
+}
+
+static char *listener_fault(const struct listener *listener, int error)
+{
+    char address[ADDRESS_TEXT_BYTES], line[256];
+    address_print(&listener->local, address);
+    const char *advice = "check the listen block";
+    if (error == ERROR_IN_USE)
+        advice = "another process listens there; stop it, or change the listen block";
+    else if (error == ERROR_ARGUMENT)
+        advice = "this machine has no such address; change the listen block";
+    snprintf(line, sizeof line, "%s:%s (%s): %s; %s", transport_kind_name(listener->kind), address,
+             listener->interface, error_text(error), advice);
+    return text_strdup(text_of(line));
+}
+
+/* ---- the parts ---- */
+
+static int load(struct engine *engine, const struct engine_options *options, char **fault)
+{
+    int error =
+        configuration_load(&engine->configuration, options->conf_path, options->lua_dir, fault);
+    if (error)
+        return error;
+    engine->lua_dir = text_strdup(text_of(options->lua_dir));
+    if (options->route_path)
+        engine->route_path = text_strdup(text_of(options->route_path));
+    if (!engine->lua_dir || (options->route_path && !engine->route_path))
+        return ERROR_MEMORY;
+    return shared_create(&engine->shared, engine->configuration->settings.shared_bytes);
+}
+
+static int create_dispatcher(struct engine *engine, char **fault)
+{
+    if (!engine->configuration->has_dispatcher)
+        return 0;
+    struct dispatcher_options options = engine->configuration->dispatcher;
+    options.log = &engine->log;
+    return dispatcher_create(&engine->dispatcher, &options, fault);
+}
+
+static int create_media(struct engine *engine, char **fault)
+{
+    const struct configuration *configuration = engine->configuration;
+    if (configuration->media_count == 0)
+        return 0;
+    int error = media_create(&engine->media, engine->io,
+                             &(struct media_options){
+                                 .interfaces = configuration->media,
+                                 .interface_count = configuration->media_count,
+                                 .port_least = configuration->media_port_least,
+                                 .port_most = configuration->media_port_most,
+                                 .threads = configuration->media_threads,
+                                 .settings = &configuration->settings,
+                                 .log = &engine->log,
+                             });
+    if (error)
+        *fault = fault_line("%s: %s; check the media block", configuration->path, error);
+    return error;
+}
+
+static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
+{
+    unsigned count = options->workers ? options->workers : engine->configuration->workers;
+    if (count == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        count = cores > 0 ? (unsigned)cores : 1;
+    }
+    return count < WORKERS_MAX ? count : WORKERS_MAX;
+}
+
+static int create_workers(struct engine *engine, unsigned count, char **fault)
+{
+    const struct listener *failed = NULL;
+    const struct configuration *configuration = engine->configuration;
+    int error = transport_probe(engine->io, configuration->listeners, configuration->listener_count,
+                                &failed);
+    for (unsigned i = 0; i < count && !error; i++) {
+        error = worker_create(&engine->workers[i],
+                              &(struct worker_options){
+                                  .io = engine->io,
+                                  .index = i,
+                                  .count = count,
+                                  .workers = engine->workers,
+                                  .configuration = configuration,
+                                  .media = engine->media,
+                                  .dispatcher = engine->dispatcher,
+                                  .log = &engine->log,
+                                  .hash_key = engine->hash_key,
+                              },
+                              &failed);
+        if (!error)
+            engine->worker_count++;
+    }
+    if (error && failed)
+        *fault = listener_fault(failed, error);
+    return error;
+}
+
+/* ---- generations ---- */
+
+static int create_generations(struct engine *engine, const char *route_path,
+                              struct generation *generations[], char **fault)
+{
+    const struct configuration *configuration = engine->configuration;
+    bool is_configured = !route_path && !engine->route_path;
+    const char *path = route_path ? route_path : engine->route_path;
+    int error = 0;
+    for (unsigned i = 0; i < engine->worker_count && !error; i++)
+        error =
+            generation_create(&generations[i],
+                              &(struct generation_options){
+                                  .io = engine->io,
+                                  .settings = &configuration->settings,
+                                  .log = &engine->log,
+                                  .configuration = configuration,
+                                  .shared = engine->shared,
+                                  .lua_dir = engine->lua_dir,
+                                  .route_path = is_configured ? configuration->route_path : path,
+                                  .source = is_configured && configuration->route_source
+                                                ? text_of(configuration->route_source)
+                                                : TEXT_NONE,
+                                  .worker = i,
+                                  .number = engine->generation + 1,
+                                  .is_deterministic = io_is_virtual(engine->io),
+                              },
+                              fault);
+    if (error)
+        for (unsigned i = 0; i < engine->worker_count; i++)
+            generations[i] = memory_release(generations[i]);
+    return error;
+}
+
+static void seed(struct engine *engine)
+{
+    struct random random;
+    io_seed_random(engine->io, &random);
+    engine->hash_key = (struct hash_key){random_u64(&random), random_u64(&random)};
+}
+
+int engine_create(struct engine **enginep, const struct engine_options *options, char **fault)
+{
+    *fault = NULL;
+    struct engine *engine = memory_alloc(sizeof *engine, destroy);
+    if (!engine)
+        return ERROR_MEMORY;
+    engine->io = options->io;
+    engine->log = (struct log){options->log_level, options->log_sink, options->log_arg};
+    seed(engine);
+    int error = load(engine, options, fault);
+    if (!error)
+        error = create_dispatcher(engine, fault);
+    if (!error)
+        error = create_media(engine, fault);
+    if (!error)
+        error = create_workers(engine, choose_workers(engine, options), fault);
+    if (!error)
+        error = create_generations(engine, NULL, engine->first, fault);
+    if (error) {
+        if (!*fault)
+            *fault = fault_line("%s: %s", options->conf_path, error);
+        memory_release(engine);
+        return error;
+    }
+    *enginep = engine;
+    return 0;
+}
+
+static void born(struct engine *engine)
+{
+    engine->generation++;
+    engine->generation_born_us[engine->generation % GENERATIONS_MAX] = io_wall_us(engine->io);
+}
+
+static void use_generation(struct worker *worker, void *arg)
+{
+    script_use(worker_script(worker), arg);
+}
+
+int engine_start(struct engine *engine)
+{
+    int error = 0;
+    born(engine);
+    engine->started_us = io_wall_us(engine->io);
+    engine->is_started = true;
+    if (engine->media)
+        error = media_start(engine->media);
+    for (unsigned i = 0; i < engine->worker_count && !error; i++)
+        if ((error = worker_start(engine->workers[i], engine->first[i])) == 0)
+            engine->first[i] = NULL; /* the worker has it now */
+    return error;
+}
+
+int engine_reload(struct engine *engine, const char *route_path, char **fault)
+{
+    struct generation *generations[WORKERS_MAX] = {NULL};
+    *fault = NULL;
+    int error = create_generations(engine, route_path, generations, fault);
+    if (!error && engine->dispatcher && (error = dispatcher_reload(engine->dispatcher, fault)))
+        for (unsigned i = 0; i < engine->worker_count; i++)
+            memory_release(generations[i]);
+    if (error)
+        return error;
+    if (route_path) {
+        memory_free_raw(engine->route_path);
+        engine->route_path = text_strdup(text_of(route_path));
+    }
+    born(engine);
+    for (unsigned i = 0; i < engine->worker_count; i++)
+        if (worker_ask(engine->workers[i], use_generation, generations[i]))
+            memory_release(generations[i]);
+    log_info(&engine->log, LOG_SCRIPT, TEXT_NONE, "generation %u serves new calls",
+             engine->generation);
+    return 0;
+}
+
+/* ---- life ---- */
+
+void engine_stop(struct engine *engine)
+{
+    if (!engine->is_started)
+        return;
+    engine->is_started = false;
+    for (unsigned i = 0; i < engine->worker_count; i++)
+        worker_stop(engine->workers[i]);
+    if (engine->media)
+        media_stop(engine->media);
+}
+
+static void set_draining(struct worker *worker, void *arg)
+{
+    worker_set_draining(worker, *(bool *)arg);
+}
+
+void engine_set_draining(struct engine *engine, bool is_draining)
+{
+    for (unsigned i = 0; i < engine->worker_count; i++)
+        worker_ask(engine->workers[i], set_draining, &is_draining);
+}
+
+static void count_calls(struct worker *worker, void *arg)
+{
+    *(size_t *)arg += dialogs_count(proxy_dialogs(worker_proxy(worker)));
+}
+
+size_t engine_calls(struct engine *engine)
+{
+    size_t calls = 0;
+    for (unsigned i = 0; i < engine->worker_count; i++)
+        worker_ask(engine->workers[i], count_calls, &calls);
+    return calls;
+}
+
+/* ---- reading ---- */
+
+const struct configuration *engine_configuration(const struct engine *engine)
+{
+    return engine->configuration;
+}
+
+struct dispatcher *engine_dispatcher(const struct engine *engine)
+{
+    return engine->dispatcher;
+}
+
+struct media *engine_media(const struct engine *engine)
+{
+    return engine->media;
+}
+
+struct log *engine_log(struct engine *engine)
+{
+    return &engine->log;
+}
+
+unsigned engine_worker_count(const struct engine *engine)
+{
+    return engine->worker_count;
+}
+
+struct worker *engine_worker(const struct engine *engine, unsigned i)
+{
+    return engine->workers[i];
+}
+
+uint64_t engine_uptime_s(const struct engine *engine)
+{
+    return (io_wall_us(engine->io) - engine->started_us) / 1000000;
+}
+
+uint64_t engine_generation_age_s(const struct engine *engine, unsigned number)
+{
+    uint64_t born_us = engine->generation_born_us[number % GENERATIONS_MAX];
+    return (io_wall_us(engine->io) - born_us) / 1000000;
+}
+
+unsigned engine_generation(const struct engine *engine)
+{
+    return engine->generation;
+}

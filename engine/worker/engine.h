@@ -1,0 +1,57 @@
+/*
+ * A running lunasip: configuration, dispatcher, media relay, workers, script generations. Several
+ * can live in one process; the lab holds as many as a test wants.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "worker/worker.h"
+
+struct engine; /* counted */
+
+struct engine_options {
+    struct io *io;          /**< borrowed, outlives the engine */
+    const char *conf_path;  /**< configuration file */
+    const char *lua_dir;    /**< holds lunasip/runtime.lua */
+    const char *route_path; /**< instead of the configuration's; may be NULL */
+    unsigned workers;       /**< instead of the configuration's; 0: as configured */
+    enum log_level log_level;
+    log_sink *log_sink; /**< NULL: stderr */
+    void *log_arg;
+};
+
+/**
+ * Load the configuration and the script, make everything, bind every socket.
+ * @param fault  on error one line for the operator, memory_free_raw(); may be NULL on ERROR_MEMORY
+ * @return 0, ERROR_SCRIPT (configuration or script), ERROR_IN_USE, ERROR_ARGUMENT, ...
+ */
+int engine_create(struct engine **enginep, const struct engine_options *options, char **fault);
+/** Start threads and receive. @return 0 or an error */
+int engine_start(struct engine *engine);
+/** End every call, stop all threads, close all sockets; then memory_release(). */
+void engine_stop(struct engine *engine);
+
+/**
+ * A new generation of the script on all workers, and the dispatcher's lists again; loaded aside
+ * first. Only from the control thread.
+ * @param route_path  NULL: the same file again
+ * @return 0 or an error with *fault as in engine_create(); nothing has changed then
+ */
+int engine_reload(struct engine *engine, const char *route_path, char **fault);
+/** Refuse new calls (503 with Retry-After) or take them again; from the control thread. */
+void engine_set_draining(struct engine *engine, bool is_draining);
+/** Dialogs and transactions that are not yet over; from the control thread. */
+size_t engine_calls(struct engine *engine);
+
+/* For control and status. */
+const struct configuration *engine_configuration(const struct engine *engine);
+struct dispatcher *engine_dispatcher(const struct engine *engine);
+struct media *engine_media(const struct engine *engine);
+struct log *engine_log(struct engine *engine);
+unsigned engine_worker_count(const struct engine *engine);
+struct worker *engine_worker(const struct engine *engine, unsigned i);
+uint64_t engine_uptime_s(const struct engine *engine);
+/** One generation of the script. @return age in seconds */
+uint64_t engine_generation_age_s(const struct engine *engine, unsigned number);
+/** Number of the newest generation, counted from 1. */
+unsigned engine_generation(const struct engine *engine);

@@ -1,0 +1,92 @@
+/*
+ * A stage for the lab and the demo: one world, the engines in it, the sockets of scripted agents,
+ * and everything that an author wants to see: datagrams, log lines, status. Plain C for LuaJIT's
+ * FFI: no callbacks; Lua asks, step by step. Strings are NUL-terminated, addresses "HOST:PORT".
+ * lua/lunasip/stage.lua holds the same declarations for ffi.cdef.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct stage;
+
+/** @param is_real  real sockets and clock (the demo), else the virtual world of @p seed. NULL without memory */
+struct stage *stage_create(bool is_real, uint64_t seed);
+/** Stop the engines, close everything. Accepts NULL. */
+void stage_release(struct stage *stage);
+
+/**
+ * Make an engine and start it.
+ * @param route_path  NULL: the configuration's
+ * @param workers     0: the configuration's
+ * @param fault       receives one line on error
+ * @return index of the engine (from 0), or a negative enum engine_error
+ */
+int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir,
+                 const char *route_path, unsigned workers, int log_level, char *fault,
+                 size_t fault_bytes);
+/** Stop one engine for good; its calls end. */
+void stage_engine_stop(struct stage *stage, int engine);
+/** @return 0 or a negative error with @p fault filled */
+int stage_reload(struct stage *stage, int engine, const char *route_path, char *fault,
+                 size_t fault_bytes);
+/** A verb of `lunasip ctl`. @param words JSON array. @return JSON object {code, text, data}, borrowed until the next call */
+const char *stage_command(struct stage *stage, int engine, const char *words);
+
+/* ---- sockets of agents ---- */
+
+/** @return socket number (from 1), or a negative error. Port 0 is chosen. */
+int stage_socket_open(struct stage *stage, const char *address);
+void stage_socket_close(struct stage *stage, int socket);
+/** Where it is bound; borrowed until the next call. */
+const char *stage_socket_address(struct stage *stage, int socket);
+/** @return 0 or a negative error */
+int stage_socket_send(struct stage *stage, int socket, const char *address, const char *bytes,
+                      size_t size_bytes);
+/** A received datagram, oldest of all sockets first; borrowed until the next call. */
+struct stage_datagram {
+    int socket;
+    const char *bytes;
+    size_t size_bytes;
+    const char *source;
+    uint64_t time_us;
+};
+/** @return false when nothing is queued */
+bool stage_receive(struct stage *stage, struct stage_datagram *datagram);
+
+/* ---- time ---- */
+
+/** Monotonic microseconds; virtual in the lab. */
+uint64_t stage_now_us(const struct stage *stage);
+/**
+ * Go on until an agent has a datagram, or until @p until_us.
+ * @return true when a datagram is queued
+ */
+bool stage_run(struct stage *stage, uint64_t until_us);
+
+/* ---- what happened ---- */
+
+/** Lab only: a datagram that crossed the network; borrowed until the next call. */
+struct stage_packet {
+    uint64_t time_us;
+    const char *source, *destination, *bytes;
+    size_t size_bytes;
+    bool lost;
+};
+/** Oldest unseen packet. @return false when there is none */
+bool stage_packet(struct stage *stage, struct stage_packet *packet);
+/** Oldest unseen log line of any engine; borrowed until the next call. NULL: none */
+struct stage_line {
+    int engine, level;
+    const char *group, *call_id, *text;
+};
+bool stage_log(struct stage *stage, struct stage_line *line);
+/** Lab only: all probabilities per mille, times in microseconds. */
+void stage_impair(struct stage *stage, uint32_t loss, uint32_t duplicate, uint32_t reorder,
+                  uint32_t delay_us, uint32_t jitter_us);
+/** Lab only: one A, AAAA or SRV record. @param value "192.0.2.1" or "PRIORITY WEIGHT PORT TARGET" @return 0 or an error */
+int stage_name(struct stage *stage, const char *name, const char *type, const char *value);
+/** Objects of the engine alive in this process; the lab's leak check compares before and after. */
+uint64_t stage_live_objects(void);

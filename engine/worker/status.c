@@ -1,0 +1,248 @@
+/* Gathering: each worker is asked in turn, on its own thread. */
+#include "worker/status.h"
+
+#include "base/error.h"
+
+/* Sums over the workers. */
+struct totals {
+    size_t transactions, dialogs, waiting;
+    json_t *generations; /* number -> calls; borrowed */
+    uint64_t counters[COUNTER_COUNT];
+};
+
+static json_t *text_json(struct text t)
+{
+    json_t *string = json_stringn(t.p ? t.p : "", t.n);
+    return string ? string : json_string("(not UTF-8)");
+}
+
+static void set_number(json_t *object, const char *name, uint64_t value)
+{
+    json_object_set_new(object, name, json_integer((json_int_t)value));
+}
+
+static void count_generation(void *arg, struct dialog *dialog)
+{
+    json_t *generations = arg;
+    struct generation *generation = dialog_attachment(dialog, DIALOG_GENERATION);
+    char number[16];
+    if (!generation)
+        return;
+    snprintf(number, sizeof number, "%u", generation_number(generation));
+    json_int_t calls = json_integer_value(json_object_get(generations, number));
+    json_object_set_new(generations, number, json_integer(calls + 1));
+}
+
+static void add_counters(struct totals *totals, const struct counters *counters)
+{
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        totals->counters[i] += counter_read(counters, (enum counter)i);
+}
+
+static void gather(struct worker *worker, void *arg)
+{
+    struct totals *totals = arg;
+    struct proxy *proxy = worker_proxy(worker);
+    struct generation *newest = script_newest(worker_script(worker));
+    char number[16];
+    totals->transactions += transactions_count(proxy_transactions(proxy));
+    totals->dialogs += dialogs_count(proxy_dialogs(proxy));
+    totals->waiting += script_waiting(worker_script(worker));
+    add_counters(totals, worker_counters(worker));
+    if (newest) {
+        snprintf(number, sizeof number, "%u", generation_number(newest));
+        if (!json_object_get(totals->generations, number))
+            json_object_set_new(totals->generations, number, json_integer(0));
+    }
+    dialogs_for_each(proxy_dialogs(proxy), count_generation, totals->generations);
+}
+
+static json_t *generations_json(struct engine *engine, json_t *calls)
+{
+    json_t *list = json_array();
+    const char *number;
+    json_t *count;
+    json_object_foreach(calls, number, count)
+    {
+        unsigned id = (unsigned)strtoul(number, NULL, 10);
+        json_t *entry = json_object();
+        set_number(entry, "id", id);
+        set_number(entry, "age_s", engine_generation_age_s(engine, id));
+        json_object_set(entry, "calls", count);
+        json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+static json_t *media_json(struct engine *engine)
+{
+    struct media_counts counts = {0};
+    json_t *media = json_object();
+    if (engine_media(engine))
+        media_counts(engine_media(engine), &counts);
+    set_number(media, "calls", counts.calls);
+    set_number(media, "ports", counts.ports);
+    set_number(media, "ports_total", counts.ports_total);
+    set_number(media, "packets", counts.packets);
+    set_number(media, "bytes", counts.bytes);
+    return media;
+}
+
+json_t *status_json(struct engine *engine)
+{
+    struct totals totals = {.generations = json_object()};
+    json_t *status = json_object(), *counters = json_object();
+    for (unsigned i = 0; i < engine_worker_count(engine); i++)
+        worker_ask(engine_worker(engine, i), gather, &totals);
+    struct media *media = engine_media(engine);
+    for (size_t i = 0; media && i < media_thread_count(media); i++)
+        add_counters(&totals, media_counters(media, i));
+    json_object_set_new(status, "version", json_string(LUNASIP_VERSION));
+    set_number(status, "uptime_s", engine_uptime_s(engine));
+    set_number(status, "workers", engine_worker_count(engine));
+    set_number(status, "transactions", totals.transactions);
+    set_number(status, "dialogs", totals.dialogs);
+    set_number(status, "waiting", totals.waiting);
+    json_object_set_new(status, "media", media_json(engine));
+    json_object_set_new(status, "generations", generations_json(engine, totals.generations));
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        set_number(counters, counter_name((enum counter)i), totals.counters[i]);
+    json_object_set_new(status, "counters", counters);
+    json_decref(totals.generations);
+    return status;
+}
+
+/* ---- calls ---- */
+
+static void add_side(json_t *stream, const char *name, const struct media_side_statistics *side)
+{
+    char address[ADDRESS_TEXT_BYTES];
+    json_t *entry = json_object();
+    json_object_set_new(entry, "interface", json_string(side->interface));
+    json_object_set_new(entry, "local", text_json(address_print(&side->local, address)));
+    if (address_is_set(&side->peer))
+        json_object_set_new(entry, "peer", text_json(address_print(&side->peer, address)));
+    json_object_set_new(entry, "learned", json_boolean(side->is_learned));
+    set_number(entry, "packets", side->packets);
+    set_number(entry, "bytes", side->bytes);
+    json_object_set_new(entry, "lost", json_integer(side->lost));
+    set_number(entry, "out_of_order", side->out_of_order);
+    set_number(entry, "strangers", side->strangers);
+    set_number(entry, "jitter_us", side->jitter_us);
+    set_number(entry, "rtcp_packets", side->rtcp_packets);
+    json_object_set_new(entry, "reported_lost", json_integer(side->reported_lost));
+    set_number(entry, "rtt_us", side->rtt_us);
+    json_object_set_new(stream, name, entry);
+}
+
+#define STREAMS_SHOWN 16
+
+static json_t *streams_json(const struct media_call *call)
+{
+    struct media_stream_statistics v[STREAMS_SHOWN];
+    json_t *list = json_array();
+    size_t count = call ? media_call_statistics(call, v, STREAMS_SHOWN) : 0;
+    for (size_t i = 0; i < count; i++) {
+        json_t *stream = json_object();
+        json_object_set_new(stream, "type", json_string(v[i].type));
+        add_side(stream, "caller", &v[i].caller);
+        add_side(stream, "callee", &v[i].callee);
+        json_array_append_new(list, stream);
+    }
+    return list;
+}
+
+/* The list that a visit appends to, and the worker's clock. */
+struct call_list {
+    json_t *list;
+    uint64_t now_ms;
+    bool only_media;
+};
+
+static void add_call(void *arg, struct dialog *dialog)
+{
+    struct call_list *calls = arg;
+    struct media_call *media = dialog_attachment(dialog, DIALOG_MEDIA);
+    struct generation *generation = dialog_attachment(dialog, DIALOG_GENERATION);
+    if (calls->only_media && !media)
+        return;
+    json_t *call = json_object();
+    json_object_set_new(call, "call_id", text_json(dialog_call_id(dialog)));
+    json_object_set_new(call, "from", text_json(dialog_from_uri(dialog)));
+    json_object_set_new(call, "to", text_json(dialog_to_uri(dialog)));
+    json_object_set_new(call, "state",
+                        json_string(dialog_state_name(dialog_current_state(dialog))));
+    set_number(call, "age_s", (calls->now_ms - dialog_started_ms(dialog)) / 1000);
+    if (generation)
+        set_number(call, "generation", generation_number(generation));
+    json_object_set_new(call, "streams", streams_json(media));
+    json_array_append_new(calls->list, call);
+}
+
+static void list_calls(struct worker *worker, void *arg)
+{
+    struct call_list *calls = arg;
+    calls->now_ms = loop_now_ms(worker_loop(worker));
+    dialogs_for_each(proxy_dialogs(worker_proxy(worker)), add_call, calls);
+}
+
+static json_t *all_calls(struct engine *engine, bool only_media)
+{
+    struct call_list calls = {.list = json_array(), .only_media = only_media};
+    for (unsigned i = 0; i < engine_worker_count(engine); i++)
+        worker_ask(engine_worker(engine, i), list_calls, &calls);
+    return calls.list;
+}
+
+json_t *status_calls(struct engine *engine)
+{
+    return all_calls(engine, false);
+}
+
+json_t *status_media(struct engine *engine)
+{
+    json_t *media = media_json(engine);
+    json_object_set_new(media, "list", all_calls(engine, true));
+    return media;
+}
+
+static void count_transactions(struct worker *worker, void *arg)
+{
+    json_t *entry = json_object();
+    set_number(entry, "worker", worker_get_options(worker)->index);
+    set_number(entry, "transactions", transactions_count(proxy_transactions(worker_proxy(worker))));
+    json_array_append_new(arg, entry);
+}
+
+json_t *status_transactions(struct engine *engine)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < engine_worker_count(engine); i++)
+        worker_ask(engine_worker(engine, i), count_transactions, list);
+    return list;
+}
+
+/* ---- dispatcher ---- */
+
+static void add_destination(void *arg, struct dispatcher_destination *destination)
+{
+    bool is_probing;
+    enum dispatcher_state state = dispatcher_destination_state(destination, &is_probing);
+    json_t *entry = json_object();
+    set_number(entry, "set", dispatcher_destination_set(destination));
+    json_object_set_new(entry, "uri", text_json(dispatcher_destination_uri(destination)));
+    json_object_set_new(entry, "state", json_string(dispatcher_state_letters(state, is_probing)));
+    json_object_set_new(entry, "priority",
+                        json_integer(dispatcher_destination_priority(destination)));
+    json_object_set_new(entry, "attrs", text_json(dispatcher_destination_attrs(destination)));
+    set_number(entry, "calls", dispatcher_destination_calls(destination));
+    json_array_append_new(arg, entry);
+}
+
+json_t *status_dispatcher(struct engine *engine)
+{
+    json_t *list = json_array();
+    if (engine_dispatcher(engine))
+        dispatcher_for_each(engine_dispatcher(engine), add_destination, list);
+    return list;
+}

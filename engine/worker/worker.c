@@ -1,0 +1,341 @@
+/* Putting a worker together, and its place between transport and mailbox. */
+#include "worker/worker.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "worker/handover.h"
+#include "worker/ping.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#define LAG_CHECK_MS 100 /* how often a worker looks whether it is behind */
+
+struct worker {
+    struct worker_options options;
+    struct settings settings; /* owned copy: the configuration's, fixed while it runs */
+    struct counters counters;
+    struct loop *loop;           /* owned */
+    struct transport *transport; /* owned */
+    struct resolver *resolver;   /* owned */
+    struct proxy *proxy;         /* owned */
+    struct script *script;       /* owned */
+    struct handover *handover;   /* owned */
+    struct ping *ping;           /* owned; NULL: nothing to ping, or another worker does */
+    struct random random;
+    struct timer lag_timer;
+    uint64_t lag_due_ms;
+    bool is_draining, is_behind;
+};
+
+static void destroy(void *arg)
+{
+    struct worker *worker = arg;
+    memory_release(worker->ping);
+    memory_release(worker->proxy);
+    memory_release(worker->script);
+    memory_release(worker->resolver);
+    memory_release(worker->transport);
+    memory_release(worker->handover);
+    memory_release(worker->loop);
+}
+
+/* ---- what the transport tells ---- */
+
+static bool claim(void *arg, const struct listener *listener, const struct address *peer,
+                  struct text bytes)
+{
+    struct worker *worker = arg;
+    if (worker->options.count == 1)
+        return false;
+    struct text call_id = message_peek_call_id(bytes);
+    unsigned owner =
+        text_is_set(call_id) ? worker_owner(&worker->options, call_id) : worker->options.index;
+    if (owner == worker->options.index)
+        return false;
+    handover_bytes(worker->handover, owner, listener, peer, bytes);
+    return true;
+}
+
+static void on_message(void *arg, struct message *message)
+{
+    struct worker *worker = arg;
+    proxy_receive(worker->proxy, message);
+}
+
+/* An ICMP error reaches the socket that sent, so it is already at the owner. */
+static void on_undeliverable(void *arg, const struct address *address, struct text bytes)
+{
+    struct worker *worker = arg;
+    proxy_undeliverable(worker->proxy, address, bytes);
+}
+
+/* ---- loop handlers ---- */
+
+static void on_wake(void *arg)
+{
+    struct worker *worker = arg;
+    handover_receive(worker->handover);
+}
+
+static void on_idle(void *arg)
+{
+    struct worker *worker = arg;
+    transport_flush(worker->transport);
+    handover_wake(worker->handover);
+}
+
+static void update_refusing(struct worker *worker)
+{
+    proxy_set_refusing(worker->proxy, worker->is_draining || worker->is_behind);
+}
+
+/* New calls are shed before in-dialog requests when the worker falls behind. */
+static void on_lag_timer(void *arg)
+{
+    struct worker *worker = arg;
+    uint64_t now_ms = loop_clock_us(worker->loop) / 1000;
+    uint64_t late_ms = now_ms > worker->lag_due_ms ? now_ms - worker->lag_due_ms : 0;
+    bool is_behind = late_ms >= worker->settings.limits_shed_lag_ms;
+    if (is_behind != worker->is_behind) {
+        worker->is_behind = is_behind;
+        log_warning(worker->options.log, LOG_ENGINE, TEXT_NONE,
+                    is_behind ? "worker %u is %llu ms behind: new calls get 503"
+                              : "worker %u has caught up (%llu ms late)",
+                    worker->options.index, (unsigned long long)late_ms);
+        update_refusing(worker);
+    }
+    worker->lag_due_ms = now_ms + LAG_CHECK_MS;
+    timer_start(loop_timers(worker->loop), &worker->lag_timer, LAG_CHECK_MS, on_lag_timer, worker);
+}
+
+void worker_set_draining(struct worker *worker, bool is_draining)
+{
+    worker->is_draining = is_draining;
+    update_refusing(worker);
+}
+
+/* ---- media events come home ---- */
+
+static void on_media_event(struct worker *worker, void *arg)
+{
+    struct media_event *event = arg;
+    char expected[ADDRESS_TEXT_BYTES], peer[ADDRESS_TEXT_BYTES];
+    struct text call_id = media_call_id(event->call);
+    if (event->kind == MEDIA_EVENT_TIMEOUT)
+        log_warning(worker->options.log, LOG_MEDIA, call_id, "no packets: the media was ended");
+    else
+        log_info(worker->options.log, LOG_MEDIA, call_id,
+                 "stream %u: the %s sends from %.*s, its SDP said %.*s", event->stream,
+                 event->of_caller ? "caller" : "callee",
+                 TEXT_ARG(address_print(&event->peer, peer)),
+                 TEXT_ARG(address_print(&event->expected, expected)));
+    memory_release(event);
+}
+
+static bool post_media_event(void *arg, struct media_event *event)
+{
+    return worker_post(arg, on_media_event, event) == 0;
+}
+
+/* ---- making ---- */
+
+static int create_transport(struct worker *worker, const struct listener **failed)
+{
+    const struct configuration *configuration = worker->options.configuration;
+    return transport_create(&worker->transport,
+                            &(struct transport_options){
+                                .io = worker->options.io,
+                                .loop = worker->loop,
+                                .listeners = configuration->listeners,
+                                .listener_count = configuration->listener_count,
+                                .settings = &worker->settings,
+                                .counters = &worker->counters,
+                                .log = worker->options.log,
+                                .handlers = {claim, on_message, on_undeliverable, worker},
+                            },
+                            failed);
+}
+
+static int create_resolver(struct worker *worker)
+{
+    struct resolve_options options = {
+        .loop = worker->loop,
+        .random = &worker->random,
+        .settings = &worker->settings,
+        .counters = &worker->counters,
+    };
+    for (size_t i = 0; i < worker->options.configuration->listener_count; i++) {
+        bool is_ipv6 = address_is_ipv6(&worker->options.configuration->listeners[i].local);
+        options.has_ipv4 |= !is_ipv6;
+        options.has_ipv6 |= is_ipv6;
+    }
+    return resolve_create(&worker->resolver, &options);
+}
+
+static int create_script(struct worker *worker)
+{
+    return script_create(&worker->script, &(struct script_options){
+                                              .io = worker->options.io,
+                                              .loop = worker->loop,
+                                              .settings = &worker->settings,
+                                              .counters = &worker->counters,
+                                              .log = worker->options.log,
+                                              .worker = worker->options.index,
+                                          });
+}
+
+static int create_proxy(struct worker *worker)
+{
+    return proxy_create(&worker->proxy,
+                        &(struct proxy_options){
+                            .io = worker->options.io,
+                            .loop = worker->loop,
+                            .settings = &worker->settings,
+                            .counters = &worker->counters,
+                            .log = worker->options.log,
+                            .hash_key = worker->options.hash_key,
+                            .transport = worker->transport,
+                            .resolver = worker->resolver,
+                            .media = worker->options.media,
+                            .mailbox = {post_media_event, worker, &worker->counters},
+                            .dispatcher = worker->options.dispatcher,
+                            .handlers = script_handlers(worker->script),
+                        });
+}
+
+static int create_ping(struct worker *worker)
+{
+    if (worker->options.index != 0 || !worker->options.dispatcher)
+        return 0;
+    return ping_create(&worker->ping, worker);
+}
+
+int worker_create(struct worker **workerp, const struct worker_options *options,
+                  const struct listener **failed)
+{
+    char name[16];
+    struct worker *worker = memory_alloc(sizeof *worker, destroy);
+    if (!worker)
+        return ERROR_MEMORY;
+    worker->options = *options;
+    worker->settings = options->configuration->settings;
+    io_seed_random(options->io, &worker->random);
+    snprintf(name, sizeof name, "worker-%u", options->index);
+    int error = loop_create(&worker->loop, options->io, name);
+    if (!error)
+        error = handover_create(&worker->handover, worker, worker->settings.limits_mailbox);
+    if (!error)
+        error = create_transport(worker, failed);
+    if (!error)
+        error = create_resolver(worker);
+    if (!error)
+        error = create_script(worker);
+    if (!error)
+        error = create_proxy(worker);
+    if (!error)
+        error = create_ping(worker);
+    if (error) {
+        memory_release(worker);
+        return error;
+    }
+    script_attach(worker->script, worker->proxy);
+    *workerp = worker;
+    return 0;
+}
+
+/* ---- life ---- */
+
+static void on_start(struct worker *worker, void *arg)
+{
+    script_use(worker->script, arg);
+    transport_start(worker->transport);
+    if (worker->ping)
+        ping_start(worker->ping);
+    worker->lag_due_ms = loop_now_ms(worker->loop) + LAG_CHECK_MS;
+    timer_start(loop_timers(worker->loop), &worker->lag_timer, LAG_CHECK_MS, on_lag_timer, worker);
+}
+
+int worker_start(struct worker *worker, struct generation *generation)
+{
+    loop_set_handlers(worker->loop, &(struct loop_handlers){on_wake, on_idle, worker});
+    int error = worker_post(worker, on_start, generation);
+    return error ? error : loop_start(worker->loop);
+}
+
+static void on_stop(struct worker *worker, void *arg)
+{
+    (void)arg;
+    timer_stop(loop_timers(worker->loop), &worker->lag_timer);
+    if (worker->ping)
+        ping_stop(worker->ping);
+    proxy_stop(worker->proxy);
+    script_stop(worker->script);
+    transport_flush(worker->transport);
+    transport_stop(worker->transport);
+}
+
+void worker_stop(struct worker *worker)
+{
+    worker_ask(worker, on_stop, NULL);
+    loop_stop(worker->loop);
+    loop_join(worker->loop);
+    handover_receive(worker->handover); /* what nobody will read any more is released */
+}
+
+/* ---- mailbox ---- */
+
+int worker_post(struct worker *worker, worker_task *task, void *arg)
+{
+    int error = handover_task(worker->handover, task, arg);
+    if (!error)
+        loop_wake(worker->loop);
+    return error;
+}
+
+unsigned worker_owner(const struct worker_options *options, struct text call_id)
+{
+    return (unsigned)(hash_text(&options->hash_key, call_id) % options->count);
+}
+
+/* ---- reading ---- */
+
+struct proxy *worker_proxy(struct worker *worker)
+{
+    return worker->proxy;
+}
+
+struct script *worker_script(struct worker *worker)
+{
+    return worker->script;
+}
+
+struct transport *worker_transport(struct worker *worker)
+{
+    return worker->transport;
+}
+
+struct loop *worker_loop(struct worker *worker)
+{
+    return worker->loop;
+}
+
+struct resolver *worker_resolver(struct worker *worker)
+{
+    return worker->resolver;
+}
+
+const struct worker_options *worker_get_options(const struct worker *worker)
+{
+    return &worker->options;
+}
+
+struct counters *worker_counters(struct worker *worker)
+{
+    return &worker->counters;
+}
+
+struct handover *worker_handover(struct worker *worker)
+{
+    return worker->handover;
+}

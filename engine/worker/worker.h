@@ -1,0 +1,53 @@
+/*
+ * A worker: one loop with everything that handles SIP for the calls it owns, put together from the
+ * floors below. Calls belong to the worker that their Call-ID hashes to; what arrives at another
+ * worker's socket is handed over through a mailbox before anything else is done with it.
+ */
+#pragma once
+
+#include "base/ring.h"
+#include "script/script.h"
+
+struct engine;
+struct worker; /* counted */
+
+struct worker_options {
+    struct io *io;
+    unsigned index, count;   /**< this worker, all workers */
+    struct worker **workers; /**< all of them, for hand-over; borrowed, filled before the start */
+    const struct configuration *configuration;
+    struct media *media;           /**< NULL: none */
+    struct dispatcher *dispatcher; /**< NULL: none */
+    struct log *log;
+    struct hash_key hash_key; /**< the same in every worker: it decides who owns a call */
+};
+
+/** Make it and bind its sockets. @param failed  listener that could not be bound. @return 0 or an error */
+int worker_create(struct worker **workerp, const struct worker_options *options,
+                  const struct listener **failed);
+/** Start receiving: in the uv world on a thread of its own. @param generation given */
+int worker_start(struct worker *worker, struct generation *generation);
+/** End calls, close sockets, end the thread; then memory_release(). */
+void worker_stop(struct worker *worker);
+
+/** Work to be done on the worker's thread. */
+typedef void worker_task(struct worker *worker, void *arg);
+/** Have @p task run on the worker's thread soon; any thread. @return 0, ERROR_LIMIT (mailbox full), ERROR_MEMORY */
+int worker_post(struct worker *worker, worker_task *task, void *arg);
+/** Run @p task on the worker's thread and wait for it; only from the control thread. In the lab at once. @return 0 or an error of worker_post() */
+int worker_ask(struct worker *worker, worker_task *task, void *arg);
+
+/** The worker that owns a call. */
+unsigned worker_owner(const struct worker_options *options, struct text call_id);
+
+/* On the worker's thread, or while it does not run. */
+struct proxy *worker_proxy(struct worker *worker);
+struct script *worker_script(struct worker *worker);
+struct transport *worker_transport(struct worker *worker);
+struct loop *worker_loop(struct worker *worker);
+struct resolver *worker_resolver(struct worker *worker);
+const struct worker_options *worker_get_options(const struct worker *worker);
+/** Any thread. */
+struct counters *worker_counters(struct worker *worker);
+/** Refuse new calls with 503 while draining; on its thread. */
+void worker_set_draining(struct worker *worker, bool is_draining);
