@@ -31,6 +31,7 @@ struct resolver {
     struct list questions; /**< struct question; owned */
     struct list sockets;   /**< struct ares_socket; owned */
     struct timer tick;     /**< c-ares' next time-out */
+    bool is_asking;        /**< inside ares_query(): no handler may be called */
     bool is_closing;
 };
 
@@ -42,9 +43,8 @@ struct question {
     enum resolve_type type;
     resolve_handler *handler; /**< NULL once called */
     void *arg;
-    bool is_being_asked; /**< inside ares_query() */
-    bool is_held;        /**< c-ares will call back */
-    int error;           /**< what is known: this, or records */
+    bool is_held; /**< c-ares will call back */
+    int error;    /**< what is known: this, or records */
     size_t count;
     struct resolve_record v[]; /**< of /etc/hosts */
 };
@@ -202,8 +202,10 @@ static void query_done(void *arg, int status, int timeouts, unsigned char *bytes
     (void)timeouts;
     struct question *question = arg;
     question->is_held = false;
-    if (question->is_being_asked) {
+    if (question->resolver->is_asking && question->handler) { /* it failed at once: told soon */
         question->error = error_of(status);
+        timer_start(&question->resolver->loop->base.timers, &question->timer, 0, question_timer,
+                    question);
         return;
     }
     if (question->handler && !question->resolver->is_closing) {
@@ -215,25 +217,6 @@ static void query_done(void *arg, int status, int timeouts, unsigned char *bytes
         answer(question, count ? 0 : error_of(status), v, count);
     }
     release_question(question);
-}
-
-/* /etc/hosts, as every other program on the machine heeds it. */
-static void ask_hosts_file(struct question *question, const char *name)
-{
-    struct hostent *host = NULL;
-    int family = question->type == RESOLVE_AAAA ? AF_INET6 : AF_INET;
-    if (ares_gethostbyname_file(question->resolver->channel, name, family, &host) != ARES_SUCCESS)
-        return;
-    for (char **p = host->h_addr_list; *p && question->count < RECORDS_MAX; p++) {
-        struct resolve_record *record = &question->v[question->count++];
-        *record = (struct resolve_record){.type = question->type, .ttl_s = HOSTS_TTL_S};
-        record->address.sa.sa_family = (sa_family_t)family;
-        if (family == AF_INET)
-            memcpy(&record->address.in.sin_addr, *p, sizeof(struct in_addr));
-        else
-            memcpy(&record->address.in6.sin6_addr, *p, sizeof(struct in6_addr));
-    }
-    ares_free_hostent(host);
 }
 
 /* ---- resolver ---- */
@@ -289,21 +272,56 @@ int real_loop_set_name_servers(struct loop *base, const char *servers)
 }
 
 static struct question *make_question(struct resolver *resolver, enum resolve_type type,
-                                      resolve_handler *handler, void *arg)
+                                      size_t count)
 {
-    bool may_be_in_hosts = type == RESOLVE_A || type == RESOLVE_AAAA;
-    size_t records_bytes = may_be_in_hosts ? RECORDS_MAX * sizeof(struct resolve_record) : 0;
-    struct question *question = memory_raw(sizeof *question + records_bytes);
+    struct question *question = memory_raw(sizeof *question + count * sizeof question->v[0]);
     if (!question)
         return NULL;
-    *question = (struct question){
-        .resolver = resolver,
-        .type = type,
-        .handler = handler,
-        .arg = arg,
-    };
+    *question = (struct question){.resolver = resolver, .type = type, .count = count};
     list_append(&resolver->questions, &question->link);
     return question;
+}
+
+static void read_host(struct resolve_record *record, enum resolve_type type, const char *bytes)
+{
+    *record = (struct resolve_record){.type = type, .ttl_s = HOSTS_TTL_S};
+    if (type == RESOLVE_A) {
+        record->address.in.sin_family = AF_INET;
+        memcpy(&record->address.in.sin_addr, bytes, sizeof record->address.in.sin_addr);
+    } else {
+        record->address.in6.sin6_family = AF_INET6;
+        memcpy(&record->address.in6.sin6_addr, bytes, sizeof record->address.in6.sin6_addr);
+    }
+}
+
+/* /etc/hosts, as every other program on the machine heeds it. Addresses in it need no server. */
+static struct question *make_from_hosts(struct resolver *resolver, enum resolve_type type,
+                                        const char *name)
+{
+    struct hostent *host = NULL;
+    bool is_address = type == RESOLVE_A || type == RESOLVE_AAAA;
+    int family = type == RESOLVE_A ? AF_INET : AF_INET6;
+    if (!is_address ||
+        ares_gethostbyname_file(resolver->channel, name, family, &host) != ARES_SUCCESS)
+        return make_question(resolver, type, 0);
+    size_t count = 0;
+    while (count < RECORDS_MAX && host->h_addr_list[count])
+        count++;
+    struct question *question = make_question(resolver, type, count);
+    for (size_t i = 0; question && i < count; i++)
+        read_host(&question->v[i], type, host->h_addr_list[i]);
+    ares_free_hostent(host);
+    return question;
+}
+
+static void ask_servers(struct question *question, const char *name)
+{
+    struct resolver *resolver = question->resolver;
+    question->is_held = resolver->is_asking = true;
+    ares_query(resolver->channel, name, ns_c_in, resolve_wire_type(question->type), query_done,
+               question);
+    resolver->is_asking = false;
+    schedule_tick(resolver);
 }
 
 int real_loop_resolve(struct loop *base, struct text name, enum resolve_type type,
@@ -316,20 +334,15 @@ int real_loop_resolve(struct loop *base, struct text name, enum resolve_type typ
     int error = make_resolver(loop);
     if (error)
         return error;
-    struct resolver *resolver = loop->resolver;
-    if (resolver->questions.count >= QUESTIONS_MAX)
+    if (loop->resolver->questions.count >= QUESTIONS_MAX)
         return ERROR_LIMIT;
-    struct question *question = make_question(resolver, type, handler, arg);
+    struct question *question = make_from_hosts(loop->resolver, type, text);
     if (!question)
         return ERROR_MEMORY;
-    if (type == RESOLVE_A || type == RESOLVE_AAAA)
-        ask_hosts_file(question, text);
-    if (!question->count) {
-        question->is_held = question->is_being_asked = true;
-        ares_query(resolver->channel, text, ns_c_in, resolve_wire_type(type), query_done, question);
-        question->is_being_asked = false;
-        schedule_tick(resolver);
-    }
+    question->handler = handler;
+    question->arg = arg;
+    if (!question->count)
+        ask_servers(question, text);
     timer_start(&base->timers, &question->timer, question->is_held ? timeout_ms : 0, question_timer,
                 question);
     return 0;
