@@ -38,6 +38,7 @@
     XX(ROUTE_QUEUE_FULL, "route.queue_full", "messages of a waiting call beyond limits.call_queue") \
     XX(SCRIPT_ERROR, "script.error", "handler runs that ended with an error")                      \
     XX(SCRIPT_BUDGET, "script.budget", "handler runs ended by their budget")                       \
+    XX(SCRIPT_WAITING_LIMIT, "script.waiting_limit", "handler runs ended because script.waiting was reached") \
     XX(SCRIPT_UNANSWERED, "script.unanswered", "requests that the route neither sent on nor answered") \
     XX(DISPATCHER_PING, "dispatcher.ping", "OPTIONS sent to gateways")                             \
     XX(DISPATCHER_PING_FAILED, "dispatcher.ping_failed", "OPTIONS without good answer")            \

@@ -1,0 +1,193 @@
+/* What every api_*.c needs: arguments, results, errors at the caller's line, and handles. */
+#include "script/state.h"
+
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define HANDLE_MAGIC 0x6c756e61736970ull /* tells a handle from any other userdata */
+
+/** Lua's side of a message. No destructor: it owns nothing. */
+struct handle {
+    uint64_t magic;
+    uint64_t serial;
+    struct run *run; /**< lives as long as the state */
+    bool is_reply;
+};
+
+/* ---- errors ---- */
+
+/** Is this frame a part of lua/, or of the engine? */
+static bool is_library(lua_State *L, const lua_Debug *frame)
+{
+    if (frame->currentline < 0 || frame->source[0] != '@')
+        return true;
+    const char *lua_dir = generation_of(L)->lua_dir;
+    size_t n = strlen(lua_dir);
+    return strncmp(frame->source + 1, lua_dir, n) == 0 && frame->source[1 + n] == '/';
+}
+
+/** Push "file:line: " of the first frame that belongs to a script, or "". */
+static void push_position(lua_State *L)
+{
+    lua_Debug frame;
+    for (int level = 0; lua_getstack(L, level, &frame); level++) {
+        lua_getinfo(L, "Sl", &frame);
+        if (is_library(L, &frame))
+            continue;
+        lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
+        return;
+    }
+    lua_pushliteral(L, "");
+}
+
+int api_misuse(lua_State *L, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    push_position(L);
+    lua_pushstring(L, text);
+    lua_concat(L, 2);
+    return lua_error(L);
+}
+
+/* ---- arguments ---- */
+
+struct text api_text(lua_State *L, int index, const char *what)
+{
+    int type = lua_type(L, index);
+    if (type != LUA_TSTRING && type != LUA_TNUMBER)
+        api_misuse(L, "%s must be a string, not %s", what, lua_typename(L, type));
+    struct text t;
+    t.p = lua_tolstring(L, index, &t.n);
+    return t;
+}
+
+struct text api_text_or_none(lua_State *L, int index, const char *what)
+{
+    return lua_isnoneornil(L, index) ? TEXT_NONE : api_text(L, index, what);
+}
+
+uint64_t api_number(lua_State *L, int index, uint64_t least, uint64_t most, const char *what)
+{
+    if (lua_type(L, index) != LUA_TNUMBER)
+        api_misuse(L, "%s must be a number, not %s", what, luaL_typename(L, index));
+    double value = lua_tonumber(L, index);
+    if (!(value >= (double)least && value <= (double)most) || value != (double)(uint64_t)value)
+        api_misuse(L, "%s must be a whole number from %llu to %llu, not %g", what,
+                   (unsigned long long)least, (unsigned long long)most, value);
+    return (uint64_t)value;
+}
+
+/* ---- results ---- */
+
+int api_push_text(lua_State *L, struct text t)
+{
+    if (text_is_set(t))
+        lua_pushlstring(L, t.p, t.n);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+void api_set_text(lua_State *L, const char *field, struct text t)
+{
+    if (!text_is_set(t))
+        return;
+    lua_pushlstring(L, t.p, t.n);
+    lua_setfield(L, -2, field);
+}
+
+void api_push_error_text(lua_State *L, int error)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, generation_of(L)->errors_reference);
+    lua_rawgeti(L, -1, -error);
+    lua_remove(L, -2);
+}
+
+int api_push_result(lua_State *L, int error)
+{
+    if (error == 0) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    lua_pushnil(L);
+    api_push_error_text(L, error);
+    return 2;
+}
+
+int api_push_failure(lua_State *L, const char *reason)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, reason);
+    return 2;
+}
+
+void api_register(lua_State *L, const luaL_Reg *functions)
+{
+    for (; functions->name; functions++) {
+        lua_pushcfunction(L, functions->func);
+        lua_setfield(L, -2, functions->name);
+    }
+}
+
+/* ---- handles ---- */
+
+void handle_push(lua_State *L, struct run *run, bool is_reply)
+{
+    struct handle *handle = lua_newuserdata(L, sizeof *handle);
+    handle->magic = HANDLE_MAGIC;
+    handle->serial = run->serial;
+    handle->run = run;
+    handle->is_reply = is_reply;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, run->generation->handle_reference);
+    lua_setmetatable(L, -2);
+}
+
+void handle_check(lua_State *L, int index, struct subject *subject)
+{
+    struct handle *handle = NULL;
+    if (lua_type(L, index) == LUA_TUSERDATA && lua_objlen(L, index) == sizeof *handle)
+        handle = lua_touserdata(L, index);
+    if (!handle || handle->magic != HANDLE_MAGIC)
+        api_misuse(L, "a message is expected, not %s", luaL_typename(L, index));
+    struct run *run = handle->run;
+    if (run->serial != handle->serial)
+        api_misuse(L, "this message is gone: its handler has ended");
+    subject->run = run;
+    subject->context = run->route.context;
+    subject->is_reply = handle->is_reply;
+    if (!handle->is_reply) {
+        subject->message = context_request(run->route.context);
+        subject->edits = run->route.edits;
+        return;
+    }
+    subject->message = run->route.reply;
+    subject->edits = run->kind == RUN_REPLY ? run->route.edits : NULL;
+}
+
+void handle_check_context(lua_State *L, int index, struct subject *subject, const char *what)
+{
+    handle_check(L, index, subject);
+    if (!subject->context)
+        api_misuse(L, "%s: this reply belongs to no transaction", what);
+}
+
+/* ---- what is kept for a response context ---- */
+
+struct context_data *api_context_data(struct response_context *context)
+{
+    struct context_data *data = context_script_data(context);
+    if (data)
+        return data;
+    data = memory_raw(sizeof *data);
+    if (!data)
+        return NULL;
+    *data = (struct context_data){.avps_reference = LUA_NOREF};
+    context_set_script_data(context, data);
+    return data;
+}

@@ -1,0 +1,163 @@
+/* lunasip.core: log, clocks, random numbers, waiting, settings, interfaces, source groups. */
+#include "script/state.h"
+
+#include "base/random.h"
+
+#include <math.h>
+
+static int core_log(lua_State *L)
+{
+    struct generation *generation = generation_of(L);
+    enum log_level level;
+    if (log_level_parse(&level, api_text(L, 1, "log level")))
+        return api_misuse(L, "no log level '%s'", lua_tostring(L, 1));
+    struct text call_id = api_text_or_none(L, 2, "Call-ID");
+    if (!generation->options.log || !log_is_on(generation->options.log, level))
+        return 0;
+    struct text line = api_text(L, 3, "log text");
+    log_write(generation->options.log, level, LOG_SCRIPT, call_id, "%.*s", TEXT_ARG(line));
+    return 0;
+}
+
+uint64_t api_wall_us(lua_State *L)
+{
+    const struct io *io = generation_of(L)->options.io;
+    return io ? io_wall_us(io) : 0;
+}
+
+/** Milliseconds that only grow; before a worker has the script, those of the wall clock. */
+static int core_clock_ms(lua_State *L)
+{
+    const struct script *script = generation_of(L)->script;
+    lua_pushnumber(L, script ? (double)loop_now_ms(script->options.loop)
+                             : (double)(api_wall_us(L) / 1000));
+    return 1;
+}
+
+static int core_wall_us(lua_State *L)
+{
+    lua_pushnumber(L, (double)api_wall_us(L));
+    return 1;
+}
+
+static int core_random(lua_State *L)
+{
+    uint32_t bound = (uint32_t)api_number(L, 1, 1, UINT32_MAX, "random bound");
+    lua_pushnumber(L, (double)random_below(&generation_of(L)->random, bound));
+    return 1;
+}
+
+static int core_sleep(lua_State *L)
+{
+    uint32_t delay_ms = (uint32_t)api_number(L, 1, 0, 3600 * 1000, "sleep");
+    struct run *run = run_of(L);
+    if (!run || run->kind == RUN_LOAD)
+        return api_misuse(L, "sleep: only a handler can wait");
+    if (L != run->thread || !lua_isyieldable(L))
+        return api_misuse(L, "sleep: cannot wait inside a callback of a library function");
+    if (run->route.context && context_is_cancelled(run->route.context))
+        return api_push_result(L, ERROR_CANCELLED);
+    luaL_checkstack(L, 4, "sleep");
+    run->wait = WAIT_SLEEP;
+    run->sleep_ms = delay_ms ? delay_ms : 1;
+    return lua_yield(L, 0);
+}
+
+static int core_settings(lua_State *L)
+{
+    unsigned count;
+    const struct setting *list = settings_list(&count);
+    lua_createtable(L, (int)count, 0);
+    for (unsigned i = 0; i < count; i++) {
+        lua_createtable(L, 0, 6);
+        lua_pushstring(L, list[i].block);
+        lua_setfield(L, -2, "block");
+        lua_pushstring(L, list[i].name);
+        lua_setfield(L, -2, "name");
+        lua_pushstring(L, list[i].help);
+        lua_setfield(L, -2, "help");
+        lua_pushnumber(L, (double)list[i].value);
+        lua_setfield(L, -2, "value");
+        lua_pushnumber(L, (double)list[i].least);
+        lua_setfield(L, -2, "least");
+        lua_pushnumber(L, (double)list[i].most);
+        lua_setfield(L, -2, "most");
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    return 1;
+}
+
+static void push_interface(lua_State *L, const struct listener *listener)
+{
+    char host[ADDRESS_TEXT_BYTES];
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, listener->interface);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, transport_kind_name(listener->kind));
+    lua_setfield(L, -2, "proto");
+    api_push_text(L, address_print_host(&listener->local, host));
+    lua_setfield(L, -2, "address");
+    lua_pushinteger(L, address_port(&listener->local));
+    lua_setfield(L, -2, "port");
+    lua_pushstring(L, listener->host);
+    lua_setfield(L, -2, "advertised_address");
+    lua_pushinteger(L, listener->port);
+    lua_setfield(L, -2, "advertised_port");
+}
+
+/** name -> its first listener. Made once per state: upvalue 1. */
+static int core_interfaces(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    if (lua_istable(L, -1))
+        return 1;
+    lua_newtable(L);
+    const struct configuration *configuration = generation_of(L)->configuration;
+    for (size_t i = 0; configuration && i < configuration->listener_count; i++) {
+        const struct listener *listener = &configuration->listeners[i];
+        lua_getfield(L, -1, listener->interface);
+        bool is_known = !lua_isnil(L, -1);
+        lua_pop(L, 1);
+        if (is_known)
+            continue;
+        push_interface(L, listener);
+        lua_setfield(L, -2, listener->interface);
+    }
+    lua_pushvalue(L, -1);
+    lua_replace(L, lua_upvalueindex(1));
+    return 1;
+}
+
+static int core_source_in(lua_State *L)
+{
+    struct subject subject;
+    handle_check(L, 1, &subject);
+    struct text name = api_text(L, 2, "group name");
+    const struct configuration *configuration = generation_of(L)->configuration;
+    int found = ERROR_NOT_FOUND;
+    if (configuration && subject.message)
+        found = configuration_group_contains(configuration, name, &subject.message->source.peer);
+    if (found < 0)
+        return api_misuse(L, "no address group '%.*s' in the configuration", TEXT_ARG(name));
+    lua_pushboolean(L, found);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"log", core_log},
+    {"clock_ms", core_clock_ms},
+    {"wall_us", core_wall_us},
+    {"random", core_random},
+    {"sleep", core_sleep},
+    {"settings", core_settings},
+    {"source_in", core_source_in},
+    {NULL, NULL},
+};
+
+void api_core_open(lua_State *L)
+{
+    api_register(L, functions);
+    lua_pushnil(L);
+    lua_pushcclosure(L, core_interfaces, 1);
+    lua_setfield(L, -2, "interfaces");
+}

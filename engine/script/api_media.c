@@ -1,0 +1,156 @@
+/* core.media_*: what sip.media is made of. */
+#include "script/state.h"
+
+#include "base/memory.h"
+
+#define FLAG_BYTES 256 /* longest flag shown in an error */
+
+/** The flag that was not understood, kept while its memory goes. */
+struct flag_fault {
+    int error;
+    char flag[FLAG_BYTES];
+};
+
+static void note_fault(struct flag_fault *fault, int error, struct text flag)
+{
+    fault->error = error;
+    size_t n = flag.n < FLAG_BYTES ? flag.n : FLAG_BYTES - 1;
+    if (n)
+        memcpy(fault->flag, flag.p, n);
+    fault->flag[n] = 0;
+}
+
+/** One value of the table form. Numbers and texts as they are, true and false as words. */
+static struct text flag_value(lua_State *L, int index)
+{
+    if (lua_type(L, index) == LUA_TBOOLEAN)
+        return lua_toboolean(L, index) ? TEXT("true") : TEXT("false");
+    return api_text(L, index, "media: a flag's value");
+}
+
+/** Every flag of the table at @p index, whose keys and values were checked. */
+static void set_flags(lua_State *L, int index, struct media_flags *flags, struct flag_fault *fault)
+{
+    for (lua_pushnil(L); !fault->error && lua_next(L, index); lua_pop(L, 1)) {
+        struct text name;
+        name.p = lua_tolstring(L, -2, &name.n);
+        int count = lua_istable(L, -1) ? (int)lua_objlen(L, -1) : 1;
+        for (int i = 1; i <= count && !fault->error; i++) {
+            if (lua_istable(L, -1))
+                lua_rawgeti(L, -1, i);
+            else
+                lua_pushvalue(L, -1);
+            int error = media_flags_set(flags, name, flag_value(L, -1));
+            lua_pop(L, 1);
+            if (error)
+                note_fault(fault, error, name);
+        }
+    }
+    if (fault->error)
+        lua_settop(L, index);
+}
+
+static void check_value(lua_State *L)
+{
+    int type = lua_type(L, -1);
+    if (type != LUA_TSTRING && type != LUA_TBOOLEAN && type != LUA_TNUMBER)
+        api_misuse(L, "media: a flag's value is a text, true, false or a list of texts, not %s",
+                   luaL_typename(L, -1));
+}
+
+/** Raise for what is not { name = value | { values } }, before anything is made. */
+static void check_flags(lua_State *L, int index)
+{
+    luaL_checkstack(L, 8, "media");
+    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            api_misuse(L, "media: options are named: { from = \"public\", to = \"private\" }");
+        if (!lua_istable(L, -1)) {
+            check_value(L);
+            continue;
+        }
+        for (int i = 1; i <= (int)lua_objlen(L, -1); i++) {
+            lua_rawgeti(L, -1, i);
+            check_value(L);
+            lua_pop(L, 1);
+        }
+    }
+}
+
+/** Push nil and what is wrong with a flag. */
+static int push_fault(lua_State *L, const struct flag_fault *fault)
+{
+    const char *what = fault->error == ERROR_UNSUPPORTED ? "is not supported"
+                       : fault->error == ERROR_LIMIT     ? "names too many codecs"
+                       : fault->error == ERROR_MEMORY    ? "finds no memory"
+                                                         : "is unknown or has a wrong value";
+    lua_pushnil(L);
+    lua_pushfstring(L, "media flag '%s' %s", fault->flag, what);
+    return 2;
+}
+
+/** Read the options at @p index. Nothing in here raises once @p flags exists. */
+static void read_flags(lua_State *L, int index, struct media_flags *flags, struct flag_fault *fault)
+{
+    if (lua_istable(L, index)) {
+        set_flags(L, index, flags, fault);
+        return;
+    }
+    struct text bad = TEXT_NONE, text;
+    text.p = lua_tolstring(L, index, &text.n);
+    int error = media_flags_parse(flags, text, &bad);
+    if (error)
+        note_fault(fault, error, bad);
+}
+
+/** (msg [, table | flag string]) -> true or nil, err */
+static int core_media_manage(lua_State *L)
+{
+    struct subject subject;
+    struct flag_fault fault = {0};
+    struct media_flags *flags = NULL;
+    handle_check_context(L, 1, &subject, "media.manage");
+    if (!subject.message)
+        return api_push_result(L, ERROR_STATE);
+    if (lua_istable(L, 2))
+        check_flags(L, 2);
+    else
+        api_text_or_none(L, 2, "media.manage: options");
+    if (!lua_isnoneornil(L, 2)) {
+        if (media_flags_create(&flags))
+            return api_push_result(L, ERROR_MEMORY);
+        lua_settop(L, 2);
+        read_flags(L, 2, flags, &fault);
+    }
+    int error = fault.error ? 0 : call_media_manage(subject.context, subject.message, flags);
+    memory_release(flags);
+    return fault.error ? push_fault(L, &fault) : api_push_result(L, error);
+}
+
+/** (flag string) -> true, or nil and the flag that is not known or not built */
+static int core_media_flags_check(lua_State *L)
+{
+    struct flag_fault fault = {0};
+    struct media_flags *flags;
+    api_text(L, 1, "media flags");
+    if (media_flags_create(&flags))
+        return api_push_result(L, ERROR_MEMORY);
+    read_flags(L, 1, flags, &fault);
+    memory_release(flags);
+    if (!fault.error) {
+        lua_pushboolean(L, 1);
+        return 1;
+    }
+    return api_push_failure(L, fault.flag);
+}
+
+static const luaL_Reg functions[] = {
+    {"media_manage", core_media_manage},
+    {"media_flags_check", core_media_flags_check},
+    {NULL, NULL},
+};
+
+void api_media_open(lua_State *L)
+{
+    api_register(L, functions);
+}

@@ -1,0 +1,59 @@
+/*
+ * The configuration as the engine uses it: lua/lunasip/config.lua runs the file in a sandbox and
+ * checks it against its schema; what it returns is read into this struct once, before anything
+ * starts. Immutable and counted; everything below lives as long as it.
+ */
+#pragma once
+
+#include "base/log.h"
+#include "base/settings.h"
+#include "dispatcher/dispatcher.h"
+#include "media/media.h"
+#include "transport/transport.h"
+
+/** Named networks that `sip.source_in(req, NAME)` asks for. */
+struct configuration_group {
+    char name[32];
+    struct network *networks;
+    size_t network_count;
+};
+
+struct configuration {
+    char *path;                 /**< the file, as given */
+    struct listener *listeners; /**< id is the index */
+    size_t listener_count;
+    struct media_interface *media; /**< empty: no media configured */
+    size_t media_count;
+    uint16_t media_port_least, media_port_most;
+    bool has_dispatcher;
+    struct dispatcher_options dispatcher; /**< log is NULL: the engine sets it in its copy */
+    char **dispatcher_files;              /**< what dispatcher.files points to */
+    char *dispatcher_list;                /**< what dispatcher.inline_list points to */
+    char *route_path;                     /**< absolute or relative to the working directory */
+    char *route_source; /**< the script's text when it was given as such; else NULL */
+    char *control_path; /**< NULL: no control socket */
+    char *user, *group; /**< accounts to run as; NULL: stay who we are */
+    enum log_level log_level;
+    bool is_log_syslog;     /**< to syslog; else stderr */
+    unsigned workers;       /**< 0: one per core */
+    unsigned media_threads; /**< 0: the default */
+    struct settings settings;
+    struct configuration_group *groups;
+    size_t group_count;
+    char **dictionaries; /**< names given in `shared`; the store takes any name */
+    size_t dictionary_count;
+};
+
+/**
+ * @param configurationp  returned owned; memory_release()
+ * @param path            configuration file
+ * @param lua_dir         holds lunasip/config.lua
+ * @param fault           on error one line that says where, what and what to do;
+ *                        memory_free_raw(). May be NULL on ERROR_MEMORY
+ * @return 0, ERROR_SCRIPT (the file is faulty or missing), ERROR_MEMORY
+ */
+int configuration_load(struct configuration **configurationp, const char *path, const char *lua_dir,
+                       char **fault);
+/** Is @p address in a network of the group? ERROR_NOT_FOUND when there is no such group. @return 1, 0 or the error */
+int configuration_group_contains(const struct configuration *configuration, struct text group,
+                                 const struct address *address);

@@ -1,0 +1,383 @@
+/*
+ * One generation: a LuaJIT state, the libraries that scripts see, and the handlers of one script.
+ *
+ * Memory: the state allocates through counted_allocate(), which refuses beyond
+ * script.memory_mib; the refusal is an ordinary Lua error of the run that asked.
+ */
+#include "script/state.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FAULT_BYTES 4096
+
+static const char trampoline_source[] =
+    "local prepare = ...\n"
+    "local function call(handler, ...) return handler(...) end\n"
+    "return function() return call(prepare()) end\n";
+
+static void *counted_allocate(void *arg, void *block, size_t old_bytes, size_t new_bytes)
+{
+    struct generation *generation = arg;
+    if (new_bytes == 0) {
+        memory_free_raw(block);
+        generation->memory_bytes -= block ? old_bytes : 0;
+        return NULL;
+    }
+    size_t before = block ? old_bytes : 0;
+    /* Lua relies on shrinking never to fail. */
+    if (new_bytes <= before) {
+        void *same = memory_raw_resize(block, new_bytes);
+        generation->memory_bytes -= before - new_bytes;
+        return same ? same : block;
+    }
+    if (generation->memory_bytes - before + new_bytes > generation->memory_most)
+        return NULL;
+    void *fresh = memory_raw_resize(block, new_bytes);
+    if (fresh)
+        generation->memory_bytes += new_bytes - before;
+    return fresh;
+}
+
+struct generation *generation_of(lua_State *L)
+{
+    void *generation;
+    lua_getallocf(L, &generation);
+    return generation;
+}
+
+static void release_runs(struct generation *generation)
+{
+    for (struct run *run = generation->runs, *next; run; run = next) {
+        next = run->next;
+        arena_reset(&run->arena);
+        memory_free_raw(run);
+    }
+}
+
+static void generation_destroy(void *object)
+{
+    struct generation *generation = object;
+    timers_retire(generation);
+    list_remove(&generation->link);
+    if (generation->lua)
+        lua_close(generation->lua);
+    release_runs(generation);
+    memory_free_raw(generation->handlers);
+    memory_free_raw(generation->lua_dir);
+    memory_free_raw(generation->route_path);
+    memory_release(generation->configuration);
+    memory_release(generation->shared);
+}
+
+/* ---- protected calls ---- */
+
+/** In one line, without the tabs and line ends of a trace. */
+static void flatten(char *line)
+{
+    for (char *c = line; *c; c++)
+        if (*c == '\n' || *c == '\t' || *c == '\r')
+            *c = ' ';
+}
+
+static char *take_fault(lua_State *L)
+{
+    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+    char *fault = memory_raw(FAULT_BYTES);
+    if (!fault)
+        return NULL;
+    snprintf(fault, FAULT_BYTES, "%s", text ? text : "error object that is not a string");
+    flatten(fault);
+    return fault;
+}
+
+int generation_protect(struct generation *generation, lua_CFunction function, void *arg,
+                       char **fault)
+{
+    lua_State *L = generation->lua;
+    int top = lua_gettop(L);
+    int status = lua_cpcall(L, function, arg);
+    if (status == 0)
+        return 0;
+    if (fault && status != LUA_ERRMEM)
+        *fault = take_fault(L);
+    lua_settop(L, top);
+    return status == LUA_ERRMEM ? ERROR_MEMORY : ERROR_SCRIPT;
+}
+
+/* ---- opening ---- */
+
+static int load_core(lua_State *L)
+{
+    lua_newtable(L);
+    api_core_open(L);
+    api_hash_open(L);
+    api_uri_open(L);
+    api_shared_open(L);
+    api_timer_open(L);
+    api_dispatcher_open(L);
+    api_media_open(L);
+    api_variables_open(L);
+    return 1;
+}
+
+static void set_package(lua_State *L, const char *lua_dir)
+{
+    lua_getglobal(L, "package");
+    lua_pushfstring(L, "%s/?.lua;%s/?/init.lua", lua_dir, lua_dir);
+    lua_setfield(L, -2, "path");
+    lua_getfield(L, -1, "preload");
+    lua_pushcfunction(L, load_core);
+    lua_setfield(L, -2, "lunasip.core");
+    lua_pop(L, 2);
+}
+
+static void make_trampoline(lua_State *L, struct generation *generation)
+{
+    if (luaL_loadbuffer(L, trampoline_source, sizeof trampoline_source - 1, "=lunasip"))
+        lua_error(L);
+    lua_pushcfunction(L, run_prepare);
+    lua_call(L, 1, 1);
+    generation->trampoline_reference = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/** error number negated -> text */
+static void make_error_texts(lua_State *L, struct generation *generation)
+{
+    lua_newtable(L);
+#define XX(name, number, text)                                                                     \
+    lua_pushstring(L, text);                                                                       \
+    lua_rawseti(L, -2, -(number));
+    ENGINE_ERRORS(XX)
+#undef XX
+    generation->errors_reference = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+static int open_state(lua_State *L)
+{
+    struct generation *generation = lua_touserdata(L, 1);
+    luaL_openlibs(L);
+    /* Which loops get compiled depends on addresses: off where a trace must depend on the seed. */
+    if (generation->options.is_deterministic)
+        luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    set_package(L, generation->lua_dir);
+    make_trampoline(L, generation);
+    make_error_texts(L, generation);
+    api_message_open(L);
+    generation->handle_reference = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 0;
+}
+
+static int copy_options(struct generation *generation, const struct generation_options *options)
+{
+    generation->options = *options;
+    generation->options.configuration = NULL;
+    generation->options.shared = NULL;
+    generation->configuration = memory_ref((void *)options->configuration);
+    generation->shared = memory_ref(options->shared);
+    generation->lua_dir = text_strdup(text_of(options->lua_dir));
+    generation->route_path = text_strdup(text_of(options->route_path ? options->route_path : ""));
+    return generation->lua_dir && generation->route_path ? 0 : ERROR_MEMORY;
+}
+
+int generation_open(struct generation **generationp, const struct generation_options *options)
+{
+    struct generation *generation = memory_alloc(sizeof *generation, generation_destroy);
+    if (!generation)
+        return ERROR_MEMORY;
+    generation->pv_get_reference = generation->pv_set_reference = LUA_NOREF;
+    generation->memory_most = (size_t)options->settings->script_memory_mib << 20;
+    if (options->io)
+        io_seed_random(options->io, &generation->random);
+    else
+        random_seed_secret(&generation->random);
+    int error = copy_options(generation, options);
+    if (!error) {
+        generation->lua = lua_newstate(counted_allocate, generation);
+        error = generation->lua ? 0 : ERROR_MEMORY;
+    }
+    if (!error)
+        error = generation_protect(generation, open_state, generation, NULL);
+    if (error) {
+        memory_release(generation);
+        return ERROR_MEMORY;
+    }
+    *generationp = generation;
+    return 0;
+}
+
+/* ---- loading the script ---- */
+
+/** Take the function on top of the stack as a handler. */
+static void add_handler(lua_State *L, struct generation *generation, enum run_kind kind,
+                        const char *name)
+{
+    if (strlen(name) >= HANDLER_NAME_BYTES)
+        luaL_error(L, "%s: handler name '%s' is too long", generation->route_path, name);
+    size_t size_bytes = (generation->handler_count + 1) * sizeof *generation->handlers;
+    struct handler *handlers = memory_raw_resize(generation->handlers, size_bytes);
+    if (!handlers)
+        luaL_error(L, "not enough memory");
+    generation->handlers = handlers;
+    struct handler *handler = &handlers[generation->handler_count];
+    *handler = (struct handler){.kind = kind, .reference = LUA_NOREF};
+    snprintf(handler->name, sizeof handler->name, "%s", name);
+    generation->handler_count++;
+    handler->reference = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/** A single function in field @p field of the table on top. */
+static void take_function(lua_State *L, struct generation *generation, enum run_kind kind,
+                          const char *field)
+{
+    lua_getfield(L, -1, field);
+    if (lua_isfunction(L, -1))
+        add_handler(L, generation, kind, "");
+    else
+        lua_pop(L, 1);
+}
+
+/** A table of functions by name in field @p field of the table on top. */
+static void take_functions(lua_State *L, struct generation *generation, enum run_kind kind,
+                           const char *field)
+{
+    lua_getfield(L, -1, field);
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 1);
+        return;
+    }
+    for (lua_pushnil(L); lua_next(L, -2);) {
+        if (lua_type(L, -2) == LUA_TSTRING && lua_isfunction(L, -1))
+            add_handler(L, generation, kind, lua_tostring(L, -2));
+        else
+            lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
+/** With the table of runtime.handlers() on top. */
+static void take_handlers(lua_State *L, struct generation *generation)
+{
+    take_function(L, generation, RUN_REQUEST, "request_route");
+    take_function(L, generation, RUN_REPLY, "onreply_default");
+    take_functions(L, generation, RUN_REPLY, "onreply");
+    take_functions(L, generation, RUN_BRANCH, "branch");
+    take_functions(L, generation, RUN_FAILURE, "failure");
+    take_functions(L, generation, RUN_EVENT, "event");
+    if (!generation_handler(generation, RUN_REQUEST, TEXT_NONE))
+        luaL_error(L, "%s: no request_route; define function request_route(req)",
+                   generation->route_path);
+}
+
+static int load_script(lua_State *L)
+{
+    struct generation *generation = lua_touserdata(L, 1);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "lunasip.runtime");
+    lua_call(L, 1, 1);
+    int runtime = lua_gettop(L);
+
+    lua_getfield(L, runtime, "new_environment");
+    lua_pushstring(L, generation->route_path);
+    lua_call(L, 1, 1);
+    int environment = lua_gettop(L);
+
+    lua_getfield(L, runtime, "load");
+    lua_pushstring(L, generation->route_path);
+    lua_pushvalue(L, environment);
+    api_push_text(L, generation->options.source);
+    lua_call(L, 3, 2);
+    if (lua_isnil(L, -2))
+        return lua_error(L);
+    lua_pop(L, 1);
+    /* The budget's hook sees interpreted code only. */
+    luaJIT_setmode(L, -1, LUAJIT_MODE_ALLFUNC | LUAJIT_MODE_OFF);
+    lua_call(L, 0, 0);
+
+    lua_getfield(L, runtime, "handlers");
+    lua_pushvalue(L, environment);
+    lua_call(L, 1, 1);
+    take_handlers(L, generation);
+    return 0;
+}
+
+/** Run load_script() within a budget of its own; its hook raises, as nothing here can yield. */
+static int load_within_budget(struct generation *generation, char **fault)
+{
+    struct run load = {
+        .generation = generation,
+        .kind = RUN_LOAD,
+        .vars_reference = LUA_NOREF,
+        .instructions_most = generation->options.settings->script_budget_instructions * LOAD_BUDGET,
+    };
+    generation->current = &load;
+    lua_sethook(generation->lua, run_budget_hook, LUA_MASKCOUNT, BUDGET_INTERVAL);
+    int error = generation_protect(generation, load_script, generation, fault);
+    lua_sethook(generation->lua, run_budget_hook, LUA_MASKCOUNT, BUDGET_INTERVAL);
+    generation->current = NULL;
+    arena_reset(&load.arena);
+    return error;
+}
+
+int generation_create(struct generation **generationp, const struct generation_options *options,
+                      char **fault)
+{
+    *fault = NULL;
+    struct generation *generation;
+    int error = generation_open(&generation, options);
+    if (error)
+        return error;
+    error = load_within_budget(generation, fault);
+    generation->options.source = TEXT_NONE;
+    if (error) {
+        memory_release(generation);
+        return error;
+    }
+    *generationp = generation;
+    return 0;
+}
+
+/* ---- reading ---- */
+
+const struct handler *generation_handler(const struct generation *generation, enum run_kind kind,
+                                         struct text name)
+{
+    for (size_t i = 0; i < generation->handler_count; i++) {
+        const struct handler *handler = &generation->handlers[i];
+        if (handler->kind == kind && strlen(handler->name) == name.n &&
+            (name.n == 0 || memcmp(handler->name, name.p, name.n) == 0))
+            return handler;
+    }
+    return NULL;
+}
+
+unsigned generation_number(const struct generation *generation)
+{
+    return generation->options.number;
+}
+
+size_t generation_memory_bytes(const struct generation *generation)
+{
+    return generation->memory_bytes;
+}
+
+int script_check(const struct configuration *configuration, const char *lua_dir, struct io *io,
+                 struct log *log, char **fault)
+{
+    struct generation_options options = {
+        .io = io,
+        .settings = &configuration->settings,
+        .log = log,
+        .configuration = configuration,
+        .lua_dir = lua_dir,
+        .route_path = configuration->route_path,
+        .source = configuration->route_source ? text_of(configuration->route_source) : TEXT_NONE,
+    };
+    struct generation *generation;
+    int error = generation_create(&generation, &options, fault);
+    if (!error)
+        memory_release(generation);
+    return error;
+}

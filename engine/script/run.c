@@ -1,0 +1,413 @@
+/*
+ * One run of one handler: a coroutine that Lua resumes until it returns, fails, waits or has used
+ * up its budget.
+ *
+ * Coroutine: a thread holds a trampoline at stack index 1; a run pushes a copy of it and resumes.
+ * The trampoline calls run_prepare(), which makes the handles and finds the handler, and then calls
+ * that: so whatever a run allocates, it allocates under lua_resume(). A thread that ended well is
+ * used again.
+ *
+ * Budget: a count hook looks every BUDGET_INTERVAL instructions. Over budget, the hook goes on at
+ * every single instruction and yields: a pcall cannot catch a yield. Where Lua stands above a C
+ * function (string.gsub calling back) it cannot yield; there the hook raises, again and again, until
+ * the C function is left. The hook belongs to the whole state, so coroutines are under it too. A
+ * handler run inside another (a branch route during relay) counts as one interval of the outer one.
+ * In the lab the clock stands still during a run: only instructions count there.
+ */
+#include "script/state.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+
+#define TRACE_BYTES 1500 /* longest error with trace in the log */
+
+static const char over_budget[] =
+    "time budget used up (script.budget_instructions, script.budget_ms)";
+
+struct run *run_of(lua_State *L)
+{
+    return generation_of(L)->current;
+}
+
+/* ---- the budget ---- */
+
+static uint64_t clock_us(const struct run *run)
+{
+    const struct script *script = run->generation->script;
+    return script ? loop_clock_us(script->options.loop) : 0;
+}
+
+static bool is_over(struct run *run)
+{
+    if (run->instructions >= run->instructions_most)
+        return true;
+    if (run->kind == RUN_LOAD)
+        return false;
+    uint64_t spent_us = run->spent_us + clock_us(run) - run->started_us;
+    return spent_us >= run->generation->options.settings->script_budget_ms * 1000;
+}
+
+void run_budget_hook(lua_State *L, lua_Debug *activation)
+{
+    (void)activation;
+    struct run *run = run_of(L);
+    if (!run)
+        return;
+    run->instructions += BUDGET_INTERVAL;
+    if (!run->is_over) {
+        if (!is_over(run))
+            return;
+        run->is_over = true;
+        lua_sethook(L, run_budget_hook, LUA_MASKCOUNT, 1);
+    }
+    if (run->thread && lua_isyieldable(L))
+        lua_yield(L, 0);
+    else
+        luaL_error(L, "%s", over_budget);
+}
+
+static void watch(struct run *run)
+{
+    lua_sethook(run->generation->lua, run_budget_hook, LUA_MASKCOUNT,
+                run->is_over ? 1 : BUDGET_INTERVAL);
+}
+
+/* ---- threads ---- */
+
+static int make_thread(lua_State *L)
+{
+    struct run *run = lua_touserdata(L, 1);
+    lua_State *thread = lua_newthread(L);
+    lua_rawgeti(thread, LUA_REGISTRYINDEX, run->generation->trampoline_reference);
+    run->thread_reference = luaL_ref(L, LUA_REGISTRYINDEX);
+    run->thread = thread;
+    return 0;
+}
+
+/** The thread died in an error or is suspended for good: the collector takes it. */
+static void drop_thread(struct run *run)
+{
+    if (!run->thread)
+        return;
+    luaL_unref(run->generation->lua, LUA_REGISTRYINDEX, run->thread_reference);
+    run->thread = NULL;
+}
+
+struct run *run_take(struct generation *generation)
+{
+    struct run *run = generation->free_runs;
+    if (!run) {
+        run = memory_raw(sizeof *run);
+        if (!run)
+            return NULL;
+        *run = (struct run){.generation = generation, .next = generation->runs};
+        generation->runs = run;
+    } else {
+        generation->free_runs = run->next_free;
+    }
+    run->next_free = NULL;
+    run->vars_reference = LUA_NOREF;
+    run->instructions_most = generation->options.settings->script_budget_instructions;
+    if (run->thread || generation_protect(generation, make_thread, run, NULL) == 0)
+        return run;
+    run->next_free = generation->free_runs;
+    generation->free_runs = run;
+    return NULL;
+}
+
+/** The use is over: its handles die here. */
+static void give_back(struct run *run)
+{
+    struct generation *generation = run->generation;
+    uint64_t serial = run->serial + 1;
+    luaL_unref(generation->lua, LUA_REGISTRYINDEX, run->vars_reference);
+    arena_reset(&run->arena);
+    struct run clean = {
+        .generation = generation,
+        .next_free = generation->free_runs,
+        .next = run->next,
+        .thread = run->thread,
+        .thread_reference = run->thread_reference,
+        .serial = serial,
+    };
+    *run = clean;
+    generation->free_runs = run;
+}
+
+/* ---- what went wrong ---- */
+
+struct report {
+    struct run *run;
+    const char *reason; /**< NULL: the error value on top of the thread */
+    char line[TRACE_BYTES];
+};
+
+/** "\n\t" of a traceback becomes " < ", its title and the frames of the engine go. */
+static void print_trace(char *out, size_t size_bytes, const char *trace)
+{
+    size_t n = 0;
+    const char *line = trace;
+    bool is_first = true;
+    while (*line && n + 1 < size_bytes) {
+        const char *end = strchr(line, '\n');
+        struct text t = text_trim(text_span(line, end ? end : line + strlen(line)));
+        bool is_noise = text_equal(t, TEXT("stack traceback:")) ||
+                        text_starts_with(t, TEXT("[C]:")) || text_starts_with(t, TEXT("lunasip:"));
+        if (!is_noise && t.n) {
+            int wrote =
+                snprintf(out + n, size_bytes - n, "%s%.*s", is_first ? "" : " < ", TEXT_ARG(t));
+            n = wrote < 0 || (size_t)wrote >= size_bytes - n ? size_bytes - 1 : n + (size_t)wrote;
+            is_first = false;
+        }
+        line = end ? end + 1 : line + strlen(line);
+    }
+    out[n] = 0;
+}
+
+static int make_report(lua_State *L)
+{
+    struct report *report = lua_touserdata(L, 1);
+    lua_State *thread = report->run->thread;
+    const char *message = report->reason;
+    if (!message && lua_gettop(thread) > 0 && lua_type(thread, -1) == LUA_TSTRING)
+        message = lua_tostring(thread, -1);
+    else if (!message && lua_gettop(thread) > 0)
+        message = lua_pushfstring(L, "error object that is not a string, but a %s",
+                                  luaL_typename(thread, -1));
+    luaL_traceback(L, thread, message ? message : "unknown error", 0);
+    print_trace(report->line, sizeof report->line, lua_tostring(L, -1));
+    return 0;
+}
+
+static const char *kind_word(enum run_kind kind)
+{
+    switch (kind) {
+    case RUN_REQUEST: return "request_route";
+    case RUN_BRANCH: return "branch_route";
+    case RUN_REPLY: return "onreply_route";
+    case RUN_FAILURE: return "failure_route";
+    case RUN_EVENT: return "event_route";
+    case RUN_TIMER: return "timer";
+    case RUN_LOAD: break;
+    }
+    return "script";
+}
+
+static struct text call_id_of(const struct run *run)
+{
+    if (run->route.reply)
+        return run->route.reply->call_id;
+    if (run->route.context)
+        return context_request(run->route.context)->call_id;
+    return run->event_message ? run->event_message->call_id : TEXT_NONE;
+}
+
+/** One log line and one count for a run that did not end well. */
+static void report_fault(struct run *run, const char *reason, enum counter counter)
+{
+    struct report report = {.run = run, .reason = reason};
+    struct generation *generation = run->generation;
+    if (generation_protect(generation, make_report, &report, NULL))
+        snprintf(report.line, sizeof report.line, "%s", reason ? reason : "out of memory");
+    const char *name = run->handler ? run->handler->name : "";
+    log_error(generation->options.log, LOG_SCRIPT, call_id_of(run), "%s%s%s: %s",
+              kind_word(run->kind), name[0] ? "." : "", name, report.line);
+    counter_count(generation->script->options.counters, counter);
+}
+
+static int collect(lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    return 0;
+}
+
+/* ---- running ---- */
+
+static void release_waiting(struct run *run)
+{
+    struct generation *generation = run->generation;
+    timer_stop(loop_timers(generation->script->options.loop), &run->sleep);
+    list_remove(&run->link);
+    memory_release(run->route.context);
+    memory_release(run->route.reply);
+    memory_release(run->route.edits);
+    memory_release(run->event_message);
+}
+
+/** Hold what the run needs while it waits; the branch is held by its context. */
+static int begin_waiting(struct run *run)
+{
+    struct script *script = run->generation->script;
+    if (script->waiting.count >= script->options.settings->script_waiting)
+        return ERROR_LIMIT;
+    memory_ref(run->generation);
+    memory_ref(run->route.context);
+    memory_ref(run->route.reply);
+    memory_ref(run->route.edits);
+    memory_ref(run->event_message);
+    run->dialog = NULL;
+    list_append(&script->waiting, &run->link);
+    return 0;
+}
+
+static int step(struct run *run, int argument_count);
+
+static void finish_waiting(struct run *run, int error)
+{
+    struct route_run route = run->route;
+    struct generation *generation = run->generation;
+    bool has_route = run->kind <= (enum run_kind)ROUTE_FAILURE;
+    if (run->kind == RUN_TIMER)
+        timer_run_ended(run);
+    /* What the proxy core does next may need what the run held. */
+    if (has_route && route.done)
+        route.done(route.arg, error);
+    release_waiting(run);
+    give_back(run);
+    memory_release(generation);
+}
+
+static void go_on(struct run *run, int argument_count)
+{
+    int status = step(run, argument_count);
+    if (status != ROUTE_WAITING)
+        finish_waiting(run, status);
+}
+
+static void wake(void *arg)
+{
+    struct run *run = arg;
+    lua_State *thread = run->thread;
+    run->wait = WAIT_NONE;
+    if (run->route.context && context_is_cancelled(run->route.context)) {
+        lua_pushnil(thread);
+        api_push_error_text(thread, ERROR_CANCELLED);
+        go_on(run, 2);
+        return;
+    }
+    lua_pushboolean(thread, 1);
+    go_on(run, 1);
+}
+
+void run_relayed(void *arg, int error)
+{
+    struct run *run = arg;
+    if (!engine_check(run->wait == WAIT_RELAY))
+        return;
+    run->wait = WAIT_NONE;
+    if (error) {
+        lua_pushnil(run->thread);
+        api_push_error_text(run->thread, error);
+        go_on(run, 2);
+        return;
+    }
+    lua_pushboolean(run->thread, 1);
+    go_on(run, 1);
+}
+
+/** It yielded: by its budget's hook, or to wait. */
+static int on_yield(struct run *run)
+{
+    struct script *script = run->generation->script;
+    if (run->is_over) {
+        report_fault(run, over_budget, COUNTER_SCRIPT_BUDGET);
+        return ERROR_SCRIPT;
+    }
+    if (run->wait == WAIT_NONE) {
+        report_fault(run, "the handler yielded without waiting for anything", COUNTER_SCRIPT_ERROR);
+        return ERROR_SCRIPT;
+    }
+    if (!list_contains(&run->link) && begin_waiting(run)) {
+        report_fault(run, "too many handlers wait (script.waiting)", COUNTER_SCRIPT_WAITING_LIMIT);
+        return ERROR_SCRIPT;
+    }
+    if (run->wait == WAIT_SLEEP)
+        timer_start(loop_timers(script->options.loop), &run->sleep, run->sleep_ms, wake, run);
+    return ROUTE_WAITING;
+}
+
+static int on_error(struct run *run, int status)
+{
+    if (run->is_over)
+        report_fault(run, over_budget, COUNTER_SCRIPT_BUDGET);
+    else if (status == LUA_ERRMEM)
+        report_fault(run, "not enough memory (script.memory_mib)", COUNTER_SCRIPT_ERROR);
+    else
+        report_fault(run, NULL, COUNTER_SCRIPT_ERROR);
+    drop_thread(run);
+    /* What the run had piled up goes now, not when the next one finds the state full. */
+    if (status == LUA_ERRMEM)
+        generation_protect(run->generation, collect, NULL, NULL);
+    return ERROR_SCRIPT;
+}
+
+/** Resume. @return ROUTE_DONE, ROUTE_WAITING, ERROR_SCRIPT */
+static int step(struct run *run, int argument_count)
+{
+    struct generation *generation = run->generation;
+    struct run *outer = generation->current;
+    generation->current = run;
+    run->started_us = clock_us(run);
+    watch(run);
+    int status = lua_resume(run->thread, argument_count);
+    run->spent_us += clock_us(run) - run->started_us;
+    generation->current = outer;
+    int result = ROUTE_DONE;
+    if (status == LUA_YIELD) {
+        result = on_yield(run);
+        if (result != ROUTE_WAITING)
+            drop_thread(run);
+    } else if (status != 0) {
+        result = on_error(run, status);
+    } else {
+        lua_settop(run->thread, 1);
+    }
+    if (outer) {
+        outer->instructions += BUDGET_INTERVAL;
+        watch(outer);
+    }
+    return result;
+}
+
+int run_start(struct run *run)
+{
+    lua_pushvalue(run->thread, 1);
+    int result = step(run, 0);
+    if (result == ROUTE_WAITING)
+        return result;
+    if (run->kind == RUN_TIMER)
+        timer_run_ended(run);
+    give_back(run);
+    return result;
+}
+
+void run_abandon(struct run *run)
+{
+    struct generation *generation = run->generation;
+    if (run->kind == RUN_TIMER)
+        timer_run_ended(run);
+    drop_thread(run);
+    release_waiting(run);
+    give_back(run);
+    memory_release(generation);
+}
+
+int run_prepare(lua_State *L)
+{
+    struct run *run = run_of(L);
+    if (run->kind == RUN_TIMER) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, run->timer->reference);
+        return 1;
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, run->handler->reference);
+    switch (run->kind) {
+    case RUN_EVENT: event_push(L, run); return 2;
+    case RUN_REPLY: handle_push(L, run, true); return 2;
+    case RUN_FAILURE:
+        handle_push(L, run, false);
+        handle_push(L, run, true);
+        return 3;
+    default: handle_push(L, run, false); return 2;
+    }
+}

@@ -1,0 +1,242 @@
+/*
+ * What the files of this folder share. Private: nothing outside engine/script includes it.
+ *
+ * Every call into Lua is protected: handlers run under lua_resume(), all else under lua_cpcall(), so
+ * that a refused allocation ends one run and never the process. Where C touches a stack outside of
+ * that (to push a result for a coroutine that is to go on), it only uses what cannot allocate.
+ */
+#pragma once
+
+#include "script/script.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <luajit.h>
+#include <lualib.h>
+
+#define BUDGET_INTERVAL    1000 /* VM instructions between two looks at the budget */
+#define LOAD_BUDGET        20 /* loading a script may take so many times the budget of a handler */
+#define HANDLER_NAME_BYTES ROUTE_NAME_BYTES
+
+/** Kinds beyond enum route_kind. */
+enum run_kind {
+    RUN_REQUEST = ROUTE_REQUEST,
+    RUN_BRANCH = ROUTE_BRANCH,
+    RUN_REPLY = ROUTE_REPLY,
+    RUN_FAILURE = ROUTE_FAILURE,
+    RUN_EVENT, /**< event_route[...] */
+    RUN_TIMER, /**< sip.timer */
+    RUN_LOAD,  /**< the script's own chunk */
+};
+/** What a suspended run waits for. */
+enum run_wait { WAIT_NONE, WAIT_SLEEP, WAIT_RELAY };
+
+/** One function that the script defined as a handler. */
+struct handler {
+    enum run_kind kind;
+    char name[HANDLER_NAME_BYTES];
+    int reference; /**< in the Lua registry */
+};
+
+/** One run and its coroutine. Lives as long as its generation and is used again and again. */
+struct run {
+    struct generation *generation; /**< holder; with a reference while it waits */
+    struct run *next_free, *next;
+    lua_State *thread; /**< NULL: to be made */
+    int thread_reference;
+    uint64_t serial; /**< grows with each use: a handle of an older use is dead */
+
+    /* of this use */
+    enum run_kind kind;
+    struct route_run route; /**< REQUEST to FAILURE */
+    const struct handler *handler;
+    struct script_timer *timer; /**< TIMER */
+    struct dialog *dialog;      /**< EVENT; NULL once it waited */
+    enum dialog_event event;
+    struct message *event_message;
+    uint32_t script_flags; /**< $sf */
+    uint32_t own_flags;    /**< $mf and $bf where there is no context */
+    uint64_t message_id;   /**< $mi, 0: not asked yet */
+    int vars_reference;    /**< $var table, LUA_NOREF: none */
+    struct arena arena;    /**< scratch of C functions */
+
+    /* budget */
+    bool is_over;
+    uint64_t instructions, instructions_most;
+    uint64_t spent_us;   /**< in slices before this one */
+    uint64_t started_us; /**< of this slice */
+
+    /* waiting */
+    struct link link; /**< in script->waiting */
+    enum run_wait wait;
+    uint32_t sleep_ms;
+    struct timer sleep;
+};
+
+/** One sip.timer of a generation. */
+struct script_timer {
+    struct link link;
+    struct generation *generation;
+    struct timer timer;
+    uint32_t delay_ms;
+    bool is_repeating, is_busy;
+    int reference; /**< its function */
+};
+
+/** What a script keeps for a response context; context_script_data(). */
+struct context_data {
+    int avps_reference;    /**< $avp table, LUA_NOREF: none */
+    uint64_t message_id;   /**< $mi of the request, 0: not asked yet */
+    uint32_t branch_flags; /**< $bf of the request */
+    uint64_t branches_set; /**< bit per branch that has its own */
+    uint32_t flags_of_branch[64];
+};
+
+struct generation {
+    struct generation_options options;   /**< pointers as described there */
+    char *lua_dir, *route_path;          /**< owned */
+    struct configuration *configuration; /**< shared */
+    struct shared *shared;               /**< shared */
+    struct script *script;               /**< the worker that uses it; NULL before and after */
+    struct link link;                    /**< in script->generations */
+    struct random random;
+
+    lua_State *lua;
+    size_t memory_bytes, memory_most;
+    struct handler *handlers;
+    size_t handler_count;
+    int trampoline_reference;
+    int handle_reference; /**< metatable of messages */
+    int errors_reference; /**< error texts, made before they are needed */
+    int pv_get_reference, pv_set_reference;
+
+    struct run *current; /**< whose coroutine runs */
+    struct run *runs, *free_runs;
+    struct list timers;
+    uint64_t messages; /**< $mi given out */
+    bool is_retired;   /**< a newer one is in use: timers stay off */
+};
+
+struct script {
+    struct script_options options;
+    struct proxy *proxy;
+    struct generation *newest;
+    struct list generations; /**< alive, oldest first */
+    struct list waiting;     /**< runs */
+};
+
+/* ---- generation.c ---- */
+
+/** A state with the libraries and lunasip.core, nothing loaded. @return 0 or ERROR_MEMORY */
+int generation_open(struct generation **generationp, const struct generation_options *options);
+/** The generation that @p L belongs to. */
+struct generation *generation_of(lua_State *L);
+/**
+ * Call @p function under protection with @p arg as its light userdata. Nothing is returned.
+ * @param fault  receives the error's text in one line, memory_free_raw(); NULL: not wanted
+ * @return 0, ERROR_SCRIPT or ERROR_MEMORY
+ */
+int generation_protect(struct generation *generation, lua_CFunction function, void *arg,
+                       char **fault);
+/** Handler of that kind and name, or NULL. */
+const struct handler *generation_handler(const struct generation *generation, enum run_kind kind,
+                                         struct text name);
+
+/* ---- run.c ---- */
+
+/** @return a run that is ready to be filled in, or NULL without memory */
+struct run *run_take(struct generation *generation);
+/** Start it. @return ROUTE_DONE, ROUTE_WAITING, ERROR_SCRIPT; unless waiting, the run is over */
+int run_start(struct run *run);
+/** The relay it waits for is done. */
+void run_relayed(void *arg, int error);
+/** End a waiting run without telling anybody. */
+void run_abandon(struct run *run);
+void run_budget_hook(lua_State *L, lua_Debug *activation);
+/** The run on whose behalf C is called; NULL: none. */
+struct run *run_of(lua_State *L);
+/** Lua's prepare(): pushes the handler of the current run and its arguments. */
+int run_prepare(lua_State *L);
+
+/* ---- timers and events: api_timer.c, api_event.c ---- */
+
+/** Start the timers that the script made while it was loaded. */
+void timers_use(struct generation *generation);
+void timers_retire(struct generation *generation);
+void timer_run_ended(struct run *run);
+/** Push the table that an event handler gets. */
+void event_push(lua_State *L, const struct run *run);
+
+/* ---- api.c: for all api_*.c ---- */
+
+/** What a handle stands for, while its run lasts. */
+struct subject {
+    struct run *run;
+    struct message *message;          /**< may be NULL for a local reply */
+    struct edits *edits;              /**< NULL: may not be changed */
+    struct response_context *context; /**< NULL: a reply forwarded statelessly */
+    bool is_reply;
+};
+/** A word of a message, req.NAME. Lists end with a NULL name. */
+struct word {
+    const char *name;
+    /** Pushes one value, nil when there is none. @return 1 */
+    int (*read)(lua_State *L, const struct subject *subject);
+    /** Takes the value at stack index 3; NULL: read-only. */
+    void (*write)(lua_State *L, const struct subject *subject);
+};
+extern const struct word words_message[], words_address[], words_network[], words_flags[];
+
+/** Value of the first header of a kind as it will be sent; absent when there is none. */
+struct text subject_header(const struct subject *subject, enum header_kind kind);
+/** Its edits, or misuse when it may not be changed here. */
+struct edits *subject_edits(lua_State *L, const struct subject *subject, const char *what);
+/** Raise for an error that an assignment met. */
+void api_check_assignment(lua_State *L, const char *word, int error);
+
+/** Push a handle for the current run. */
+void handle_push(lua_State *L, struct run *run, bool is_reply);
+/** Is there a live handle at @p index? Else raises an error at the caller's line. */
+void handle_check(lua_State *L, int index, struct subject *subject);
+/** Like handle_check(), and it has a response context. */
+void handle_check_context(lua_State *L, int index, struct subject *subject, const char *what);
+
+/** Raise an error with the position of the first caller that is not part of lua/. */
+int api_misuse(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** String argument, else misuse. @param what "header name" */
+struct text api_text(lua_State *L, int index, const char *what);
+/** Like api_text(), absent for nil. */
+struct text api_text_or_none(lua_State *L, int index, const char *what);
+/** Whole number within the range, else misuse. */
+uint64_t api_number(lua_State *L, int index, uint64_t least, uint64_t most, const char *what);
+/** Push a text, nil when absent. @return 1 */
+int api_push_text(lua_State *L, struct text t);
+/** Set a field of the table on top; nothing when absent. */
+void api_set_text(lua_State *L, const char *field, struct text t);
+/** Push true, or nil and the error's text. @return 1 or 2 */
+int api_push_result(lua_State *L, int error);
+/** Push nil and a text. @return 2 */
+int api_push_failure(lua_State *L, const char *reason);
+/** Push the text of an error without allocating (errors_reference). */
+void api_push_error_text(lua_State *L, int error);
+/** What the script keeps for the context; NULL without memory. */
+struct context_data *api_context_data(struct response_context *context);
+
+/** Wall clock, microseconds; 0 where there is no io. */
+uint64_t api_wall_us(lua_State *L);
+/** Set fields of a table from a list of functions. */
+void api_register(lua_State *L, const luaL_Reg *functions);
+/* Each puts its functions into the table on top of the stack. */
+void api_core_open(lua_State *L);
+void api_hash_open(lua_State *L);
+void api_uri_open(lua_State *L);
+void api_shared_open(lua_State *L);
+void api_timer_open(lua_State *L);
+void api_dispatcher_open(lua_State *L);
+void api_media_open(lua_State *L);
+void api_variables_open(lua_State *L);
+/** Methods of messages. */
+void api_header_open(lua_State *L);
+void api_request_open(lua_State *L);
+/** Make the messages' metatable and leave it on the stack. */
+void api_message_open(lua_State *L);
