@@ -143,6 +143,7 @@ static void destroy(void *object)
         media_branch_remove(CONTAINER_OF(call->branches.first, struct media_branch, link));
     leg_release(&call->caller);
     branch_release(&call->caller_branch);
+    memory_free_raw(call->awaited);
     memory_release(call->flags[0]);
     memory_release(call->flags[1]);
     memory_release(call->media);
@@ -240,11 +241,24 @@ int media_call_set_flags(struct media_call *call, const struct media_flags *flag
     return 0;
 }
 
+/* The 2xx was announced before its SDP was handed to us: remember whose it is. */
+static int await_tag(struct media_call *call, struct text tag)
+{
+    memory_free_raw(call->awaited);
+    call->awaited = memory_raw(tag.n + 1);
+    if (!call->awaited)
+        return ERROR_MEMORY;
+    text_to_array(tag, call->awaited, tag.n + 1);
+    return 0;
+}
+
 int media_call_confirm(struct media_call *call, struct text callee_tag)
 {
+    if (media_call_is_closed(call))
+        return ERROR_STATE;
     struct media_leg *leg = media_leg_find(call, callee_tag);
-    if (!leg || media_call_is_closed(call))
-        return leg ? ERROR_STATE : ERROR_NOT_FOUND;
+    if (!leg)
+        return await_tag(call, callee_tag);
     call->confirmed = leg;
     LIST_FOR_EACH_SAFE (link, &call->legs) {
         struct media_leg *other = CONTAINER_OF(link, struct media_leg, link);

@@ -75,6 +75,7 @@ struct media_call {
     struct list legs, branches;
     struct media_leg *active;    /**< has the caller's audio; of legs */
     struct media_leg *confirmed; /**< by a 2xx; of legs */
+    char *awaited;               /**< tag confirmed before its SDP came; owned, NULL: none */
     bool is_closed;
     bool is_handed_over; /**< the thread knows it and holds a reference */
 

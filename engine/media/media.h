@@ -180,11 +180,15 @@ int media_call_offer(struct media_call *call, const struct media_sdp_request *re
  */
 int media_call_answer(struct media_call *call, const struct media_sdp_request *request,
                       struct buffer *out);
-/** The INVITE got its 2xx from this callee: from now on its leg has the call. Accepts any tag. */
+/**
+ * The INVITE got its 2xx from this callee: from now on its leg has the call. May come before the
+ * SDP of that 2xx.
+ * @return 0, ERROR_MEMORY, ERROR_LIMIT (queue), ERROR_STATE (closed)
+ */
 int media_call_confirm(struct media_call *call, struct text callee_tag);
 /** The dialog with this callee ended while others of the call go on. */
 void media_call_drop_tag(struct media_call *call, struct text callee_tag);
-/** A branch failed: its ports go back, unless the call is confirmed on it. */
+/** A branch of the first INVITE failed: its ports go back, unless the call is confirmed on it. */
 void media_call_drop_branch(struct media_call *call, uint32_t branch);
 /** End it: ports go back once their thread has closed them. Idempotent, never fails. */
 void media_call_close(struct media_call *call);

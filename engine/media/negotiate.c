@@ -65,7 +65,9 @@ static int find_callee(struct passage *x, struct media_leg **legp, struct media_
     if (!error && !*legp && !request->from_caller)
         error =
             has_tag ? media_leg_create(legp, call, *branchp, request->callee_tag) : ERROR_NOT_FOUND;
-    if (!error && !*legp && !x->is_offer)
+    /* What the caller calls an answer needs an offer of the callee: a PRACK may bring either. */
+    if (!error && !x->is_offer && request->from_caller &&
+        (!*legp || (*branchp)->was_offered_by_caller))
         error = ERROR_NOT_FOUND;
     return error;
 }
@@ -415,6 +417,8 @@ static int commit_answer(struct passage *x)
     for (size_t i = 0; i < x->sdp.media_count; i++)
         x->receiver->streams[i].has_mux = x->plans[i].rtcp_mux;
     callee->is_answered = true;
+    if (call->awaited && text_equal(text_of(call->awaited), text_of(callee->tag)))
+        call->confirmed = callee;
     if (call->confirmed && call->confirmed != callee)
         return 0; /* another fork has the call */
     int error = media_agree(call, callee);
