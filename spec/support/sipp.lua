@@ -93,13 +93,15 @@ function M.start(options)
     local folder = process.folder()
     local self = setmetatable({ folder = folder, options = options }, Sipp)
     local path = folder .. "/scenario.xml"
-    write_file(path, M.fill(read_file("spec/scenario/" .. options.scenario .. ".xml"), options.values or {}))
+    local source = options.scenario:find "/" and options.scenario or "spec/scenario/" .. options.scenario
+    write_file(path, M.fill(read_file(source .. ".xml"), options.values or {}))
     self.statistics_path = folder .. "/statistics.csv"
     self.errors_path = folder .. "/errors.log"
     local command = {
         "sipp", "-sf", path, "-i", options.host, "-p", tostring(options.port or 5060), "-mi", options.host,
-        "-mp", tostring(options.media_port or M.media_port(options.host)), "-m", tostring(options.calls or 1), "-nostdin",
-        "-trace_stat", "-stf", self.statistics_path, "-fd", "1", "-trace_err", "-error_file", self.errors_path,
+        "-mp", tostring(options.media_port or M.media_port(options.host)), "-m", tostring(options.calls or 1),
+        "-nostdin", "-trace_stat", "-stf", self.statistics_path, "-fd", "1", "-trace_err",
+        "-error_file", self.errors_path,
         "-timeout", tostring(options.seconds or 60), "-timeout_error", "-default_behaviors", "all,-bye",
         "-t", options.transport or "u1", "-buff_size", "4194304", "-max_retrans", "7",
     }
@@ -137,6 +139,19 @@ function Sipp:statistics()
         row[names[i]] = value
     end
     return row
+end
+
+--- Share (0.99: p99) of the response times that `-trace_rtt` kept, in ms; needs that argument.
+function Sipp:response_time_ms(share)
+    local pipe = assert(io.popen("cat " .. self.folder .. "/*_rtt.csv 2>/dev/null"))
+    local times = {}
+    for line in pipe:lines() do
+        local ms = line:match "^[%d.]+;([%d.]+);"
+        if ms then times[#times + 1] = tonumber(ms) end
+    end
+    pipe:close()
+    table.sort(times)
+    return times[math.max(1, math.ceil(#times * share))]
 end
 
 --- What SIPp wrote to its error log.

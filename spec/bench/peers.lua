@@ -1,0 +1,142 @@
+--- The servers that are measured, each behind one interface: `start(at, options)` returns { name, processes, public }.
+-- `at(10)` is the public address, `at(20)` the private one, `at(21):5060` the gateway, `at(12)` the caller.
+local lunasip = require "support.lunasip"
+local network = require "support.network"
+local posix = require "support.posix"
+local process = require "support.process"
+local sipp = require "support.sipp"
+
+local M = {}
+
+local function read(path)
+    local file = assert(io.open(path))
+    local text = file:read "*a"
+    file:close()
+    return text
+end
+
+local function write(path, text)
+    local file = assert(io.open(path, "w"))
+    file:write(text)
+    file:close()
+end
+
+local function wait_bound(child, host, port)
+    posix.wait_until(function() return network.is_bound(host, port) or child:poll() end, 10)
+    if child:poll() then error(child.name .. " did not start:\n" .. child:output(), 2) end
+end
+
+--- Every process of a tree, as process ids.
+local function tree(pid)
+    local list, found = { pid }, io.popen "ps -e -o pid=,ppid="
+    local children = {}
+    for line in found:lines() do
+        local child, parent = line:match "(%d+)%s+(%d+)"
+        parent = tonumber(parent)
+        children[parent] = children[parent] or {}
+        table.insert(children[parent], tonumber(child))
+    end
+    found:close()
+    local i = 1
+    while list[i] do
+        for _, child in ipairs(children[list[i]] or {}) do list[#list + 1] = child end
+        i = i + 1
+    end
+    return list
+end
+
+local function proc_usage(pid)
+    local file = io.open(("/proc/%d/stat"):format(pid))
+    if not file then return 0, 0 end
+    local fields = {}
+    for field in file:read("*a"):match "%) (.*)":gmatch "%S+" do fields[#fields + 1] = tonumber(field) or field end
+    file:close()
+    return (fields[12] + fields[13]) / posix.ticks_per_second, fields[22] * posix.page_bytes / 1024
+end
+
+--- CPU seconds (user + system) and RSS of all processes of a peer.
+function M.usage(peer)
+    local cpu, rss = 0, 0
+    for _, child in ipairs(peer.processes) do
+        for _, pid in ipairs(tree(child.pid)) do
+            local c, r = proc_usage(pid)
+            cpu, rss = cpu + c, rss + r
+        end
+    end
+    return cpu, rss
+end
+
+function M.stop(peer)
+    for _, child in ipairs(peer.processes) do child:stop(10) end
+end
+
+--- One recvfrom and one sendto per message.
+function M.null_sip(at)
+    local child = process.start { command = {
+        lunasip.build .. "/bench/null_sip_relay", at(10) .. ":5060", at(20) .. ":5060", at(21) .. ":5060",
+    } }
+    wait_bound(child, at(20), 5060)
+    return { processes = { child } }
+end
+
+function M.null_rtp(at, count)
+    local child = process.start { command = {
+        lunasip.build .. "/bench/null_rtp_relay", at(10), at(20), "30000", tostring(count),
+    } }
+    child:wait_for_output("ready", 10)
+    return { processes = { child } }
+end
+
+function M.rtpengine(at)
+    local ng_port = network.free_port "127.0.0.1"
+    local child = process.start { command = {
+        "rtpengine", "--foreground", "--log-stderr", "--log-level=3", "--table=-1", "--interface=public/" .. at(10),
+        "--interface=private/" .. at(20), "--listen-ng=127.0.0.1:" .. ng_port, "--port-min=30000",
+        "--port-max=49999", "--num-threads=2",
+    } }
+    wait_bound(child, "127.0.0.1", ng_port)
+    return { processes = { child }, ng_port = ng_port }
+end
+
+--- options: language ("native" or "lua"), relay (true: with rtpengine), children
+function M.kamailio(at, options)
+    local folder = process.folder()
+    local relay = options.relay and M.rtpengine(at) or nil
+    local values = {
+        public = at(10), private = at(20), folder = folder, children = options.children or 1, extra = "",
+        define_lua = options.language == "lua" and "#!define WITH_LUA" or "",
+        define_relay = relay and "#!define WITH_RELAY" or "", ng_port = relay and relay.ng_port or 0,
+        with_relay = tostring(relay ~= nil), routing = options.language,
+    }
+    write(folder .. "/dispatcher.list", ("1 sip:%s:5060 0 0 socket=udp:%s:5060\n2 sip:%s:5060 0 0 socket=udp:%s:5060\n")
+        :format(at(11), at(10), at(21), at(20)))
+    for _, name in ipairs { "kamailio.cfg", "kamailio.lua" } do
+        write(folder .. "/" .. name, sipp.fill(read("spec/bench/" .. name), values))
+    end
+    local child = process.start { command = {
+        "kamailio", "-DD", "-E", "-m", "512", "-M", "32", "-f", folder .. "/kamailio.cfg", "-w", folder, "-Y", folder,
+    } }
+    wait_bound(child, at(20), 5060)
+    local processes = { child }
+    if relay then processes[2] = relay.processes[1] end
+    return { processes = processes }
+end
+
+--- options: workers
+function M.lunasip(at, options)
+    local engine = lunasip.start {
+        public = { ("udp:%s:5060"):format(at(10)) }, private = { ("udp:%s:5060"):format(at(20)) },
+        media = { public = at(10), private = at(20), ports = { 30000, 49999 } },
+        sets = { [1] = { ("sip:%s:5060"):format(at(11)) }, [2] = { ("sip:%s:5060"):format(at(21)) } },
+        workers = options.workers, timers = { t1_ms = 500, t2_ms = 4000, t4_ms = 5000 },
+        blocks = { media_threads = options.media_threads or 1 },
+    }
+    return { processes = { engine.process }, engine = engine }
+end
+
+--- Is a program of this name there?
+function M.has(program)
+    return os.execute("command -v " .. program .. " >/dev/null 2>&1") == 0 or io.open(program) ~= nil
+end
+
+return M
