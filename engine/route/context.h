@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include "base/error.h"
 #include "route/proxy.h"
 
 /** How a branch stands. */
@@ -68,7 +67,7 @@ struct response_context {
     uint32_t flags;
     /* what was decided */
     bool is_decided; /**< relayed, answered or dropped */
-    bool is_dropped;
+    bool is_dropped; /**< no answer of ours: the server transaction ends with the run */
     bool is_cancelled;
     bool is_final_sent;
     bool is_running;    /**< a handler runs or waits */

@@ -127,7 +127,10 @@ int proxy_forward(struct response_context *context)
 {
     if (context->is_decided)
         return ERROR_STATE;
-    return forward_request(context, &(struct relay_options){0});
+    int error = forward_request(context, &(struct relay_options){0});
+    if (!error)
+        proxy_drop(context);
+    return error;
 }
 
 void forward_response(void *arg, struct message *response)

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "base/error.h"
 #include "dialog/dialog.h"
 #include "dispatcher/dispatcher.h"
 #include "media/media.h"

@@ -36,7 +36,8 @@ int request_respond(struct response_context *context, const struct response_opti
 void request_answered(struct response_context *context, unsigned status)
 {
     struct dialog *dialog = context->dialog;
-    bool is_bye = context->request && context->request->method == METHOD_BYE;
+    bool is_bye = context->request && context->request->method == METHOD_BYE &&
+                  context->branch_count > 0; /* one that we refused ends nothing */
     context->is_final_sent = true;
     context->is_decided = true;
     if (dialog && context->is_dialog_making && status >= 300)
@@ -75,6 +76,8 @@ static void request_route_done(void *arg, int error)
                     TEXT_ARG(context->request->method_text));
         reply_status(context, 500);
     }
+    if (context->is_dropped && context->server)
+        transaction_server_drop(context->server);
     context_shrink(context);
 }
 
