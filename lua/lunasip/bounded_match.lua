@@ -63,7 +63,8 @@ local function special_item(pattern, position, compiled)
             return nil, nil, "malformed pattern (missing arguments to '%b')"
         end
         compiled.quantifiers = compiled.quantifiers + 1
-        return { kind = "balance", open = byte(pattern, position + 2), close = byte(pattern, position + 3) }, position + 4
+        local open, close = byte(pattern, position + 2, position + 3)
+        return { kind = "balance", open = open, close = close }, position + 4
     elseif c == "%" and following == "f" then
         local stop = sub(pattern, position + 2, position + 2) == "[" and class_end(pattern, position + 2)
         if not stop then

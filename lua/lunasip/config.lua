@@ -72,7 +72,7 @@ local function shared_block(numbers)
         local seen = { shv = true }
         for _, name in ipairs(value) do
             if type(name) ~= "string" or not name:match "^%a[%w_]*$" then
-                check:fail(("shared: '%s' is not a dictionary's name; write shared { \"calls\" }"):format(tostring(name)), name)
+                check:fail(("shared: '%s' is no name; write shared { \"calls\" }"):format(tostring(name)), name)
             end
             if seen[name] then
                 check:fail(("shared: '%s' is there already; choose another name"):format(name), name)

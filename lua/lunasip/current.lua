@@ -12,14 +12,21 @@ function M.message()
     return messages[coroutine.running() or MAIN]
 end
 
---- Wrap a handler so that its message is known while it runs.
-function M.wrap(handler)
+-- Compiled under the engine's own name, so that a trace shows the script's lines only.
+local wrapper = assert(loadstring([[
+local messages, running, main = ...
+return function(handler)
     return function(message, ...)
-        local key = coroutine.running() or MAIN
+        local key = running() or main
         messages[key] = message
         handler(message, ...)
         messages[key] = nil
     end
-end
+end]], "=lunasip"))
+
+--- Wrap a handler so that its message is known while it runs.
+-- @func handler
+-- @treturn function
+M.wrap = wrapper(messages, coroutine.running, MAIN)
 
 return M

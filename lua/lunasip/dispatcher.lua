@@ -6,14 +6,12 @@ local M = {}
 
 --- Algorithms by name; the numbers are Kamailio's.
 M.algorithms = {
-    call_id = 0, from_uri = 1, to_uri = 2, request_uri = 3, round_robin = 4, auth_user = 5, random = 6,
-    variable = 7, priority = 8, weight = 9, call_load = 10, relative_weight = 11, parallel = 12, latency = 13,
+    ["hash-call-id"] = 0, ["hash-from"] = 1, ["hash-to"] = 2, ["hash-ruri"] = 3, ["round-robin"] = 4,
+    ["hash-auth"] = 5, ["random"] = 6, ["hash-value"] = 7, ["priority"] = 8, ["weight"] = 9,
+    ["call-load"] = 10, ["relative-weight"] = 11, ["parallel"] = 12, ["latency"] = 13,
 }
 
-local STATES = { active = true, inactive = true, disabled = true, probing = true }
-
--- Kamailio's state letters (A I T D, then P or X): T counts as inactive and is probed.
-local LETTERS = { a = "active", i = "inactive", t = "probing", d = "disabled" }
+local STATES = { active = true, inactive = true, disabled = true, probing = true, trying = true }
 
 local function check_set(set)
     if type(set) ~= "number" or set % 1 ~= 0 then
@@ -23,7 +21,7 @@ end
 
 local function algorithm_number(algorithm)
     if type(algorithm) == "string" then
-        local number = M.algorithms[algorithm]
+        local number = M.algorithms[(algorithm:gsub("_", "-"))]
         if not number then
             error("dispatcher: no algorithm '" .. algorithm .. "'" .. suggest.hint(algorithm, M.algorithms), 3)
         end
@@ -35,17 +33,31 @@ local function algorithm_number(algorithm)
     return algorithm
 end
 
+local SELECT_OPTIONS = { limit = true, value = true }
+
 --- Choose a destination; sets the request's next hop ($du) and sending interface.
 -- Request and failure routes; does not yield.
 -- @param request
 -- @int set
--- @param algorithm name or Kamailio's number; round_robin when left out
--- @int[opt] limit most candidates kept for next()
--- @treturn table { uri, set, attrs, socket } or nil, err (no live destination, unknown set)
--- @usage local gateway, err = sip.dispatcher.select(req, 2, "round_robin")
-function M.select(request, set, algorithm, limit)
+-- @param algorithm name or Kamailio's number; "round-robin" when left out
+-- @tparam[opt] table options limit = most candidates kept for next(); value = text for "hash-value"
+-- @treturn table { uri, set, attrs, socket } or nil, err (no live destination, no such set)
+-- @usage local gateway, err = sip.dispatcher.select(req, 2, "round-robin")
+function M.select(request, set, algorithm, options)
     check_set(set)
-    return core.dispatcher_select(request, set, algorithm_number(algorithm or 4), limit)
+    local number = algorithm_number(algorithm == nil and 4 or algorithm)
+    if options == nil then
+        return core.dispatcher_select(request, set, number)
+    end
+    if type(options) ~= "table" then
+        error("dispatcher.select: options are a table, not a " .. type(options), 2)
+    end
+    for name in pairs(options) do
+        if not SELECT_OPTIONS[name] then
+            error("dispatcher.select: no option '" .. tostring(name) .. "'; limit or value", 2)
+        end
+    end
+    return core.dispatcher_select(request, set, number, options.limit, options.value)
 end
 
 --- The next destination of the last select(); failure routes.
@@ -56,8 +68,9 @@ end
 
 --- Say what became of a destination.
 -- @int set
--- @string uri
--- @string state "active", "inactive", "disabled", "probing", or Kamailio's letters ("ip", "ap", "dx")
+-- @string uri its URI or duid, or "all" of the set
+-- @string state "active"; "inactive" or "probing" (until a ping succeeds); "trying" (one failure,
+--   counted against the threshold); "disabled" (until set active again); or Kamailio's letters ("ip")
 -- @treturn boolean true, or nil, err
 function M.mark(set, uri, state)
     check_set(set)
@@ -65,12 +78,8 @@ function M.mark(set, uri, state)
         error("dispatcher.mark: a URI is needed, not a " .. type(uri), 2)
     end
     local text = type(state) == "string" and state:lower() or ""
-    if not STATES[text] then
-        local first, second = text:match "^([aitd])([px]?)$"
-        if not first then
-            error("dispatcher.mark: no state '" .. tostring(state) .. "'; active, inactive, disabled or probing", 2)
-        end
-        text = first == "i" and second == "p" and "probing" or LETTERS[first]
+    if not STATES[text] and not text:match "^[aitd][px]?$" then
+        error("dispatcher.mark: no state '" .. tostring(state) .. "'" .. suggest.hint(text, STATES), 2)
     end
     return core.dispatcher_mark(set, uri, text)
 end

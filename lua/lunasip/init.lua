@@ -29,6 +29,12 @@ function M.format(message, text)
     return print_format(message)
 end
 
+--- Does the message come from one of the networks that the configuration's address block names?
+-- @usage if not sip.source_in(req, "trunks") then return req:reply(403, "Forbidden") end
+M.source_in = function(message, group)
+    return core.source_in(message, group)
+end
+
 --- The listen interfaces by name: sip.interface.public.address == req["$Ri"].
 -- Fields: name, proto, address, port, advertised_address, advertised_port (first listener of the name).
 M.interface = setmetatable({}, {

@@ -3,6 +3,7 @@
 --     sip.log.info("$rm from $si:$sp")              -- variables of the message being handled
 --     sip.log.warning(reply, "gateway says $rs")    -- of another message
 --     sip.log.info("quota left: %d", left)          -- string.format; values are never expanded
+--     sip.log.info(event, "the call ended")         -- of an event: its Call-ID
 local core = require "lunasip.core"
 local current = require "lunasip.current"
 local format = require "lunasip.format"
@@ -13,7 +14,9 @@ local function write(level, message, text, ...)
     if type(text) ~= "string" then
         error("sip.log." .. level .. ": a format is needed, not a " .. type(text), 3)
     end
-    core.log(level, message and message.call_id, format.expand(message, text, ...))
+    -- An event is no message: it has a Call-ID, but no variables.
+    local is_message = message ~= nil and message.is_request ~= nil
+    core.log(level, message and message.call_id, format.expand(is_message and message or nil, text, ...))
 end
 
 for _, level in ipairs { "error", "warning", "info", "debug" } do

@@ -15,7 +15,7 @@ local M = {}
 
 local C, Cg, Ct, Cp, P, R, S, V = lpeg.C, lpeg.Cg, lpeg.Ct, lpeg.Cp, lpeg.P, lpeg.R, lpeg.S, lpeg.V
 
--- Deeper nesting than this is refused by lpeg itself (its backtrack stack), so recursion is bounded.
+-- lpeg bounds the nesting: beyond its backtrack stack it raises, which M.parse catches.
 local grammar = P {
     "variable",
     variable = P "$" * (P "(" * V "full" * P ")" + V "plain" + V "dollar"),
@@ -42,7 +42,10 @@ local whole = grammar * (-P(1) + Cp() * P(true))
 --- Parse without compiling.
 -- @treturn table { name, argument, index, transformations } or nil, err
 function M.parse(text)
-    local tree, stopped = whole:match(text)
+    local ok, tree, stopped = pcall(lpeg.match, whole, text)
+    if not ok then
+        return nil, "a variable of " .. #text .. " bytes is nested too deeply"
+    end
     if not tree then
         return nil, "'" .. text .. "' is not a variable"
     end

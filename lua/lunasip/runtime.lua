@@ -135,7 +135,6 @@ function M.handlers(env)
         failure = wrap_all(routes.failure_route),
         onreply = wrap_all(routes.onreply_route),
         event = wrap_all(routes.event_route),
-        route = wrap_all(routes.route),
     }
 end
 

@@ -214,7 +214,7 @@ local function requirer(folder, env_of)
             loaded[name] = public_view(name)
             return loaded[name]
         end
-        if not name:match "^[%w_][%w_-]*$" and not name:match "^[%w_][%w_-]*%.[%w_.-]*[%w_-]$" or name:find("..", 1, true) then
+        if not name:match "^[%w_][%w_.-]*$" or name:find("..", 1, true) or name:sub(-1) == "." then
             error("require: '" .. name .. "' is not a module name", 2)
         end
         local base = folder .. name:gsub("%.", "/")

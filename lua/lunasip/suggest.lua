@@ -3,12 +3,12 @@ local M = {}
 
 -- Edit distance (Levenshtein with adjacent swaps), the two rows before kept.
 local function distance(a, b)
-    local before, previous, row = {}, {}, {}
+    local before, previous = {}, {}
     for j = 0, #b do
         previous[j] = j
     end
     for i = 1, #a do
-        row = { [0] = i }
+        local row = { [0] = i }
         for j = 1, #b do
             local cost = a:byte(i) == b:byte(j) and 0 or 1
             row[j] = math.min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + cost)
@@ -30,6 +30,9 @@ function M.nearest(name, names)
     for known in pairs(names) do
         if type(known) == "string" then
             local d = distance(name:sub(1, 64), known)
+            if #name >= 2 and known:sub(1, #name) == name then
+                d = 1 -- its start is as good as a slip
+            end
             if not best or d < best_distance or (d == best_distance and known < best) then
                 best, best_distance = known, d
             end

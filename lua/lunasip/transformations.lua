@@ -68,7 +68,8 @@ local function parameters(definition, text, label)
     local list = text and splitter:match(text) or {}
     local least, most = definition[1] or 0, definition[2] or definition[1] or 0
     if #list < least or #list > most then
-        return nil, label .. " takes " .. (least == most and least or least .. " to " .. most) .. " parameters, not " .. #list
+        local wanted = least == most and tostring(least) or least .. " to " .. most
+        return nil, label .. " takes " .. wanted .. " parameters, not " .. #list
     end
     local out = {}
     for i, item in ipairs(list) do

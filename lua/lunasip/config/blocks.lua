@@ -44,6 +44,18 @@ local function interface_name(check, name, block)
     return name
 end
 
+-- One entry stands for a list of one; a table with named fields is an entry.
+local function as_list(entries)
+    if type(entries) == "table" then
+        for key in pairs(entries) do
+            if type(key) == "string" then
+                return { entries }
+            end
+        end
+    end
+    return type(entries) == "string" and { entries } or entries
+end
+
 local function advertised(check, text, default_port)
     check:type(text, "string", "advertise", "advertise = \"HOST:PORT\"")
     local host, port = address.host_port(text)
@@ -89,12 +101,8 @@ function M.listen(check, value, result)
     local seen = {}
     for _, name in ipairs(checks.sorted(value)) do
         interface_name(check, name, "listen")
-        local entries = value[name]
-        if type(entries) == "string" or type(entries) == "table" and entries.advertise ~= nil then
-            entries = { entries }
-        end
+        local entries = as_list(value[name])
         check:type(entries, "table", "listen " .. name, "{ \"udp:HOST:PORT\" }")
-        check:keys(entries, {}, "listen " .. name)
         if #entries == 0 then
             check:fail(("listen %s has no address; write %s = { \"udp:HOST:PORT\" }"):format(name, name), name)
         end
@@ -133,7 +141,8 @@ local function media_address(check, interface, entry)
         check:type(advertise, "string", "advertise", "advertise = \"192.0.2.1\"")
         local shown = advertise:match "^%[(.*)%]$" or advertise
         if address.family(shown) ~= family then
-            check:fail(("'%s' is not an IPv%d address; advertise one of the same family"):format(advertise, family), advertise)
+            check:fail(("'%s' is not an IPv%d address; advertise one of the same family"):format(advertise, family),
+                advertise)
         end
         interface[key .. "_advertise"] = shown
     end
@@ -161,10 +170,7 @@ function M.media(check, value, result)
     for _, name in ipairs(checks.sorted(value)) do
         if name ~= "ports" then
             interface_name(check, name, "media")
-            local entries = value[name]
-            if type(entries) == "string" or type(entries) == "table" and entries.advertise ~= nil then
-                entries = { entries }
-            end
+            local entries = as_list(value[name])
             check:type(entries, "table", "media " .. name, name .. " = \"192.0.2.1\"")
             local interface = { name = name }
             for _, entry in ipairs(entries) do
@@ -196,8 +202,7 @@ function M.control(check, value, result, folder)
     local path = check:type(value.socket, "string", "control socket", "socket = \"../run/lunasip.sock\"")
     local full = resolve_path(folder, path)
     if #full > 107 then
-        check:fail(("control socket '%s' is longer than the 107 bytes of a socket path; choose a shorter one"):format(path),
-            "socket")
+        check:fail("control socket '" .. path .. "' is longer than 107 bytes; choose a shorter path", "socket")
     end
     result.control = { socket = full }
 end
@@ -222,57 +227,68 @@ function M.log(check, value, result)
     }
 end
 
--- CIDR groups by name, and files in the shape of Kamailio's address table: group address mask port tag.
+local function add_network(result, name, network)
+    local group = result.addresses[name] or {}
+    result.addresses[name] = group
+    group[#group + 1] = network
+end
+
+-- Networks by name, and files in the shape of Kamailio's address table: group address mask port tag.
 function M.address(check, value, result, folder)
     check:type(value, "table", "address", "address { trusted = { \"10.0.0.0/8\" } }")
     for _, name in ipairs(checks.sorted(value)) do
+        local entries = value[name]
+        if type(entries) == "string" then
+            entries = { entries }
+        end
         if name == "file" then
-            local files = value.file
-            if type(files) == "string" then
-                files = { files }
-            end
-            check:type(files, "table", "address file", "file = \"address.list\"")
-            for _, path in ipairs(files) do
+            check:type(entries, "table", "address file", "file = \"address.list\"")
+            for _, path in ipairs(entries) do
                 check:type(path, "string", "address file", "file = \"address.list\"")
-                M.read_address_file(check, readable(check, folder, path, "address file"), path, result.addresses)
+                M.read_address_file(check, readable(check, folder, path, "address file"), path, result)
             end
         else
             interface_name(check, name, "address")
-            local networks = value[name]
-            if type(networks) == "string" then
-                networks = { networks }
-            end
-            check:type(networks, "table", "address " .. name, name .. " = { \"10.0.0.0/8\" }")
-            check:keys(networks, {}, "address " .. name)
-            for _, text in ipairs(networks) do
+            check:type(entries, "table", "address " .. name, name .. " = { \"10.0.0.0/8\" }")
+            check:keys(entries, {}, "address " .. name)
+            for _, text in ipairs(entries) do
                 local network, err = address.network(tostring(text))
                 if not network then
                     check:fail(err, text)
                 end
-                result.addresses[#result.addresses + 1] = { name = name, network = network, port = 0 }
+                add_network(result, name, network)
             end
         end
     end
 end
 
--- "(int)1 (str)10.0.0.0 24 5060 tag"; type marks and '#' comments as Kamailio's dbtext allows them.
-function M.read_address_file(check, full, path, addresses)
+-- One line "1 10.0.0.0 8 0 tag" -> group, network; or nil, err.
+local function address_line(text)
+    local group, host, mask, port = text:match "^%s*(%d+)%s+([%x.:/]+)%s*(%d*)%s*(%d*)%s*%S*%s*$"
+    if not group then
+        return nil, "'" .. text:match "^%s*(.-)%s*$" .. "' is not understood; write: group address mask port tag"
+    end
+    if port ~= "" and tonumber(port) ~= 0 then
+        return nil, "port " .. port .. " would not be looked at; write 0"
+    end
+    if mask ~= "" and not host:find("/", 1, true) then
+        host = host .. "/" .. mask
+    end
+    local network, err = address.network(host)
+    return network and group, network or err
+end
+
+function M.read_address_file(check, full, path, result)
     local number = 0
     for line in io.lines(full) do
         number = number + 1
         local text = line:gsub("#.*$", "")
         if text:find "%S" then
-            local group, host, mask, port, tag = text:match "^%s*(%d+)%s+([%x.:/]+)%s*(%d*)%s*(%d*)%s*(%S*)%s*$"
-            local network, err
-            if group then
-                network, err = address.network(host:find("/", 1, true) and host or mask ~= "" and host .. "/" .. mask or host)
+            local group, network = address_line(text)
+            if not group then
+                check:fail(("%s line %d: %s"):format(path, number, network), path)
             end
-            if not network then
-                check:fail(("%s line %d: %s"):format(path, number, err or "write: group address mask port tag"), path)
-            end
-            addresses[#addresses + 1] = {
-                name = group, network = network, port = tonumber(port) or 0, tag = tag ~= "" and tag or nil,
-            }
+            add_network(result, group, network)
         end
     end
 end

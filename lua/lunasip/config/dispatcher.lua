@@ -41,7 +41,7 @@ local function read_sets(check, sets, out)
     check:type(sets, "table", "dispatcher sets", "sets = { [1] = { \"sip:192.0.2.1:5060\" } }")
     for _, set in ipairs(checks.sorted(sets)) do
         if type(set) ~= "number" or set % 1 ~= 0 or set < 0 then
-            check:fail(("dispatcher set '%s' is not a whole number; write sets = { [1] = { … } }"):format(tostring(set)), set)
+            check:fail(("dispatcher set '%s' is no number; write sets = { [1] = { … } }"):format(tostring(set)), set)
         end
         check:type(sets[set], "table", "dispatcher set " .. set, "[" .. set .. "] = { \"sip:192.0.2.1:5060\" }")
         for _, entry in ipairs(sets[set]) do
@@ -63,8 +63,7 @@ local function reply_codes(check, codes)
     check:type(codes, "string", "ping_reply_codes", example)
     for item in codes:gmatch "[^;]+" do
         if not item:match "^%s*class=[1-6]%s*$" and not item:match "^%s*code=[1-6]%d%d%s*$" then
-            check:fail(("ping_reply_codes: '%s' is not understood; write %s or \"class=2;code=403\""):format(item, example),
-                "ping_reply_codes")
+            check:fail(("ping_reply_codes: '%s' is not understood; write %s"):format(item, example), "ping_reply_codes")
         end
     end
     return codes
@@ -86,15 +85,19 @@ return function(check, value, result, folder)
     if value.sets ~= nil then
         read_sets(check, value.sets, dispatcher.sets)
     end
-    dispatcher.ping_interval = check:number(value.ping_interval or 0, 0, 86400, "dispatcher ping_interval")
-    dispatcher.ping_method = check:type(value.ping_method or "OPTIONS", "string", "ping_method", "ping_method = \"OPTIONS\"")
-    if not dispatcher.ping_method:match "^%u+$" then
+    local function number(name, default, least, most)
+        local given = value[name]
+        dispatcher[name] = check:number(given == nil and default or given, least, most, "dispatcher " .. name)
+    end
+    number("ping_interval", 0, 0, 86400)
+    number("probing_threshold", 1, 1, 1000)
+    number("inactive_threshold", 1, 1, 1000)
+    number("probing_mode", 1, 0, 3)
+    dispatcher.ping_method = value.ping_method == nil and "OPTIONS" or value.ping_method
+    if type(dispatcher.ping_method) ~= "string" or not dispatcher.ping_method:match "^%u+$" then
         check:fail("ping_method must be a method in capitals; write ping_method = \"OPTIONS\"", "ping_method")
     end
     dispatcher.ping_from = uri_text(check, value.ping_from or "sip:dispatcher@localhost", "ping_from")
     dispatcher.ping_reply_codes = reply_codes(check, value.ping_reply_codes or "class=2")
-    dispatcher.probing_threshold = check:number(value.probing_threshold or 1, 1, 1000, "dispatcher probing_threshold")
-    dispatcher.inactive_threshold = check:number(value.inactive_threshold or 1, 1, 1000, "dispatcher inactive_threshold")
-    dispatcher.probing_mode = check:number(value.probing_mode or 1, 0, 3, "dispatcher probing_mode")
     result.dispatcher = dispatcher
 end

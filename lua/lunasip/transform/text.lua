@@ -229,10 +229,14 @@ define("unquote", 0, 0, function(value)
     return value:match '^"(.*)"$' or value:match "^'(.*)'$" or value
 end)
 define("unbracket", 0, 0, function(value)
-    return value:match "^%((.*)%)$" or value:match "^%[(.*)%]$" or value:match "^{(.*)}$" or value:match "^<(.*)>$" or value
+    return value:match "^%((.*)%)$" or value:match "^%[(.*)%]$" or value:match "^{(.*)}$" or value:match "^<(.*)>$"
+        or value
 end)
 define("count", 1, 1, function(value, character)
-    local _, count = value:gsub("%" .. tostring(character):sub(1, 1), "")
+    local wanted, count = tostring(character):byte(1), 0
+    for position = 1, #value do
+        count = count + (value:byte(position) == wanted and 1 or 0)
+    end
     return count
 end)
 

@@ -1,0 +1,260 @@
+--- The stage (engine/worker/stage.h) for Lua: engines, sockets of agents, time, and what happened.
+--
+-- Two worlds, one interface: `stage.open { seed = 7 }` is the lab's virtual network and clock,
+-- `stage.open { real = true }` real sockets. Nothing here calls back from C: Lua runs the world
+-- until an agent has a datagram or a timer of its own is due.
+local ffi = require "ffi"
+
+ffi.cdef [[
+struct stage;
+struct stage_datagram { int socket; const char *bytes; size_t size_bytes; const char *source; uint64_t time_us; };
+struct stage_packet { uint64_t time_us; const char *source, *destination, *bytes; size_t size_bytes; bool lost; };
+struct stage_line { int engine, level; const char *group, *call_id, *text; };
+struct stage *stage_create(bool is_real, uint64_t seed);
+void stage_release(struct stage *stage);
+int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir, const char *route_path,
+                 unsigned workers, int log_level, char *fault, size_t fault_bytes);
+void stage_engine_stop(struct stage *stage, int engine);
+int stage_reload(struct stage *stage, int engine, const char *route_path, char *fault, size_t fault_bytes);
+const char *stage_command(struct stage *stage, int engine, const char *words);
+int stage_socket_open(struct stage *stage, const char *address);
+void stage_socket_close(struct stage *stage, int socket);
+const char *stage_socket_address(struct stage *stage, int socket);
+int stage_socket_send(struct stage *stage, int socket, const char *address, const char *bytes, size_t size_bytes);
+bool stage_receive(struct stage *stage, struct stage_datagram *datagram);
+uint64_t stage_now_us(const struct stage *stage);
+bool stage_run(struct stage *stage, uint64_t until_us);
+bool stage_packet(struct stage *stage, struct stage_packet *packet);
+bool stage_log(struct stage *stage, struct stage_line *line);
+void stage_impair(struct stage *stage, uint32_t loss, uint32_t duplicate, uint32_t reorder,
+                  uint32_t delay_us, uint32_t jitter_us);
+int stage_name(struct stage *stage, const char *name, const char *type, const char *value);
+uint64_t stage_live_objects(void);
+]]
+
+-- Inside the command its own symbols serve; in plain busted the shared library does.
+local function load_engine()
+    if pcall(function() return ffi.C.stage_create end) then
+        return ffi.C
+    end
+    local build = os.getenv "LUNASIP_BUILD" or "build"
+    return ffi.load(build .. "/liblunasip.so")
+end
+
+local engine = load_engine()
+local FAULT_BYTES = 1024
+local LEVELS = { [0] = "error", "warning", "info", "debug" }
+
+local M = {}
+local Stage = {}
+Stage.__index = Stage
+
+--- Open a world.
+-- @tparam table options real = true, or seed = number
+function M.open(options)
+    local handle = engine.stage_create(options.real or false, options.seed or 1)
+    if handle == nil then
+        error("no memory for a stage", 2)
+    end
+    return setmetatable({ handle = handle, handlers = {}, timers = {}, order = 0, is_real = options.real }, Stage)
+end
+
+--- Objects of the engine alive in this process: for leak checks.
+function M.live_objects()
+    return tonumber(engine.stage_live_objects())
+end
+
+--- Start an engine.
+-- @string conf_path configuration file
+-- @tparam table options lua_dir, route, workers, log_level ("info")
+-- @return its number, or nil and one line
+function Stage:engine(conf_path, options)
+    options = options or {}
+    local fault = ffi.new("char[?]", FAULT_BYTES)
+    local levels = { error = 0, warning = 1, info = 2, debug = 3 }
+    local number = engine.stage_engine(self.handle, conf_path, options.lua_dir or M.lua_dir(), options.route,
+        options.workers or 0, levels[options.log_level or "info"], fault, FAULT_BYTES)
+    if number < 0 then
+        return nil, ffi.string(fault)
+    end
+    return number
+end
+
+--- Where lua/ is: this file's own place.
+function M.lua_dir()
+    return debug.getinfo(1, "S").source:match "^@(.*)/lunasip/stage%.lua$"
+end
+
+function Stage:stop_engine(number)
+    engine.stage_engine_stop(self.handle, number)
+end
+
+--- @return true, or nil and one line
+function Stage:reload(number, route)
+    local fault = ffi.new("char[?]", FAULT_BYTES)
+    if engine.stage_reload(self.handle, number, route, fault, FAULT_BYTES) ~= 0 then
+        return nil, ffi.string(fault)
+    end
+    return true
+end
+
+--- A verb of `lunasip ctl`; the answer as JSON text {code, text, data}.
+function Stage:command(number, ...)
+    local words = {}
+    for i, word in ipairs { ... } do
+        words[i] = '"' .. tostring(word):gsub('[\\"]', "\\%0") .. '"'
+    end
+    local answer = engine.stage_command(self.handle, number, "[" .. table.concat(words, ",") .. "]")
+    return answer ~= nil and ffi.string(answer) or nil
+end
+
+local Socket = {}
+Socket.__index = Socket
+
+--- Bind a datagram socket; `handler(bytes, source, time_s)` gets what arrives.
+-- @return socket with `address` ("HOST:PORT"), or nil and a text
+function Stage:socket(address, handler)
+    local number = engine.stage_socket_open(self.handle, address)
+    if number < 0 then
+        return nil, address .. ": cannot be bound"
+    end
+    self.handlers[number] = handler
+    return setmetatable({
+        stage = self, number = number,
+        address = ffi.string(engine.stage_socket_address(self.handle, number)),
+    }, Socket)
+end
+
+function Socket:send(address, bytes)
+    return engine.stage_socket_send(self.stage.handle, self.number, address, bytes, #bytes) == 0
+end
+
+function Socket:close()
+    if self.stage.handle then
+        engine.stage_socket_close(self.stage.handle, self.number)
+    end
+    self.stage.handlers[self.number] = nil
+end
+
+--- Seconds since the world began (lab) or monotonic (real).
+function Stage:now()
+    return tonumber(engine.stage_now_us(self.handle)) / 1e6
+end
+
+--- Call `action` once, `delay_s` from now. @return timer, for `stage:cancel`
+function Stage:after(delay_s, action)
+    self.order = self.order + 1
+    local timer = { due = self:now() + delay_s, order = self.order, action = action }
+    table.insert(self.timers, timer)
+    return timer
+end
+
+function Stage:cancel(timer)
+    if timer then
+        timer.action = nil
+    end
+end
+
+-- Earliest timer that was not cancelled; first come first served within the same instant.
+local function next_timer(self)
+    local best, at
+    for i = #self.timers, 1, -1 do
+        local timer = self.timers[i]
+        if not timer.action then
+            table.remove(self.timers, i)
+            at = at and at - 1
+        elseif not best or timer.due < best.due or (timer.due == best.due and timer.order < best.order) then
+            best, at = timer, i
+        end
+    end
+    return best, at
+end
+
+local function deliver(self)
+    local datagram = ffi.new "struct stage_datagram"
+    local any = false
+    while engine.stage_receive(self.handle, datagram) do
+        local handler = self.handlers[datagram.socket]
+        local bytes, source = ffi.string(datagram.bytes, datagram.size_bytes), ffi.string(datagram.source)
+        local time_s = tonumber(datagram.time_us) / 1e6
+        any = true
+        if handler then
+            handler(bytes, source, time_s)
+        end
+    end
+    return any
+end
+
+--- Let the world go on until `is_done()` is true or `seconds` have passed.
+-- @return true when it is done
+function Stage:run(seconds, is_done)
+    local deadline = self:now() + seconds
+    while true do
+        if is_done and is_done() then
+            return true
+        end
+        local timer, at = next_timer(self)
+        local now = self:now()
+        if timer and timer.due <= now + 1e-7 then
+            table.remove(self.timers, at)
+            timer.action()
+        elseif now + 1e-7 >= deadline then
+            return false
+        else
+            local until_s = math.min(deadline, timer and timer.due or deadline)
+            engine.stage_run(self.handle, math.floor(until_s * 1e6 + 0.5))
+            deliver(self)
+        end
+    end
+end
+
+--- Iterate over datagrams that crossed the lab's network since the last call.
+function Stage:packets()
+    local packet = ffi.new "struct stage_packet"
+    return function()
+        if engine.stage_packet(self.handle, packet) then
+            return {
+                time = tonumber(packet.time_us) / 1e6, source = ffi.string(packet.source),
+                destination = ffi.string(packet.destination), lost = packet.lost,
+                bytes = ffi.string(packet.bytes, packet.size_bytes),
+            }
+        end
+    end
+end
+
+--- Iterate over log lines since the last call: { engine, level, group, call_id, text }.
+function Stage:log()
+    local line = ffi.new "struct stage_line"
+    return function()
+        if engine.stage_log(self.handle, line) then
+            return {
+                engine = line.engine, level = LEVELS[line.level], group = ffi.string(line.group),
+                call_id = ffi.string(line.call_id), text = ffi.string(line.text),
+            }
+        end
+    end
+end
+
+--- Lab: { loss, duplicate, reorder } as probabilities 0-1, { delay, jitter } in seconds.
+function Stage:impair(given)
+    local function per_mille(value) return math.floor((value or 0) * 1000 + 0.5) end
+    local function microseconds(value) return math.floor((value or 0) * 1e6 + 0.5) end
+    engine.stage_impair(self.handle, per_mille(given.loss), per_mille(given.duplicate), per_mille(given.reorder),
+        microseconds(given.delay), microseconds(given.jitter))
+end
+
+--- Lab: a record of the virtual name server, `stage:name("gw.example", "A", "192.0.2.1")`.
+function Stage:name(name, kind, value)
+    if engine.stage_name(self.handle, name, kind, value) ~= 0 then
+        error("not a record: " .. kind .. " " .. value, 2)
+    end
+end
+
+function Stage:close()
+    if self.handle then
+        engine.stage_release(self.handle)
+        self.handle = nil
+    end
+end
+
+return M
