@@ -51,7 +51,11 @@ static uint8_t parse_address(struct name_addr *name_addr, const struct header *h
     struct text element = is_list ? name_addr_split(&rest) : rest;
     if (!element.n || name_addr_parse(name_addr, element))
         return PARSED_BAD;
-    return second_opinion(OSIP_ADDRESS, name_addr->whole);
+    /* An unquoted display name is ours to judge: osipparser2 knows tokens only, people do not. */
+    struct text whole = name_addr->whole, name = name_addr->display_name;
+    if (name.n && name.p[0] != '"')
+        whole = text_span(name_addr->uri_text.p - 1, whole.p + whole.n);
+    return second_opinion(OSIP_ADDRESS, whole);
 }
 
 /* The element after the first, in the same line or in the next. */

@@ -14,6 +14,8 @@ static struct sanity_verdict check_request_uri(struct message *request)
     const struct uri *uri = message_request_uri(request);
     if (!uri)
         return verdict(400, "Malformed Request-URI");
+    if (text_is_set(uri->headers)) /* RFC 3261 s19.1.1: not allowed there */
+        return verdict(400, "Headers in Request-URI");
     if (uri->scheme == URI_OTHER)
         return verdict(416, "Unsupported URI Scheme");
     return verdict(0, NULL);
