@@ -321,6 +321,7 @@ static int plan_media(struct passage *x, size_t i)
     const struct media_side *side = x->receiver_branch->streams[i].side;
     bool is_carried = side && x->sender_branch->streams[i].side && x->said[i].is_live;
     plan->is_rejected = !is_carried || (!x->is_offer && !x->receiver->streams[i].is_live);
+    plan->drops_attributes = !x->sdp.media[i].is_relayable;
     bool prints_mux = x->is_offer ? offer_mux(x, i) : answer_mux(x, i);
     plan->rtcp_mux = prints_mux && x->sdp.media[i].protocol != SDP_OTHER && !plan->is_rejected;
     if (side) {

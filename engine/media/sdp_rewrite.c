@@ -196,7 +196,8 @@ static bool is_of_removed_codec(const struct section *s, const struct sdp_line *
 static void on_attribute(struct section *s, const struct sdp_line *line)
 {
     struct text value;
-    if (is_removed(line) || is_of_removed_codec(s, line))
+    if (is_removed(line) || is_of_removed_codec(s, line) ||
+        (s->media && s->media_plan->drops_attributes))
         return;
     if (s->media && sdp_is_attribute(line, TEXT("rtcp-mux"), &value)) {
         if (s->media_plan->rtcp_mux && !s->has_mux)

@@ -11,6 +11,7 @@
 /** What one m= line becomes. */
 struct sdp_media_plan {
     bool is_rejected;         /**< port 0 */
+    bool drops_attributes;    /**< we cannot carry it: what it says of itself only leaks */
     uint16_t port, rtcp_port; /**< ours */
     struct text address;      /**< printed in c= */
     bool is_ipv6;             /**< of address */

@@ -236,6 +236,7 @@ static inline struct address sdp_address(struct text sdp, unsigned index)
             address = session;
         } else if (text_starts_with(line, TEXT("c=IN IP")) && at <= (int)index) {
             struct text host = {line.p + 9, line.n - 9};
+            host = text_split(&host, '/');
             assert_int_equal(address_parse_host(at < 0 ? &session : &address, host), 0);
         }
     }
