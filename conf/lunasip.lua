@@ -1,0 +1,130 @@
+-- Every setting of lunasip, with its default. A line that starts with "--" is a default: take the
+-- marks away to change it. Settings that have no default show an example.
+--
+-- The file is Lua in a sandbox: blocks, assignments, env "NAME", comments. `lunasip check FILE` says
+-- what is wrong with it: file:line: what; what to do. Paths are relative to this file.
+
+-- LISTEN (required): where SIP messages come in, by interface. An entry is "udp:HOST:PORT", IPv6 in
+-- brackets, or { "udp:HOST:PORT", advertise = "HOST:PORT" } when others know us by another address.
+-- Wildcards (0.0.0.0, ::) are refused: which address a call came in on would not be known.
+listen {
+    public = { "udp:127.0.0.10:5060" },
+    private = { "udp:127.0.0.20:5060" },
+    -- office = { { "udp:10.0.0.5:5060", advertise = "192.0.2.7:5060" }, "udp:[2001:db8::5]:5060" },
+}
+
+-- ROUTE (required): the script that routes.
+route "../scripts/sbc.lua"
+
+-- MEDIA: the relay's address on each interface, one per IP version, and the UDP ports it may use.
+-- Without this block media.manage answers nil, "…" and calls go without the relay.
+media {
+    public = "127.0.0.10",
+    private = "127.0.0.20",
+    -- office = { { "10.0.0.5", advertise = "192.0.2.7" }, "2001:db8::5" },
+    ports = { 30000, 39999 },
+}
+
+-- DISPATCHER: gateways in numbered sets, from list files (setid uri flags priority attrs), from here,
+-- or both.
+dispatcher {
+    file = "dispatcher.list", -- or { "a.list", "b.list" }
+    -- sets = { [3] = { "sip:192.0.2.1", { uri = "sip:192.0.2.2", flags = 0, priority = 5, attrs = "weight=50" } } },
+    -- ping_interval = 0, -- seconds between two pings of a gateway; 0 never pings
+    -- ping_method = "OPTIONS",
+    -- ping_from = "sip:dispatcher@localhost",
+    -- ping_reply_codes = "class=2", -- answers that mean "alive": also { 403, 488 } or "class=2;code=403"
+    -- probing_threshold = 1, -- so many failed pings take a gateway out
+    -- inactive_threshold = 1, -- so many answered pings bring it back
+    -- probing_mode = 1, -- 0: only those marked for it; 1: all; 2: inactive ones; 3: marked ones, for ever
+}
+
+-- CONTROL: the socket that `lunasip ctl` talks to. Without this block there is none.
+control { socket = "../run/lunasip.sock" }
+
+-- LOG: level is error, warning, info or debug; to is stderr or syslog.
+-- log { level = "info", to = "stderr" }
+
+-- ADDRESS: networks by name, for sip.source_in(req, "trunks"). A file has Kamailio's address shape:
+-- group address mask port tag; its groups are numbers: sip.source_in(req, "1").
+-- address { trunks = { "192.0.2.0/24", "2001:db8::/32" }, file = "address.list" }
+
+-- Threads: SIP workers (default: one per core) and media threads (default: the engine's choice).
+-- workers = 4
+-- media_threads = 2
+
+-- The account to run as once the sockets are open.
+-- user = "lunasip"
+-- group = "lunasip"
+
+-- The environment can be asked anywhere: control { socket = env "LUNASIP_SOCKET" or "../run/lunasip.sock" }
+
+-- TIMERS of transactions, RFC 3261 names.
+timers {
+    -- t1_ms = 500, -- round-trip estimate T1 (RFC 3261 s17.1.1.1); 10 to 10000
+    -- t2_ms = 4000, -- longest retransmission interval T2; 10 to 60000
+    -- t4_ms = 5000, -- how long a message stays in the network, T4; 10 to 60000
+    -- c_ms = 180000, -- Timer C: how long an INVITE may ring (s16.6); 1000 to 3600000
+    -- trying_ms = 200, -- 100 Trying is sent after this, or at relay if sooner; 0 to 10000
+}
+
+-- LIMITS: what a network can make grow ends here; each limit has a counter in `lunasip ctl status`.
+limits {
+    -- message_bytes = 65535, -- largest SIP message; 1024 to 65535
+    -- headers = 256, -- header lines of one message; 16 to 4096
+    -- transactions = 200000, -- live transactions of one worker; 1 to 10000000
+    -- dialogs = 100000, -- live dialogs of one worker; 1 to 10000000
+    -- dialog_legs = 32, -- answering To tags that one dialog remembers; 1 to 1024
+    -- branches = 16, -- branches of one request; 1 to 64
+    -- max_forwards = 70, -- Max-Forwards added where there is none; 1 to 255
+    -- max_breadth = 60, -- Max-Breadth added where there is none (RFC 5393); 1 to 1000
+    -- call_queue = 16, -- messages of one call that wait while its handler waits; 1 to 1024
+    -- mailbox = 16384, -- messages between two workers (a power of two); 256 to 1048576
+    -- cps_per_source = 0, -- new requests per second of one source; 0: any; 0 to 1000000
+    -- sources = 65536, -- sources whose rate is remembered; 16 to 1048576
+    -- shed_lag_ms = 500, -- a worker this far behind refuses new calls; 10 to 60000
+    -- dialog_idle_s = 43200, -- a dialog without any message ends after this; 60 to 604800
+}
+
+-- SCRIPT: what one handler may use.
+script {
+    -- budget_instructions = 1000000, -- VM instructions of one handler run; 1000 to 1000000000
+    -- budget_ms = 100, -- time of one handler run without waiting; 1 to 60000
+    -- memory_mib = 256, -- memory of one worker's Lua state; 8 to 65536
+    -- generations = 8, -- script generations alive at once; 1 to 64
+    -- waiting = 10000, -- handlers of one worker that wait at once; 1 to 1000000
+}
+
+-- SHARED: dictionaries that all workers see. Name those you use: shared { "blocked", bytes = 16777216 }
+shared {
+    -- bytes = 16777216, -- memory of the shared dictionaries; 65536 to 4294967295
+}
+
+-- MEDIA LIMITS of the relay.
+media_limits {
+    -- streams = 16, -- m= lines of one SDP; 1 to 64
+    -- tags = 16, -- answering To tags of one call that get a leg of their own; 1 to 64
+    -- calls = 100000, -- calls with media at once; 1 to 1000000
+    -- timeout_s = 60, -- a call without any packet for so long ends its media; 1 to 86400
+    -- silent_timeout_s = 3600, -- the same while the call is on hold; 1 to 86400
+    -- offer_timeout_s = 3600, -- the same while it is not answered; 1 to 86400
+    -- learn_ms = 3000, -- how long after an SDP a peer's address is learned; 0 to 60000
+}
+
+-- DSCP: marks on what is sent.
+dscp {
+    -- sip = 24, -- DSCP of SIP datagrams (24 = CS3); 0 to 63
+    -- rtp = 46, -- DSCP of RTP datagrams (46 = EF); 0 to 63
+}
+
+-- DRAIN: a stop that lets calls end.
+drain {
+    -- deadline_s = 30, -- how long SIGTERM waits for calls to end; 0 to 86400
+}
+
+-- RESOLVE: names (RFC 3263).
+resolve {
+    -- timeout_ms = 2000, -- one DNS query; 10 to 60000
+    -- negative_ttl_s = 10, -- how long a failed name is remembered; 0 to 3600
+    -- cache = 4096, -- names remembered; 16 to 1048576
+}

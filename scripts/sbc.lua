@@ -1,0 +1,149 @@
+-- A border between two networks, without NAT.
+--
+-- Calls that come in on the public card go to a private gateway, calls from the private card to a
+-- public one; audio and video run through the relay. Gateways stand in the dispatcher list: set 1 on
+-- the public side, set 2 on the private side. The interfaces "public" and "private" are those of the
+-- configuration (conf/sbc.lua).
+local sip = require "lunasip"
+local dispatcher, log, media = sip.dispatcher, sip.log, sip.media
+
+local PUBLIC_GATEWAYS, PRIVATE_GATEWAYS = 1, 2
+local ROUND_ROBIN = 4 -- Kamailio's number; "round-robin" means the same
+
+-- Did the request come in on this interface? Two interfaces may share an address on different ports.
+local function came_in_on(req, interface)
+    return req["$Ri"] == interface.address and req["$Rp"] == interface.port
+end
+
+function request_route(req)
+    if not route.ACCEPTABLE(req) then
+        return
+    end
+    if req:in_dialog() then
+        return route.WITHIN_DIALOG(req)
+    end
+    if req.method == "OPTIONS" then
+        return req:reply(200, "OK", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO" } })
+    end
+    if req.method == "ACK" then
+        return req:drop() -- of a call that we never saw
+    end
+    if req.method ~= "INVITE" then
+        return req:reply(405, "Method Not Allowed", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS" } })
+    end
+
+    if came_in_on(req, sip.interface.public) then
+        return route.FROM_PUBLIC(req)
+    elseif came_in_on(req, sip.interface.private) then
+        return route.FROM_PRIVATE(req)
+    end
+    log.warning("call from $si:$sp to $ru came in on $Rn, which is neither side")
+    req:reply(403, "Forbidden")
+end
+
+-- Requests that are not worth a look at what they want. An ACK is never answered.
+function route.ACCEPTABLE(req)
+    local code, reason
+    if not req:max_forwards_ok() then
+        code, reason = 483, "Too Many Hops"
+    else
+        local ok, problem, status = req:sanity_ok()
+        if not ok then
+            code, reason = status or 400, problem
+        end
+    end
+    if not code then
+        return true
+    end
+    log.warning("$rm from $si:$sp refused: %d %s", code, reason)
+    if req.method == "ACK" then
+        req:drop()
+    else
+        req:reply(code, reason)
+    end
+    return false
+end
+
+-- BYE, re-INVITE, UPDATE, ACK … of a call: they follow its Record-Route. The engine renews or frees
+-- the call's media by itself.
+function route.WITHIN_DIALOG(req)
+    if req:loose_route() then
+        log.debug("$rm of a call from $si:$sp")
+        if not req:relay() and req.method ~= "ACK" then
+            req:reply(500, "Server Internal Error")
+        end
+    elseif req.method == "ACK" then
+        req:drop()
+    else
+        log.info("$rm from $si:$sp is of no call that we know")
+        req:reply(481, "Call/Transaction Does Not Exist")
+    end
+end
+
+function route.FROM_PUBLIC(req)
+    route.TO_GATEWAY(req, PRIVATE_GATEWAYS, { from = "public", to = "private" })
+end
+
+function route.FROM_PRIVATE(req)
+    if not dispatcher.is_from(req, PRIVATE_GATEWAYS) then
+        log.warning("call from $si:$sp to $ru refused: not one of the private gateways")
+        return req:reply(403, "Forbidden")
+    end
+    route.TO_GATEWAY(req, PUBLIC_GATEWAYS, { from = "private", to = "public" })
+end
+
+-- One call to a gateway of the set, its media in the given direction.
+function route.TO_GATEWAY(req, set, direction)
+    local gateway = dispatcher.select(req, set, ROUND_ROBIN)
+    if not gateway then
+        log.error("call from $fu to $ru: no gateway of set %d is alive", set)
+        return req:reply(503, "Service Unavailable")
+    end
+    local ok, problem = media.manage(req, direction)
+    if not ok then
+        log.error("call from $fu to $ru: no media: %s", problem)
+        return req:reply(500, "Media Proxy Error")
+    end
+    log.info("call from $fu at $si:$sp to $ru goes $Rn -> %s, gateway %s", direction.to, gateway.uri)
+    req:record_route()
+    route.SEND(req, direction.to)
+end
+
+function route.SEND(req, interface)
+    local ok, problem = req:relay { interface = interface, on_failure = "NEXT_GATEWAY" }
+    if not ok and problem ~= "cancelled" then
+        log.error("call to $ru via $du: not sent: %s", problem)
+        req:reply(500, "Server Internal Error")
+    end
+end
+
+-- Every response that a gateway sends.
+function onreply_route(reply)
+    if reply.method == "INVITE" and reply.status >= 200 then
+        log.info("$rs $rr from $si:$sp")
+    end
+end
+
+event_route["dialog:end"] = function(event)
+    log.info(event, "call ended: %s, after %d s", event.reason, event.duration_s or 0)
+end
+
+-- No answer (408) or a gateway in trouble (5xx): the next one of the set, if there is one. Else the
+-- best response goes back to the caller.
+function failure_route.NEXT_GATEWAY(req, reply)
+    local status = reply.status
+    if status ~= 408 and (status < 500 or status > 599) then
+        return
+    end
+    local set = came_in_on(req, sip.interface.public) and PRIVATE_GATEWAYS or PUBLIC_GATEWAYS
+    local failed = req["$du"]
+    if reply.is_local or status == 503 then
+        dispatcher.mark(set, failed, "probing") -- out of the set until it answers a ping
+    end
+    local gateway = dispatcher.next(req)
+    if not gateway then
+        return log.warning("gateway %s failed with %d, and it was the last one", failed, status)
+    end
+    log.warning("gateway %s failed with %d; the call goes on to %s", failed, status, gateway.uri)
+    route.SEND(req, set == PRIVATE_GATEWAYS and "private" or "public")
+end

@@ -1,0 +1,239 @@
+local fake = require "spec.lua.fake_core"
+local config = require "lunasip.config"
+
+local PATH = "conf/test.lua" -- beside sbc.lua and dispatcher.list; the texts are given, not read
+
+local GOOD = [[
+listen { public = { "udp:127.0.0.10:5060" }, private = { "udp:127.0.0.20:5060" } }
+route "../scripts/sbc.lua"
+]]
+
+describe("a configuration", function()
+    it("is a table of plain values", function()
+        local result = assert(config.load "conf/sbc.lua")
+        assert.same({
+            { interface = "private", proto = "udp", host = "127.0.0.20", port = 5060 },
+            { interface = "public", proto = "udp", host = "127.0.0.10", port = 5060 },
+        }, result.listeners)
+        assert.same({
+            interfaces = { { name = "private", v4 = "127.0.0.20" }, { name = "public", v4 = "127.0.0.10" } },
+            port_least = 30000,
+            port_most = 39999,
+        }, result.media)
+        assert.same({ "conf/dispatcher.list" }, result.dispatcher.files)
+        assert.equal(10, result.dispatcher.ping_interval)
+        assert.equal("scripts/sbc.lua", result.route)
+        assert.equal("run/lunasip.sock", result.control.socket)
+        assert.same({}, result.settings)
+    end)
+
+    it("takes several addresses, IPv6 and advertised ones", function()
+        local result = assert(config.check([[
+listen { office = { { "udp:10.0.0.5:5060", advertise = "192.0.2.7:5062" }, "udp:[2001:db8::5]:5060" },
+         lan = { "udp:10.1.0.5:5060", advertise = "lan.example.com" } }
+media { office = { { "10.0.0.5", advertise = "192.0.2.7" }, "2001:db8::5" } }
+route "../scripts/sbc.lua"]], PATH))
+        assert.same({
+            { interface = "lan", proto = "udp", host = "10.1.0.5", port = 5060, advertise_host = "lan.example.com",
+                advertise_port = 5060 },
+            { interface = "office", proto = "udp", host = "10.0.0.5", port = 5060, advertise_host = "192.0.2.7",
+                advertise_port = 5062 },
+            { interface = "office", proto = "udp", host = "2001:db8::5", port = 5060 },
+        }, result.listeners)
+        assert.same({ { name = "office", v4 = "10.0.0.5", v4_advertise = "192.0.2.7", v6 = "2001:db8::5" } },
+            result.media.interfaces)
+    end)
+
+    it("takes numbers by block, dictionaries, networks, sets, threads and accounts", function()
+        local result = assert(config.check(GOOD .. [[
+timers { t1_ms = 100 } limits { headers = 64 }
+shared { "calls", "blocked", bytes = 65536 }
+address { trunks = { "192.0.2.0/24", "2001:db8::1" }, one = "10.0.0.1" }
+dispatcher { sets = { [3] = { "sip:192.0.2.1", { uri = "sip:192.0.2.2", priority = 5, attrs = "weight=50" } } },
+    ping_reply_codes = { 403 } }
+log { level = "debug" }
+workers = 2 media_threads = 1 user = "lunasip"
+]], PATH))
+        assert.same({ ["timers.t1_ms"] = 100, ["limits.headers"] = 64, ["shared.bytes"] = 65536 }, result.settings)
+        assert.same({ "calls", "blocked" }, result.shared)
+        assert.same({ trunks = { "192.0.2.0/24", "2001:db8::1" }, one = { "10.0.0.1" } }, result.addresses)
+        assert.same({
+            { set = 3, uri = "sip:192.0.2.1", flags = 0, priority = 0, attrs = "" },
+            { set = 3, uri = "sip:192.0.2.2", flags = 0, priority = 5, attrs = "weight=50" },
+        }, result.dispatcher.sets)
+        assert.equal("class=2;code=403", result.dispatcher.ping_reply_codes)
+        assert.same({ level = "debug", to = "stderr" }, result.log)
+        assert.same({ 2, 1, "lunasip" }, { result.workers, result.media_threads, result.user })
+    end)
+
+    it("reads Kamailio's address shape", function()
+        local name = os.tmpname()
+        local file = assert(io.open(name, "w"))
+        file:write "# group address mask port tag\n1 10.0.0.0 8 0 office\n2 192.0.2.1/32\n1 2001:db8:: 32\n"
+        file:close()
+        local result = assert(config.check(GOOD .. ("address { file = %q }"):format(name), PATH))
+        assert.same({ ["1"] = { "10.0.0.0/8", "2001:db8::/32" }, ["2"] = { "192.0.2.1/32" } }, result.addresses)
+        file = assert(io.open(name, "w"))
+        file:write "1 10.0.0.0 8 5060\n"
+        file:close()
+        local _, err = config.check(GOOD .. ("address { file = %q }"):format(name), PATH)
+        assert.matches("line 1: port 5060 would not be looked at", err)
+        os.remove(name)
+    end)
+
+    it("reads the environment", function()
+        local result = assert(config.check(GOOD .. [[control { socket = env "NO_SUCH_NAME_HERE" or "/tmp/s" }]], PATH))
+        assert.equal("/tmp/s", result.control.socket)
+    end)
+end)
+
+describe("a faulty configuration", function()
+    -- text (after GOOD unless alone), line, pattern of the message
+    local faults = {
+        { "workers = 'two'", 3, "workers must be a whole number, not 'two'; write" },
+        { "workers = 0", 3, "workers is 0; it must be from 1 to 256" },
+        { "workres = 2", 3, "there is no setting 'workres'; did you mean 'workers'" },
+        { "timer { t1_ms = 5 }", 3, "there is no block 'timer'; did you mean 'timers'" },
+        { "timers = { t1_ms = 500 }", 3, "'timers' is a block, not a value" },
+        { "timers {\n  t2_ms = 4000,\n  t1 = 5,\n}", 5, "timers has no setting 't1'; did you mean 't1_ms'" },
+        { "timers {\n  t1_ms = 'fast',\n}", 4, "t1_ms must be a whole number, not 'fast'; write a number from 10" },
+        { "timers {\n  t1_ms = 1,\n}", 4, "timers t1_ms is 1; it must be from 10 to 10000" },
+        { "timers { 5 }", 3, "takes no bare values" },
+        { "timers { t1_ms = 500 }\ntimers { t2_ms = 500 }", 4, "timers is there already, in line 3; keep one" },
+        { "timers(5)", 3, "timers must be a table, not 5" },
+        { "limits { headers = 20.5 }", 3, "headers must be a whole number" },
+        { "media { public = 'localhost' }", 3, "'localhost' is not an IP address" },
+        { "media { public = '0.0.0.0' }", 3, "means every address" },
+        { "media { publik = '127.0.0.1' }", 3, "that listen does not; did you mean 'public'" },
+        { "media { }", 3, "media names no interface" },
+        { "media { public = { '127.0.0.1', '127.0.0.2' } }", 3, "two IPv4 addresses" },
+        { "media { public = { '127.0.0.1', advertise = '::1' } }", 3, "not an IPv4 address" },
+        { "media { public = '127.0.0.1',\n  ports = { 30000, 30002 } }", 4, "too few" },
+        { "media { public = '127.0.0.1', ports = { 39999, 30000 } }", 3, "too few" },
+        { "media { public = '127.0.0.1', ports = 30000 }", 3, "ports must be two numbers" },
+        { "media { public = '127.0.0.1', ports = { 80, 90 } }", 3, "from 1024 to 65535" },
+        { "dispatcher { file = 'nowhere.list' }", 3, "dispatcher file 'nowhere.list' cannot be read" },
+        { "dispatcher { file = '.' }", 3, "it is not a file" },
+        { "dispatcher { files = 'dispatcher.list' }", 3, "no setting 'files'; did you mean 'file'" },
+        { "dispatcher { ping_interval = -1 }", 3, "ping_interval is %-1; it must be from 0" },
+        { "dispatcher { ping_method = 'options' }", 3, "capitals" },
+        { "dispatcher { ping_from = 'me' }", 3, "'me' is not a SIP URI" },
+        { "dispatcher { ping_reply_codes = 'all' }", 3, "'all' is not understood" },
+        { "dispatcher { sets = { [1] = { '192.0.2.1' } } }", 3, "'192.0.2.1' is not a SIP URI" },
+        { "dispatcher { sets = { one = {} } }", 3, "is no number" },
+        { "control { sock = 'x' }", 3, "no setting 'sock'; did you mean 'socket'" },
+        { "control { socket = '" .. ("x"):rep(120) .. "' }", 3, "longer than 107 bytes" },
+        { "log { level = 'loud' }", 3, "log level must be one of debug, error, info, warning" },
+        { "address { a = { '10.0.0.0/33' } }", 3, "longer than 32 bits" },
+        { "address { a = { 'nowhere' } }", 3, "is not an address or network" },
+        { "shared { 'no good' }", 3, "is no name" },
+        { "shared { 'a', 'a' }", 3, "there already" },
+        { "user = 5", 3, "name of an account" },
+        { "print 'x'", 3, "there is no block 'print'" },
+        { "while true do end", 1, "does not end" },
+        { "local x = nil + 1", 3, "attempt to perform arithmetic" },
+        { "timers {", 3, "unexpected symbol near '<eof>'" },
+    }
+    local alone = {
+        { "", 1, "there is no listen; write" },
+        { "listen { a = { 'udp:127.0.0.1:5060' } }", 1, "there is no route; write" },
+        { "route 'nowhere.lua'", 1, "route 'nowhere.lua' cannot be read %(No such file or directory%)" },
+        { "route { 'sbc.lua' }", 1, "route must be a text, not a table" },
+        { "listen { a = { 'udp:0.0.0.0:5060' } }", 1, "'0.0.0.0' means every address" },
+        { "listen { a = { 'udp:[::]:5060' } }", 1, "'::' means every address" },
+        { "listen { a = { 'udp:[0:0::0]:5060' } }", 1, "means every address" },
+        { "listen { a = { 'udp:localhost:5060' } }", 1, "'localhost' is not an IP address" },
+        { "listen { a = { 'udp:127.0.0.256:5060' } }", 1, "is not an IP address" },
+        { "listen { a = { 'udp:[1::2::3]:5060' } }", 1, "is not an IP address" },
+        { "listen { a = { 'udp:127.0.0.1' } }", 1, "has no port" },
+        { "listen { a = { 'udp:127.0.0.1:70000' } }", 1, "ports go from 1 to 65535" },
+        { "listen { a = { 'tcp:127.0.0.1:5060' } }", 1, "transport 'tcp' is not available yet" },
+        { "listen { a = { 'upd:127.0.0.1:5060' } }", 1, "no transport 'upd'" },
+        { "listen { a = { '127.0.0.1:5060' } }", 1, "is not a listen address" },
+        { "listen {\n  a = { 'udp:127.0.0.1:5060' },\n  b = { 'udp:127.0.0.1:5060' } }", 2, "listed twice" },
+        { "listen { a = {} }", 1, "listen a has no address" },
+        { "listen { a = 5 }", 1, "listen a must be a table, not 5" },
+        { "listen { a = { 'udp:127.0.0.1:5060', advertise = 5 } }", 1, "advertise must be a text" },
+        { "listen { a = { 'udp:127.0.0.1:5060', advertized = 'x' } }", 1, "did you mean 'advertise'" },
+        { "listen { ['a b'] = { 'udp:127.0.0.1:5060' } }", 1, "is not an interface name" },
+        { "listen { }", 1, "listen names no interface" },
+    }
+
+    local function check(source, line, pattern)
+        local result, err = config.check(source, PATH)
+        assert.is_nil(result)
+        assert.matches("^conf/test%.lua:" .. line .. ": ", err)
+        assert.matches(pattern, err)
+        assert.is_nil(err:find "\n")
+    end
+
+    for _, fault in ipairs(faults) do
+        it("is told in one line: " .. fault[1]:gsub("%s+", " "):sub(1, 60), function()
+            check(GOOD .. fault[1], fault[2], fault[3])
+        end)
+    end
+    for _, fault in ipairs(alone) do
+        it("is told in one line: " .. fault[1]:gsub("%s+", " "):sub(1, 60), function()
+            check(fault[1], fault[2], fault[3])
+        end)
+    end
+
+    it("is told when it does not exist", function()
+        local result, err = config.load "conf/nowhere.lua"
+        assert.is_nil(result)
+        assert.matches("^conf/nowhere%.lua:1: cannot be read %(No such file or directory%); ", err)
+        assert.matches("cannot be read", (select(2, config.load "conf")))
+    end)
+
+    it("reaches nothing outside the sandbox", function()
+        for _, name in ipairs { "io", "os", "require", "load", "loadstring", "dofile", "debug", "getfenv" } do
+            local _, err = config.check("return " .. name, PATH)
+            assert.matches("there is no block '" .. name .. "'", err)
+        end
+    end)
+end)
+
+describe("conf/lunasip.lua", function()
+    local file = assert(io.open "conf/lunasip.lua")
+    local text = file:read "*a"
+    file:close()
+
+    it("is a configuration", function()
+        local result, err = config.load "conf/lunasip.lua"
+        assert.is_nil(err)
+        assert.equal(2, #result.listeners)
+    end)
+
+    local function line_of(setting)
+        return ("-- %s = %.0f, -- %s; %.0f to %.0f"):format(setting.name, setting.value, setting.help, setting.least,
+            setting.most)
+    end
+
+    -- A new line of engine/base/settings.h belongs into conf/lunasip.lua too: the message says how.
+    for _, setting in ipairs(fake.core.settings()) do
+        it("documents " .. setting.block .. "." .. setting.name, function()
+            local block = text:match("\n" .. setting.block .. " (%b{})")
+            assert.is_truthy(block, "there is no block " .. setting.block)
+            assert.is_truthy(block:find(line_of(setting), 1, true), "write: " .. line_of(setting))
+        end)
+    end
+
+    it("has no number that does not exist", function()
+        local known = {}
+        for _, setting in ipairs(fake.core.settings()) do
+            known[line_of(setting)] = true
+        end
+        for line in text:gmatch "(%-%- [%w_]+ = %d+, %-%- [^\n]*; %d+ to %d+)" do
+            assert.is_truthy(known[line], line)
+        end
+    end)
+
+    it("takes every default it shows", function()
+        local source = text:gsub("%-%- ([%w_]+ = %d+, %-%- [^\n]*; %d+ to %d+)", "%1")
+        local result, err = config.check(source, "conf/lunasip.lua")
+        assert.is_nil(err)
+        for _, setting in ipairs(fake.core.settings()) do
+            assert.equal(setting.value, result.settings[setting.block .. "." .. setting.name])
+        end
+    end)
+end)

@@ -1,0 +1,117 @@
+local fake = require "spec.lua.fake_core"
+local runtime = require "lunasip.runtime"
+
+local PATH = "scripts/test.lua"
+
+local function load(source)
+    local env = runtime.new_environment(PATH)
+    local chunk, err = runtime.load(PATH, env, source)
+    if not chunk then
+        return nil, err
+    end
+    chunk()
+    return runtime.handlers(env)
+end
+
+describe("a script", function()
+    before_each(fake.reset)
+
+    it("gives its handlers", function()
+        local seen = {}
+        fake.seen = seen
+        local handlers = load [[
+            function request_route(req) req["$var(a)"] = "request" route.NEXT(req) end
+            function route.NEXT(req) req["$var(b)"] = "next" end
+            function onreply_route(reply) reply["$var(a)"] = "default" end
+            function onreply_route.NAMED(reply) onreply_route(reply) end
+            function branch_route.B(req) end
+            function failure_route.F(req, reply) req["$var(a)"] = reply.status end
+            event_route["dialog:end"] = function(event) event.seen = true end
+        ]]
+        local m = fake.invite()
+        handlers.request_route(m)
+        assert.same({ "request", "next" }, { m["$var(a)"], m["$var(b)"] })
+        handlers.onreply.NAMED(m)
+        assert.equal("default", m["$var(a)"])
+        handlers.onreply_default(m)
+        handlers.failure.F(m, { status = 486 })
+        assert.equal(486, m["$var(a)"])
+        local event = {}
+        handlers.event["dialog:end"](event)
+        assert.is_true(event.seen)
+        assert.equal("function", type(handlers.branch.B))
+        assert.is_nil(handlers.onreply[1])
+    end)
+
+    it("may leave everything out", function()
+        assert.same({ branch = {}, failure = {}, onreply = {}, event = {} }, load "")
+    end)
+
+    it("may change a handler until it has run", function()
+        local handlers = load "function route.A() end route.A = nil function request_route(req) req['$var(a)'] = 1 end"
+        assert.equal("function", type(handlers.request_route))
+    end)
+
+    local faults = {
+        { "function request_route(req)\n  return +\nend", "^scripts/test%.lua:2: unexpected symbol near" },
+        { "x =", "^scripts/test%.lua:1: " },
+        { "\nfunction f(req) return req['$Rii'] end", "^scripts/test%.lua:2: unknown variable %$Rii" },
+        { "function f(req) return req[ [[$(ru{s.lem})]] ] end", "^scripts/test%.lua:1: .*did you mean 'len'" },
+        { "function f(req) media.manage(req, 'no-such-flag') end", "^scripts/test%.lua:1: media flags: unknown flag" },
+        { "function f(req) media.manage(req,\n  [[trust-address no-such-flag]]) end",
+            "^scripts/test%.lua:2: media flags" },
+        { "\27LJ", "bytecode" },
+    }
+    for _, fault in ipairs(faults) do
+        it("is refused before it runs: " .. fault[1]:gsub("%s+", " "), function()
+            local handlers, err = load(fault[1])
+            assert.is_nil(handlers)
+            assert.matches(fault[2], err)
+        end)
+    end
+
+    local late = {
+        { "function f(req) req:relay{ on_failure = 'NOWHERE' } end",
+            "^scripts/test%.lua:1: there is no failure_route%.NOWHERE" },
+        { "function branch_route.ABC() end\nfunction f(req) req:relay{ on_branch = 'ABD', to = x } end",
+            "^scripts/test%.lua:2: there is no branch_route%.ABD; did you mean 'ABC'" },
+        { "function f(req) req:relay{ on_reply = \"R\" } end", "there is no onreply_route%.R" },
+        { "route = {}", "^scripts/test%.lua:1: 'route' is a table that is there already" },
+        { "function failure_route() end", "'failure_route' is a table" },
+        { "request_route = 5", "'request_route' must be a function" },
+        { "route.A = 5", "^scripts/test%.lua:1: route%.A: a function is needed, not a number" },
+        { "local x = onreply_route()", "no default function was assigned" },
+    }
+    for _, fault in ipairs(late) do
+        it("is refused once it has run: " .. fault[1]:gsub("%s+", " "):sub(1, 60), function()
+            local ok, err = pcall(load, fault[1])
+            assert.is_false(ok)
+            assert.matches(fault[2], err)
+        end)
+    end
+
+    it("may name handlers and variables in comments, texts and expressions", function()
+        assert.is_truthy(load [==[
+            -- req["$nosuch"] relay{ on_failure = "NOWHERE" }
+            --[[ media.manage(req, "no-such-flag") ]]
+            local text = 'req["$nosuch"]'
+            local name = "X"
+            function f(req) req:relay{ on_failure = "X" .. name, on_reply = name } return req["$" .. name] end
+            function g(req) media.manage(req, flags .. "no-such-flag") media.manage(req, { from = "no-such-flag" }) end
+        ]==])
+    end)
+
+    it("is told when it cannot be read", function()
+        local chunk, err = runtime.load("scripts/nowhere.lua", runtime.new_environment "scripts/nowhere.lua")
+        assert.is_nil(chunk)
+        assert.matches("^scripts/nowhere%.lua: No such file", err)
+        chunk, err = runtime.load("scripts", runtime.new_environment "scripts")
+        assert.is_nil(chunk)
+        assert.matches("^scripts: ", err)
+    end)
+
+    it("keeps line numbers under a #! line", function()
+        local _, err = load "#!/usr/bin/lunasip\nx = +"
+        assert.matches("^scripts/test%.lua:2: ", err)
+    end)
+end)

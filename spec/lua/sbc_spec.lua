@@ -1,0 +1,215 @@
+-- The policy of scripts/sbc.lua, decision by decision, without a network. Whole calls through the
+-- engine are in spec/scenario.
+local fake = require "spec.lua.fake_core"
+local runtime = require "lunasip.runtime"
+
+local GATEWAY = { uri = "sip:127.0.0.21:5060", set = 2, attrs = {} }
+
+local function load_sbc()
+    local env = runtime.new_environment "scripts/sbc.lua"
+    assert(runtime.load("scripts/sbc.lua", env))()
+    return runtime.handlers(env)
+end
+
+-- A request that writes down what the script does with it.
+local function request(changes, answers)
+    local m = fake.invite(changes)
+    local done = {}
+    answers = answers or {}
+    local function record(name, default)
+        rawset(m, name, function(_, ...)
+            done[#done + 1] = { name, ... }
+            local answer = answers[name]
+            if type(answer) == "table" then
+                return unpack(answer, 1, 3)
+            end
+            if answer ~= nil then
+                return answer
+            end
+            return default
+        end)
+    end
+    for _, name in ipairs { "reply", "relay", "drop", "record_route" } do
+        record(name, true)
+    end
+    for name, default in pairs { max_forwards_ok = true, sanity_ok = true, in_dialog = false, loose_route = false } do
+        rawset(m, name, function()
+            local answer = answers[name]
+            if type(answer) == "table" then
+                return unpack(answer, 1, 3)
+            end
+            if answer == nil then
+                return default
+            end
+            return answer
+        end)
+    end
+    return m, done
+end
+
+describe("scripts/sbc.lua", function()
+    local handlers
+
+    before_each(function()
+        fake.reset()
+        handlers = load_sbc()
+        fake.answers = { dispatcher_select = GATEWAY, dispatcher_is_from = true, media_manage = true }
+        fake.core.dispatcher_is_from = function() return fake.answers.dispatcher_is_from end
+        fake.core.dispatcher_select = function(...)
+            fake.calls[#fake.calls + 1] = { "dispatcher_select", ... }
+            return fake.answers.dispatcher_select or nil, "no live destination"
+        end
+        fake.core.dispatcher_next = function() return fake.answers.dispatcher_next or nil, "no further destination" end
+        fake.core.media_manage = function(...)
+            fake.calls[#fake.calls + 1] = { "media_manage", ... }
+            return fake.answers.media_manage or nil, "no port left"
+        end
+    end)
+
+    local function called(name)
+        for _, call in ipairs(fake.calls) do
+            if call[1] == name then
+                return call
+            end
+        end
+    end
+
+    it("has at most 150 lines", function()
+        local count = 0
+        for _ in io.lines "scripts/sbc.lua" do
+            count = count + 1
+        end
+        assert.is_true(count <= 150)
+    end)
+
+    it("sends a call from the public side to a private gateway", function()
+        local m, done = request()
+        handlers.request_route(m)
+        assert.same({ "dispatcher_select", m, 2, 4 }, called "dispatcher_select")
+        assert.same({ "media_manage", m, { from = "public", to = "private" } }, called "media_manage")
+        assert.same({ { "record_route" }, { "relay", { interface = "private", on_failure = "NEXT_GATEWAY" } } }, done)
+        assert.matches("call from sip:alice@example.com at 127.0.0.1:5070 .* public %-> private", fake.logged[1].text)
+        assert.equal("call-1@127.0.0.1", fake.logged[1].call_id)
+    end)
+
+    it("sends a call from the private side to a public gateway", function()
+        local m, done = request { received_ip = "127.0.0.20", interface = "private" }
+        handlers.request_route(m)
+        assert.same({ "dispatcher_select", m, 1, 4 }, called "dispatcher_select")
+        assert.same({ "media_manage", m, { from = "private", to = "public" } }, called "media_manage")
+        assert.equal("public", done[2][2].interface)
+    end)
+
+    it("refuses a private source that is unknown", function()
+        fake.answers.dispatcher_is_from = false
+        local m, done = request { received_ip = "127.0.0.20", interface = "private" }
+        handlers.request_route(m)
+        assert.same({ { "reply", 403, "Forbidden" } }, done)
+    end)
+
+    it("refuses what came in on neither side", function()
+        local m, done = request { received_ip = "127.0.0.99" }
+        handlers.request_route(m)
+        assert.same({ { "reply", 403, "Forbidden" } }, done)
+    end)
+
+    it("answers 503 without a live gateway and 500 without media", function()
+        fake.answers.dispatcher_select = nil
+        local m, done = request()
+        handlers.request_route(m)
+        assert.same({ { "reply", 503, "Service Unavailable" } }, done)
+        fake.answers = { dispatcher_select = GATEWAY }
+        m, done = request()
+        handlers.request_route(m)
+        assert.same({ { "reply", 500, "Media Proxy Error" } }, done)
+    end)
+
+    it("answers OPTIONS, refuses other methods and ACKs of no call", function()
+        local m, done = request { method = "OPTIONS" }
+        handlers.request_route(m)
+        assert.equal(200, done[1][2])
+        m, done = request { method = "REGISTER" }
+        handlers.request_route(m)
+        assert.equal(405, done[1][2])
+        m, done = request { method = "ACK" }
+        handlers.request_route(m)
+        assert.same({ { "drop" } }, done)
+    end)
+
+    it("checks Max-Forwards and sanity, and answers no ACK", function()
+        local m, done = request({}, { max_forwards_ok = false })
+        handlers.request_route(m)
+        assert.same({ { "reply", 483, "Too Many Hops" } }, done)
+        m, done = request({}, { sanity_ok = { nil, "Bad CSeq", 400 } })
+        handlers.request_route(m)
+        assert.same({ { "reply", 400, "Bad CSeq" } }, done)
+        m, done = request({ method = "ACK" }, { max_forwards_ok = false })
+        handlers.request_route(m)
+        assert.same({ { "drop" } }, done)
+    end)
+
+    it("routes within dialogs by Record-Route", function()
+        local m, done = request({ method = "BYE" }, { in_dialog = true, loose_route = true })
+        handlers.request_route(m)
+        assert.same({ { "relay" } }, done)
+        m, done = request({ method = "ACK" }, { in_dialog = true, loose_route = true })
+        handlers.request_route(m)
+        assert.same({ { "relay" } }, done)
+        m, done = request({ method = "BYE" }, { in_dialog = true })
+        handlers.request_route(m)
+        assert.equal(481, done[1][2])
+        m, done = request({ method = "ACK" }, { in_dialog = true })
+        handlers.request_route(m)
+        assert.same({ { "drop" } }, done)
+        m, done = request({ method = "BYE" }, { in_dialog = true, loose_route = true, relay = { nil, "no route" } })
+        handlers.request_route(m)
+        assert.equal(500, done[2][2])
+    end)
+
+    it("says nothing to a caller who gave up while it waited", function()
+        local m, done = request({}, { relay = { nil, "cancelled" } })
+        handlers.request_route(m)
+        assert.equal("relay", done[#done][1])
+    end)
+
+    describe("when a gateway fails", function()
+        local function fail(status, is_local)
+            local m, done = request { next_hop = "sip:127.0.0.21:5060" }
+            handlers.failure.NEXT_GATEWAY(m, { status = status, is_local = is_local })
+            return done
+        end
+
+        it("goes on to the next one on 408 and 5xx", function()
+            for _, status in ipairs { 408, 500, 503, 599 } do
+                fake.answers.dispatcher_next = { uri = "sip:127.0.0.22", set = 2, attrs = {} }
+                assert.same({ { "relay", { interface = "private", on_failure = "NEXT_GATEWAY" } } }, fail(status))
+            end
+        end)
+
+        it("takes it out when it said nothing or is out of service", function()
+            fail(500)
+            assert.is_nil(called "dispatcher_mark")
+            fail(408, true)
+            assert.same({ "dispatcher_mark", 2, "sip:127.0.0.21:5060", "probing" }, called "dispatcher_mark")
+        end)
+
+        it("lets other answers and the last failure go back", function()
+            assert.same({}, fail(486))
+            assert.same({}, fail(404))
+            assert.same({}, fail(600))
+            fake.answers = {}
+            assert.same({}, fail(503))
+            assert.matches("the last one", fake.logged[#fake.logged].text)
+        end)
+    end)
+
+    it("tells the answer and the end of a call", function()
+        handlers.onreply_default(fake.message {
+            is_request = false, method = "INVITE", status = 200, reason = "OK", call_id = "c",
+            source_ip = "127.0.0.21", source_port = 5060,
+        })
+        handlers.event["dialog:end"] { call_id = "c", reason = "bye", duration_s = 12.7 }
+        assert.equal("200 OK from 127.0.0.21:5060", fake.logged[1].text)
+        assert.same({ level = "info", call_id = "c", text = "call ended: bye, after 12 s" }, fake.logged[2])
+    end)
+end)
