@@ -170,7 +170,7 @@ static inline const char *world_to_tag(const char *text)
     const char *to = strstr(text, "\r\nTo: ");
     tag[0] = '\0';
     if (to && (to = strstr(to, ";tag=")))
-        sscanf(to, "%63[^\r]", tag);
+        sscanf(to + 5, "%63[^\r]", tag);
     return tag;
 }
 
