@@ -3,20 +3,23 @@ BUILD ?= build
 CMAKE_FLAGS ?=
 GENERATOR := $(shell command -v ninja >/dev/null 2>&1 && echo "-G Ninja")
 
-.PHONY: all build run test soak bench fuzz install clean packages help
+.PHONY: all configure build run test soak bench fuzz install clean packages help
 
 all: build
 
 packages:
 	@spec/support/install.sh run
 
-build: packages
+configure: packages
 	@test -f $(BUILD)/CMakeCache.txt || cmake -S . -B $(BUILD) $(GENERATOR) $(CMAKE_FLAGS) >$(BUILD).log 2>&1 || \
 		{ cat $(BUILD).log; exit 1; }
 	@rm -f $(BUILD).log
+
+build: configure
 	@cmake --build $(BUILD) --parallel
 
-run: build
+run: configure
+	@cmake --build $(BUILD) --parallel --target lunasip
 	@$(BUILD)/lunasip demo
 
 test:
@@ -29,7 +32,8 @@ soak:
 
 bench:
 	@spec/support/install.sh bench
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory configure
+	@cmake --build $(BUILD) --parallel --target lunasip --target bench_peers
 	@LUNASIP_BUILD=$(BUILD) luajit spec/bench/bench.lua $(ONLY)
 
 fuzz:
