@@ -21,20 +21,31 @@ local function distance(a, b)
     return previous[#b]
 end
 
---- The nearest name, if one is near enough to be a slip.
+local function common_start(a, b)
+    local n = 0
+    while n < #a and a:byte(n + 1) == b:byte(n + 1) do
+        n = n + 1
+    end
+    return n
+end
+
+--- The nearest name, if one is near enough to be a slip; of equally near ones the one that starts alike.
 -- @string name what was written
 -- @tparam table names keys are the names that exist
 -- @treturn string or nil
 function M.nearest(name, names)
-    local best, best_distance
+    name = name:sub(1, 64)
+    local best, best_distance, best_start
     for known in pairs(names) do
         if type(known) == "string" then
-            local d = distance(name:sub(1, 64), known)
-            if #name >= 2 and known:sub(1, #name) == name then
+            local d, start = distance(name, known), common_start(name, known)
+            if #name >= 2 and start == #name then
                 d = 1 -- its start is as good as a slip
             end
-            if not best or d < best_distance or (d == best_distance and known < best) then
-                best, best_distance = known, d
+            local is_better = not best or d < best_distance
+                or d == best_distance and (start > best_start or start == best_start and known < best)
+            if is_better then
+                best, best_distance, best_start = known, d, start
             end
         end
     end

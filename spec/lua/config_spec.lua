@@ -155,7 +155,7 @@ describe("a faulty configuration", function()
         { "listen { a = 5 }", 1, "listen a must be a table, not 5" },
         { "listen { a = { 'udp:127.0.0.1:5060', advertise = 5 } }", 1, "advertise must be a text" },
         { "listen { a = { 'udp:127.0.0.1:5060', advertized = 'x' } }", 1, "did you mean 'advertise'" },
-        { "listen { ['a b'] = { 'udp:127.0.0.1:5060' } }", 1, "is not an interface name" },
+        { "listen { ['a b'] = { 'udp:127.0.0.1:5060' } }", 1, "'a b' is not a name" },
         { "listen { }", 1, "listen names no interface" },
     }
 

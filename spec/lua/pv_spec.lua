@@ -198,7 +198,7 @@ describe("pseudo-variables", function()
     describe("that are wrong", function()
         local faults = {
             ["$rx"] = "unknown variable %$rx",
-            ["$Rutt"] = "did you mean 'Rut'",
+            ["$Rii"] = "did you mean 'Ri'",
             ["$"] = "is not a variable",
             ["$(ru"] = "is not a variable",
             ["$ru junk"] = "goes on after the variable",

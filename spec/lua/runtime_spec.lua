@@ -55,8 +55,8 @@ describe("a script", function()
     local faults = {
         { "function request_route(req)\n  return +\nend", "^scripts/test%.lua:2: unexpected symbol near" },
         { "x =", "^scripts/test%.lua:1: " },
-        { "\nfunction f(req) return req['$Rii'] end", "^scripts/test%.lua:2: unknown variable %$Rii" },
-        { "function f(req) return req[ [[$(ru{s.lem})]] ] end", "^scripts/test%.lua:1: .*did you mean 'len'" },
+        { "\nfunction f(req) return req['$Rii'] end", "^scripts/test%.lua:2: unknown variable %$Rii; did you mean" },
+        { "function f(req) return req[ [[$(ru{s.lem})]] ] end", "^scripts/test%.lua:1: .*mean 'len'" },
         { "function f(req) media.manage(req, 'no-such-flag') end", "^scripts/test%.lua:1: media flags: unknown flag" },
         { "function f(req) media.manage(req,\n  [[trust-address no-such-flag]]) end",
             "^scripts/test%.lua:2: media flags" },

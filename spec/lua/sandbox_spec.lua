@@ -94,7 +94,8 @@ describe("the sandbox of scripts", function()
 
     it("compiles scripts with the JIT off", function()
         local env = runtime.new_environment "scripts/test.lua"
-        local chunk = assert(runtime.load("scripts/test.lua", env, "function f() local x = 0 while true do x = x + 1 end end"))
+        local source = "function f() local x = 0 while true do x = x + 1 end end"
+        local chunk = assert(runtime.load("scripts/test.lua", env, source))
         chunk()
         -- A count hook fires in interpreted code only: it ends a loop that would have been compiled.
         debug.sethook(function() error("budget", 0) end, "", 100000)

@@ -49,7 +49,8 @@ local examples = {
     { "abcdef", "{s.after,c}", "def" }, { "abcdef", "{s.after,x}", "" }, { "abcdefcgh", "{s.rafter,c}", "gh" },
     { "abcdef", "{s.before,c}", "ab" }, { "abcdef", "{s.before,x}", "abcdef" },
     { "abcdefcgh", "{s.rbefore,c}", "abcdef" }, { "abcdefgh", "{s.fmtlines,4,2}", "abcd\r\n  efgh" },
-    { "abcdefgh", "{s.fmtlinet,4,1}", "abcd\r\n\tefgh" }, { "abc", "{s.charat,1}", "b" }, { "abc", "{s.charat,-1}", "c" },
+    { "abcdefgh", "{s.fmtlinet,4,1}", "abcd\r\n\tefgh" }, { "abc", "{s.charat,1}", "b" },
+    { "abc", "{s.charat,-1}", "c" }, { "A", "{s.byte}", 65 },
     { "a b&c", "{s.urlencode.param}", "a+b%26c" }, { "a+b%26c", "{s.urldecode.param}", "a b&c" },
 
     { "sip:u:p@h:5070;a=b;lr?X=1", "{uri.user}", "u" }, { "sip:u:p@h:5070;a=b;lr?X=1", "{uri.passwd}", "p" },

@@ -38,8 +38,9 @@ local function readable(check, folder, path, what)
 end
 
 local function interface_name(check, name, block)
-    if type(name) ~= "string" or not name:match "^%a[%w_]*$" or #name > 32 then
-        check:fail(("'%s' is not an interface name; write %s { public = … }"):format(tostring(name), block), name)
+    if type(name) ~= "string" or not name:match "^%a[%w_]*$" or #name > 31 then
+        check:fail(("'%s' is not a name; write %s { public = … }, of at most 31 letters"):format(tostring(name), block),
+            name)
     end
     return name
 end

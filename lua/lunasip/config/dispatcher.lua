@@ -28,6 +28,9 @@ local function destination(check, set, entry)
     check:keys(entry, DESTINATION_KEYS, name)
     local attrs = entry.attrs or ""
     check:type(attrs, "string", name .. " attrs", "attrs = \"weight=50\"")
+    if attrs:find "[%s\"]" then
+        check:fail(name .. ": attrs hold no spaces and quotes; write attrs = \"weight=50;duid=a\"", attrs)
+    end
     return {
         set = set,
         uri = uri_text(check, entry.uri or entry[1], name),

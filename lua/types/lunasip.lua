@@ -1,0 +1,419 @@
+---@meta
+-- Annotations for the Lua language server: what routing scripts see. Nothing here is ever run.
+-- luacheck: ignore
+
+-- ---------------------------------------------------------------------------------------------
+-- Handlers that a script defines
+-- ---------------------------------------------------------------------------------------------
+
+---Runs for every request but CANCEL of a known INVITE, ACK to a non-2xx response and retransmissions.
+---A request that is neither relayed, answered nor dropped is answered 500.
+---@param req Request
+function request_route(req) end
+
+---Subroutines of the script, called as route.NAME(req).
+---@type table<string, fun(req: Request, ...): any>
+route = {}
+
+---Runs for every branch before it is sent: relay{ on_branch = "NAME" }.
+---@type table<string, fun(req: Request)>
+branch_route = {}
+
+---Runs when a final failure response is about to go back, local ones (408, 503) included:
+---relay{ on_failure = "NAME" }. A new relay is a new branch; without one the response goes on.
+---@type table<string, fun(req: Request, reply: Reply)>
+failure_route = {}
+
+---onreply_route.NAME runs for relay{ on_reply = "NAME" }; a function assigned to onreply_route
+---itself runs first, for every response that a relay brings.
+---@class OnReplyRoute
+---@field [string] fun(reply: Reply)
+---@operator call(Reply): any
+onreply_route = {}
+
+---Runs when something happens to a dialog: "dialog:start", "dialog:confirmed", "dialog:end".
+---@type table<string, fun(event: DialogEvent)>
+event_route = {}
+
+---@class DialogEvent
+---@field name string "dialog:end"
+---@field call_id string
+---@field from_tag string
+---@field from_uri string
+---@field to_uri string
+---@field state string
+---@field age_s number since the INVITE
+---@field answered boolean
+---@field duration_s? number since the answer
+---@field reason? string why it ended
+---@field method? string of the message that caused it
+---@field status? integer of the response that caused it
+
+-- ---------------------------------------------------------------------------------------------
+-- Messages
+-- ---------------------------------------------------------------------------------------------
+
+---A request or a reply. A handle is dead after its handler and says so when it is used.
+---Index it with a Kamailio pseudo-variable: req["$Ri"], req["$(hdr(X-Foo)[-1])"], req["$var(x)"] = 5.
+---@class Message
+---@field [string] string|number|nil pseudo-variables: "$ru", "$si", …
+---@field is_request boolean
+---@field method string of a reply the CSeq's
+---@field received_ip string address it came in on ($Ri)
+---@field received_port integer ($Rp)
+---@field source_ip string where it came from ($si)
+---@field source_port integer ($sp)
+---@field source_uri string ($su)
+---@field interface string name of the listen interface ($Rn)
+---@field advertised_ip string ($RAi)
+---@field advertised_port integer ($RAp)
+---@field proto string "udp" ($pr)
+---@field call_id string ($ci)
+---@field cseq integer ($cs)
+---@field from string whole header value
+---@field to string whole header value
+---@field from_uri string ($fu), can be written
+---@field from_tag? string ($ft)
+---@field from_display? string quotes included ($fn), can be written
+---@field to_uri string ($tu), can be written
+---@field to_tag? string ($tt)
+---@field to_display? string ($tn), can be written
+---@field contact? string ($ct)
+---@field contact_uri? string ($ctu)
+---@field user_agent? string ($ua)
+---@field content_type? string ($cT)
+---@field content_length? integer ($cl)
+---@field body? string ($rb), can be written
+---@field max_forwards? integer
+---@field id integer ($mi)
+---@field bytes string the message as received ($mb)
+---@field length integer of these bytes ($ml)
+---@field flags integer 32 bits that go with the transaction ($mf), can be written
+---@field script_flags integer 32 bits of this handler run ($sf), can be written
+---@field branch_flags integer 32 bits of this branch ($bf), can be written
+---@field branch_index? integer in a branch route and for a reply ($T_branch_idx)
+local Message = {}
+
+---Value of a header as it will be sent, changes included.
+---@param name string
+---@param place? integer 1 is the first, -1 the last
+---@return string?
+function Message:header(name, place) end
+
+---All values of a header, in order.
+---@param name string
+---@return string[]
+function Message:headers(name) end
+
+---Value of a header as it was received.
+---@param name string
+---@param place? integer
+---@return string?
+function Message:received_header(name, place) end
+
+---Make it the one header of that name.
+---@param name string
+---@param value string
+---@return boolean? ok, string? err
+function Message:set_header(name, value) end
+
+---Add one more header.
+---@param name string
+---@param value string
+---@return boolean? ok, string? err
+function Message:add_header(name, value) end
+
+---Remove every header of that name.
+---@param name string
+---@return integer? removed, string? err
+function Message:remove_header(name) end
+
+---Has the To header a tag (RFC 3261 s12.2)?
+---@return boolean
+function Message:in_dialog() end
+
+---@class Request: Message
+---@field ruri string Request-URI ($ru), can be written
+---@field original_ruri string ($ou)
+---@field next_hop? string where it will be sent instead ($du), can be written
+---@field send_interface? string interface to send from ($fsn), can be written
+---@field send_socket? string "udp:10.0.0.1:5060" ($fs), can be written
+local Request = {}
+
+---@class ReplyOptions
+---@field headers? table<string, string>
+---@field body? string needs a content_type
+---@field content_type? string
+
+---Answer the request. Request and failure routes.
+---@param code integer 100 to 699
+---@param reason? string
+---@param options? ReplyOptions
+---@return boolean? ok, string? err
+function Request:reply(code, reason, options) end
+
+---@class RelayOptions
+---@field to? string next hop; the Request-URI stays. Default: $du, top Route, Request-URI
+---@field interface? string interface to send from
+---@field on_failure? string failure_route.NAME
+---@field on_reply? string onreply_route.NAME
+---@field on_branch? string branch_route.NAME
+---@field timeout_ms? integer no answer at all for so long fails the branch
+---@field ringing_timeout_ms? integer no final answer for so long fails the branch
+
+---Send the request on, statefully (RFC 3261 s16). Request and failure routes; may wait for a name to resolve.
+---@param options? RelayOptions|string
+---@return boolean? ok true once branches are sent
+---@return string? err "cancelled" when the caller gave up meanwhile
+function Request:relay(options) end
+
+---@class ForkTarget
+---@field uri string
+---@field next_hop? string
+---@field q? number 0 to 1: the same q at once, higher ones first
+
+---@class ForkOptions: RelayOptions
+---@field [integer] string|ForkTarget
+
+---Send the request to several targets. Request and failure routes; may wait like relay.
+---@param targets ForkOptions
+---@return boolean? ok, string? err
+function Request:fork(targets) end
+
+---Send the request on without keeping state (RFC 3261 s16.11). Request route.
+---@return boolean? ok, string? err
+function Request:forward() end
+
+---Neither answer nor send it on. Request route.
+---@return boolean
+function Request:drop() end
+
+---Stay on the path of the dialog: Record-Route, twice when the interfaces differ.
+---@return boolean? ok, string? err
+function Request:record_route() end
+
+---Take our own Route entries off (RFC 3261 s16.4).
+---@return boolean? routed true when one was ours: relay the request; false when not
+---@return string? err
+function Request:loose_route() end
+
+---Is Max-Forwards above 0? The engine counts it down at relay.
+---@return boolean
+function Request:max_forwards_ok() end
+
+---Is the message worth routing?
+---@return boolean? ok, string? reason, integer? status
+function Request:sanity_ok() end
+
+---@class Reply: Message
+---@field status integer ($rs)
+---@field reason string ($rr)
+---@field is_local boolean made by the engine: nobody answered (408), or nothing could be sent (503)
+
+-- ---------------------------------------------------------------------------------------------
+-- require "lunasip"
+-- ---------------------------------------------------------------------------------------------
+
+---@class lunasip
+---@field log lunasip.Log
+---@field dispatcher lunasip.Dispatcher
+---@field media lunasip.Media
+---@field shared table<string, lunasip.Dictionary> by the names in the configuration
+---@field timer lunasip.Timer
+---@field interface table<string, lunasip.Interface> by the names in the configuration's listen block
+local lunasip = {}
+
+---Wait; other calls go on meanwhile, later messages of this call queue up. Yields.
+---@param seconds number
+---@return boolean? ok, string? err "cancelled" when the caller gave up meanwhile
+function lunasip.sleep(seconds) end
+
+---Fill in a format: sip.format(req, "$fU@$fd"). An unknown variable raises.
+---@param message Message
+---@param format string
+---@return string
+function lunasip.format(message, format) end
+
+---Does the message come from one of the networks of an address group of the configuration?
+---@param message Message
+---@param group string
+---@return boolean
+function lunasip.source_in(message, group) end
+
+---@class lunasip.Interface
+---@field name string
+---@field proto string
+---@field address string of its first listener; compare $Ri with it
+---@field port integer
+---@field advertised_address string
+---@field advertised_port integer
+
+---One line each, tagged with the call. Formats hold pseudo-variables of the message given, or of the
+---one that the running handler works on, and string.format directives for the values.
+---@class lunasip.Log
+local Log = {}
+
+---An operator must act.
+---@overload fun(format: string, ...: any)
+---@param message Message|DialogEvent
+---@param format string
+---@param ... any
+function Log.error(message, format, ...) end
+
+---We coped.
+---@overload fun(format: string, ...: any)
+---@param message Message|DialogEvent
+---@param format string
+---@param ... any
+function Log.warning(message, format, ...) end
+
+---A line or two per call.
+---@overload fun(format: string, ...: any)
+---@param message Message|DialogEvent
+---@param format string
+---@param ... any
+function Log.info(message, format, ...) end
+
+---Per message.
+---@overload fun(format: string, ...: any)
+---@param message Message|DialogEvent
+---@param format string
+---@param ... any
+function Log.debug(message, format, ...) end
+
+---@class lunasip.Destination
+---@field uri string
+---@field set integer
+---@field attrs table<string, string|true>
+---@field socket? string
+
+---@class lunasip.ListedDestination: lunasip.Destination
+---@field state string Kamailio's letters: "AP", "IX", …
+---@field priority integer
+---@field calls integer calls that it has now
+
+---@alias lunasip.Algorithm
+---| "hash-call-id"    # 0
+---| "hash-from"       # 1
+---| "hash-to"         # 2
+---| "hash-ruri"       # 3
+---| "round-robin"     # 4
+---| "hash-auth"       # 5
+---| "random"          # 6
+---| "hash-value"      # 7: options.value
+---| "priority"        # 8
+---| "weight"          # 9
+---| "call-load"       # 10
+---| "relative-weight" # 11
+---| "parallel"        # 12
+---| "latency"         # 13
+---| integer
+
+---@class lunasip.SelectOptions
+---@field limit? integer most candidates kept for next()
+---@field value? string what "hash-value" hashes
+
+---@class lunasip.Dispatcher
+---@field algorithms table<string, integer>
+local Dispatcher = {}
+
+---Choose a destination; sets the request's next hop ($du) and sending interface. Request and failure routes.
+---@param request Request
+---@param set integer
+---@param algorithm? lunasip.Algorithm default "round-robin"
+---@param options? lunasip.SelectOptions
+---@return lunasip.Destination? destination, string? err
+function Dispatcher.select(request, set, algorithm, options) end
+
+---The next destination of the last select(). Failure routes.
+---@param request Request
+---@return lunasip.Destination? destination, string? err
+function Dispatcher.next(request) end
+
+---Say what became of a destination.
+---@param set integer
+---@param uri string its URI or duid, or "all"
+---@param state "active"|"inactive"|"probing"|"trying"|"disabled"|string Kamailio's letters too
+---@return boolean? ok, string? err
+function Dispatcher.mark(set, uri, state) end
+
+---@param set? integer
+---@return lunasip.ListedDestination[]
+function Dispatcher.list(set) end
+
+---Does the message come from a destination of the set (of any set)?
+---@param message Message
+---@param set? integer
+---@return boolean
+function Dispatcher.is_from(message, set) end
+
+---Options of the relay; rtpengine's flags by name are taken too.
+---@class lunasip.MediaOptions
+---@field from? string media interface of the side that this message comes from
+---@field to? string media interface of the other side
+---@field [string] string|boolean|string[]
+
+---@class lunasip.Media
+local Media = {}
+
+---Put the relay between both sides of the call. On the offer say which side it comes from; the engine
+---handles every later SDP of the call by itself and frees the ports when the dialog ends.
+---@param message Message
+---@param options? lunasip.MediaOptions|string rtpengine's flag string: "direction=public direction=private"
+---@return boolean? ok, string? err
+function Media.manage(message, options) end
+
+---A dictionary that all workers see. A full one answers nil, "full".
+---@class lunasip.Dictionary
+---@field name string
+local Dictionary = {}
+
+---@param key string|number
+---@return string|number|boolean|nil
+function Dictionary:get(key) end
+
+---@param key string|number
+---@param value string|number|boolean
+---@param ttl_s? number
+---@return boolean? ok, string? err
+function Dictionary:set(key, value, ttl_s) end
+
+---Set only when the key is not there.
+---@param key string|number
+---@param value string|number|boolean
+---@param ttl_s? number
+---@return boolean? ok, string? err "exists"
+function Dictionary:add(key, value, ttl_s) end
+
+---Add to a number atomically; a missing key counts from 0.
+---@param key string|number
+---@param amount? number default 1
+---@param ttl_s? number
+---@return number? value, string? err
+function Dictionary:incr(key, amount, ttl_s) end
+
+---@param key string|number
+---@return boolean was_there
+function Dictionary:delete(key) end
+
+---@class lunasip.TimerOptions
+---@field each_worker? boolean on every worker, not on one
+
+---@class lunasip.Timer
+local Timer = {}
+
+---Run every so many seconds, on one worker, until a newer script replaces this one.
+---@param seconds number from 0.001
+---@param run fun()
+---@param options? lunasip.TimerOptions
+---@return boolean? ok, string? err
+function Timer.every(seconds, run, options) end
+
+---Run once, later.
+---@param seconds number from 0.001
+---@param run fun()
+---@param options? lunasip.TimerOptions
+---@return boolean? ok, string? err
+function Timer.after(seconds, run, options) end
+
+return lunasip
