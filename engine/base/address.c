@@ -12,8 +12,8 @@ int address_parse_host(struct address *address, struct text host)
     if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
         host = (struct text){host.p + 1, host.n - 2};
     *address = (struct address){0};
-    if (!text_to_array(host, array, sizeof array))
-        return ERROR_SYNTAX;
+    if (text_find(host, 0) || !text_to_array(host, array, sizeof array))
+        return ERROR_SYNTAX; /* inet_pton() would stop at a NUL */
     if (inet_pton(AF_INET, array, &address->in.sin_addr) == 1) {
         address->in.sin_family = AF_INET;
         return 0;

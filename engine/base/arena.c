@@ -32,7 +32,8 @@ void *arena_alloc(struct arena *arena, size_t size_bytes)
     if (size_bytes > SIZE_MAX - ARENA_ALIGN)
         return NULL;
     size_t size = (size_bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-    if (size > (size_t)(arena->end - arena->at) && !grow(arena, size))
+    bool fits = arena->at && size <= (size_t)(arena->end - arena->at);
+    if (!fits && !grow(arena, size))
         return NULL;
     void *piece = arena->at;
     arena->at += size;

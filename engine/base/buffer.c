@@ -14,6 +14,10 @@ void buffer_reserve(struct buffer *buffer, size_t size_bytes)
     if (buffer->error || buffer->room - buffer->n >= size_bytes)
         return;
     size_t room = buffer->room ? buffer->room : BUFFER_FIRST_BYTES;
+    if (size_bytes > SIZE_MAX / 4 || buffer->n > SIZE_MAX / 4) { /* doubling would overflow */
+        buffer->error = ERROR_MEMORY;
+        return;
+    }
     while (room - buffer->n < size_bytes)
         room *= 2;
     char *p = memory_raw_resize(buffer->p, room);

@@ -39,8 +39,10 @@ static inline bool char_is_space(char c)
 
 static inline void scan_skip(struct text *rest, size_t n)
 {
-    rest->p += n;
-    rest->n -= n;
+    if (n) { /* an absent text has no bytes to go behind */
+        rest->p += n;
+        rest->n -= n;
+    }
 }
 
 static inline void scan_space(struct text *rest)

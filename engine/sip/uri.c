@@ -228,6 +228,8 @@ static bool numbers_equal(struct text a, struct text b)
 
 bool uri_equal(const struct uri *a, const struct uri *b)
 {
+    if (text_equal(a->whole, b->whole))
+        return true;
     if (a->scheme != b->scheme)
         return false;
     bool is_tel = a->scheme == URI_TEL;
