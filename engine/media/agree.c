@@ -22,15 +22,22 @@ static struct agreement *add(struct agree_command *agree, enum agreement_kind ki
     return a;
 }
 
-/* Post it; on error it is gone and nothing has changed. */
-static int post(struct media_call *call, struct agree_command *agree)
+static void discard(struct agree_command *agree)
 {
-    int error = media_call_post(call, &agree->command);
-    if (!error)
-        return 0;
     for (unsigned i = 0; i < agree->count; i++)
         memory_release(agree->v[i].side);
     memory_free_raw(agree);
+}
+
+/*
+ * Post it; on error it is gone and nothing has changed. A call that never had a port is unknown to
+ * the thread and stays so: nothing would end it there.
+ */
+static int post(struct media_call *call, struct agree_command *agree)
+{
+    int error = call->is_handed_over ? media_call_post(call, &agree->command) : 0;
+    if (error || !call->is_handed_over)
+        discard(agree);
     return error;
 }
 
@@ -41,12 +48,15 @@ int media_hand_over(struct media_call *call, const struct media_opening *opening
         return ERROR_MEMORY;
     for (unsigned i = 0; i < opening->count; i++)
         add(agree, AGREEMENT_OPEN, opening->slots[i]->side);
-    if (!call->is_handed_over)
+    bool is_first = !call->is_handed_over;
+    if (is_first)
         memory_ref(call); /* until its close command has run */
+    call->is_handed_over = true;
     int error = post(call, agree);
-    if (error && !call->is_handed_over)
+    if (error && is_first) {
+        call->is_handed_over = false;
         memory_release(call);
-    call->is_handed_over |= !error;
+    }
     return error;
 }
 

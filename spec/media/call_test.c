@@ -404,6 +404,25 @@ static void closes_at_any_time(void **state)
     world_close(&world);
 }
 
+/* Every stream refused: the thread never hears of the call, and nothing is left of it. */
+static void ends_without_any_stream(void **state)
+{
+    (void)state;
+    struct world world;
+    char sdp[512];
+    world_open(&world);
+    begin_call(&world);
+    assert_int_equal(pass_sdp(&world, true, true, "", 0, two(sdp, "192.0.2.1", 0, 0), DIRECTION),
+                     0);
+    assert_int_equal(pass_sdp(&world, false, false, "b", 0, two(sdp, "10.1.0.99", 0, 0), NULL), 0);
+    assert_int_equal(media_call_confirm(world.call, TEXT("b")), 0);
+    run_ms(&world, 1);
+    end_call(&world);
+    run_ms(&world, 100000);
+    assert_int_equal(world.event_count, 0);
+    world_close(&world);
+}
+
 static void stops_with_calls_left(void **state)
 {
     (void)state;
@@ -519,6 +538,7 @@ int main(void)
         cmocka_unit_test(bounds_tags_branches_and_calls),
         cmocka_unit_test(bounds_the_commands_of_a_thread),
         cmocka_unit_test(closes_at_any_time),
+        cmocka_unit_test(ends_without_any_stream),
         cmocka_unit_test(stops_with_calls_left),
         cmocka_unit_test(survives_without_memory),
         cmocka_unit_test(the_thread_survives_without_memory),
