@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/rows.h"
 #include "sip/uri.h"
 
 /* Not secret on purpose: after a restart, and on the machine next to us, a key meets the same gateway. */
@@ -34,9 +35,9 @@ static int parse_number(const struct place *place, const struct dispatcher_desti
     if (!text_is_set(t))
         return 0;
     if (text_to_u32(t, &number) || number > most)
-        return dispatcher_fault(place->fault, ERROR_SYNTAX,
-                                "%s:%u: attribute %s is \"%.*s\"; write a number from 0 to %u",
-                                place->name, place->line, attribute, TEXT_ARG(t), most);
+        return rows_fault(place->fault, ERROR_SYNTAX,
+                          "%s:%u: attribute %s is \"%.*s\"; write a number from 0 to %u",
+                          place->name, place->line, attribute, TEXT_ARG(t), most);
     *value = number;
     return 0;
 }
@@ -62,9 +63,9 @@ static int parse_uri(const struct place *place, struct dispatcher_destination *d
     struct uri uri;
     if (uri_parse(&uri, destination->uri) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS) ||
         !uri.host.n)
-        return dispatcher_fault(place->fault, ERROR_SYNTAX,
-                                "%s:%u: \"%.*s\" is not a SIP URI; write sip:HOST or sip:HOST:PORT",
-                                place->name, place->line, TEXT_ARG(destination->uri));
+        return rows_fault(place->fault, ERROR_SYNTAX,
+                          "%s:%u: \"%.*s\" is not a SIP URI; write sip:HOST or sip:HOST:PORT",
+                          place->name, place->line, TEXT_ARG(destination->uri));
     destination->port = uri.port;
     if (address_parse_host(&destination->address, uri.host) == 0)
         address_set_port(&destination->address, uri.port);

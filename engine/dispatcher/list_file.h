@@ -30,19 +30,8 @@ typedef int dispatcher_line_handler(void *arg, const struct dispatcher_line *lin
 /**
  * Parse a whole list.
  * @param name   of the file, for faults
- * @param fault  filled on ERROR_SYNTAX: "name:line: what is wrong; what to do"
+ * @param fault  filled on ERROR_SYNTAX, see base/rows.h
  * @return 0, ERROR_SYNTAX, or what @p visit returned
  */
 int dispatcher_list_parse(struct text list, const char *name, dispatcher_line_handler *visit,
                           void *arg, char **fault);
-
-#define DISPATCHER_FILE_BYTES (64u << 20) /* longest list file that is read */
-/**
- * Read a file whole. @param textp  returned owned, its p is released by memory_free_raw()
- * @return 0, ERROR_NOT_FOUND, ERROR_LIMIT, ERROR_MEMORY; @p fault filled
- */
-int dispatcher_file_read(struct text *textp, const char *path, char **fault);
-
-/** Print a fault into @p fault (which may be NULL). @return @p error */
-int dispatcher_fault(char **fault, int error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));

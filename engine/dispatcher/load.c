@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/memory.h"
+#include "base/rows.h"
 #include "dispatcher/internal.h"
 
 #define INLINE_NAME "dispatcher.list" /* lines of the configuration, in faults */
@@ -45,7 +46,7 @@ static int read_lists(struct load *load, const struct dispatcher_options *option
     for (size_t i = 0; i < options->file_count && !error; i++) {
         struct text bytes;
         load->name = options->files[i];
-        error = dispatcher_file_read(&bytes, load->name, load->fault);
+        error = rows_read_file(&bytes, load->name, load->fault);
         if (error)
             break;
         error = dispatcher_list_parse(bytes, load->name, take_line, load, load->fault);
@@ -189,7 +190,7 @@ int dispatcher_reload(struct dispatcher *dispatcher, char **fault)
     }
     destination_list_release(&load.list);
     if (error == ERROR_MEMORY && fault && !*fault)
-        dispatcher_fault(fault, error, "dispatcher: out of memory while loading the list");
+        rows_fault(fault, error, "dispatcher: out of memory while loading the list");
     return error;
 }
 

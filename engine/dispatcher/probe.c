@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/rows.h"
 
 #define FIRST_PINGS_MS 50 /* distance of the first pings after a start, where the interval allows */
 
@@ -35,10 +36,10 @@ int dispatcher_parse_reply_codes(struct dispatcher *dispatcher, char **fault)
         struct text name = text_split(&value, '=');
         if (word.n && (!text_is_set(value) ||
                        !parse_reply_code(dispatcher, text_trim(value), text_trim(name))))
-            return dispatcher_fault(fault, ERROR_SYNTAX,
-                                    "dispatcher ping reply codes: \"%.*s\" is none; write "
-                                    "class=2;code=403",
-                                    TEXT_ARG(word));
+            return rows_fault(fault, ERROR_SYNTAX,
+                              "dispatcher ping reply codes: \"%.*s\" is none; write "
+                              "class=2;code=403",
+                              TEXT_ARG(word));
     }
     return 0;
 }

@@ -134,11 +134,11 @@ static const struct {
      "8 probing, 16 no DNS, 32 no ping"},
     {"1 sip:a 0 high", "F:1: the priority is not a number: \"high\"; a line is: setid uri [flags] "
                        "[priority] [attrs]"},
-    {"1 sip:a 0 0 a=b c=d", "F:1: text behind the attributes: \"c=d\"; write attributes without "
-                            "spaces, or between quotes"},
-    {"1 sip:a 0 0 \"a=b", "F:1: the quoted attributes do not end: \"\"a=b\"; add the closing "
+    {"1 sip:a 0 0 a=b c=d", "F:1: text behind the last column: \"c=d\"; write the last column "
+                            "without spaces, or between quotes"},
+    {"1 sip:a 0 0 \"a=b", "F:1: the quoted text does not end: \"\"a=b\"; add the closing "
                           "quote"},
-    {"1 sip:a 0 0 \"a\"b", "F:1: text right behind the closing quote: \"b\"; put all attributes "
+    {"1 sip:a 0 0 \"a\"b", "F:1: text right behind the closing quote: \"b\"; put all of it "
                            "between one pair of quotes"},
     {"1 sip:a\x01", "F:1: a control character in the line; write plain text"},
     {"1 10.0.0.1:5060", "F:1: \"10.0.0.1:5060\" is not a SIP URI; write sip:HOST or "
@@ -177,11 +177,11 @@ static void says_which_file_is_missing(void **state)
     bench.files[0] = "/nowhere/dispatcher.list";
     assert_int_equal(dispatcher_create(&bench.dispatcher, &bench.options, &fault), ERROR_NOT_FOUND);
     assert_string_equal(fault, "/nowhere/dispatcher.list: cannot be opened: No such file or "
-                               "directory; correct dispatcher.file");
+                               "directory; correct its name or its rights");
     memory_free_raw(fault);
     bench.files[0] = "/tmp";
     assert_int_equal(dispatcher_create(&bench.dispatcher, &bench.options, &fault), ERROR_NOT_FOUND);
-    assert_string_equal(fault, "/tmp: not a file; name a dispatcher list file");
+    assert_string_equal(fault, "/tmp: not a file; name a file");
     memory_free_raw(fault);
     close_bench(&bench);
 }
