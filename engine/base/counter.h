@@ -19,10 +19,12 @@
     XX(SIP_FOREIGN_VIA, "sip.foreign_via", "responses whose top Via is not ours, dropped")         \
     XX(SIP_INSANE, "sip.insane", "requests refused by the sanity check")                           \
     XX(SIP_HANDED_OVER, "sip.handed_over", "messages given to the worker that owns their call")    \
-    XX(SIP_MAILBOX_FULL, "sip.mailbox_full", "messages dropped because that worker's mailbox was full") \
+    XX(SIP_MAILBOX_FULL, "sip.mailbox_full",                                                       \
+       "messages dropped because that worker's mailbox was full")                                  \
     XX(SIP_SHED, "sip.shed", "new requests refused with 503 because the worker was behind")        \
     XX(SIP_SOURCE_LIMITED, "sip.source_limited", "new requests beyond the rate of one source")     \
-    XX(SIP_KERNEL_DROPPED, "sip.kernel_dropped", "datagrams the kernel dropped: receive buffer full") \
+    XX(SIP_KERNEL_DROPPED, "sip.kernel_dropped",                                                   \
+       "datagrams the kernel dropped: receive buffer full")                                        \
     XX(TRANSACTION_CREATED, "transaction.created", "transactions made")                            \
     XX(TRANSACTION_ABSORBED, "transaction.absorbed", "retransmissions absorbed")                   \
     XX(TRANSACTION_RETRANSMITTED, "transaction.retransmitted", "messages sent again by a timer")   \
@@ -32,20 +34,24 @@
     XX(TRANSACTION_STRAY_ACK, "transaction.stray_ack", "ACKs that match nothing")                  \
     XX(DIALOG_CREATED, "dialog.created", "dialogs made")                                           \
     XX(DIALOG_LIMIT, "dialog.limit", "calls refused: limits.dialogs reached")                      \
-    XX(DIALOG_IDLE, "dialog.idle", "dialogs ended after limits.dialog_idle_s without a message")     \
+    XX(DIALOG_IDLE, "dialog.idle", "dialogs ended after limits.dialog_idle_s without a message")   \
     XX(DIALOG_LEG_LIMIT, "dialog.leg_limit", "answering To tags that a dialog could not remember") \
     XX(ROUTE_LOOP, "route.loop", "requests refused as a loop (482) or by Max-Forwards (483)")      \
-    XX(ROUTE_QUEUE_FULL, "route.queue_full", "messages of a waiting call beyond limits.call_queue") \
+    XX(ROUTE_QUEUE_FULL, "route.queue_full",                                                       \
+       "messages of a waiting call beyond limits.call_queue")                                      \
     XX(SCRIPT_ERROR, "script.error", "handler runs that ended with an error")                      \
     XX(SCRIPT_BUDGET, "script.budget", "handler runs ended by their budget")                       \
-    XX(SCRIPT_WAITING_LIMIT, "script.waiting_limit", "handler runs ended because script.waiting was reached") \
-    XX(SCRIPT_UNANSWERED, "script.unanswered", "requests that the route neither sent on nor answered") \
+    XX(SCRIPT_WAITING_LIMIT, "script.waiting_limit",                                               \
+       "handler runs ended because script.waiting was reached")                                    \
+    XX(SCRIPT_UNANSWERED, "script.unanswered",                                                     \
+       "requests that the route neither sent on nor answered")                                     \
     XX(DISPATCHER_PING, "dispatcher.ping", "OPTIONS sent to gateways")                             \
     XX(DISPATCHER_PING_FAILED, "dispatcher.ping_failed", "OPTIONS without good answer")            \
     XX(MEDIA_CALL, "media.call", "calls with media")                                               \
     XX(MEDIA_NO_PORT, "media.no_port", "offers refused: no free port in the range")                \
     XX(MEDIA_LIMIT, "media.limit", "offers refused: a media limit was reached")                    \
-    XX(MEDIA_QUEUE_FULL, "media.queue_full", "commands to a media thread that found its queue full") \
+    XX(MEDIA_QUEUE_FULL, "media.queue_full",                                                       \
+       "commands to a media thread that found its queue full")                                     \
     XX(MEDIA_FORWARDED, "media.forwarded", "RTP and RTCP packets forwarded")                       \
     XX(MEDIA_FORWARDED_BYTES, "media.forwarded_bytes", "bytes in them")                            \
     XX(MEDIA_NOT_RTP, "media.not_rtp", "packets dropped: neither RTP nor RTCP")                    \
@@ -55,7 +61,8 @@
     XX(MEDIA_TIMEOUT, "media.timeout", "calls whose media stopped")                                \
     XX(RESOLVE_QUERY, "resolve.query", "DNS queries sent")                                         \
     XX(RESOLVE_FAILED, "resolve.failed", "names that did not resolve")                             \
-    XX(RESOLVE_CACHE_FULL, "resolve.cache_full", "names forgotten or refused: resolve.cache reached")
+    XX(RESOLVE_CACHE_FULL, "resolve.cache_full",                                                   \
+       "names forgotten or refused: resolve.cache reached")
 
 enum counter {
 #define XX(name, text, help) COUNTER_##name,

@@ -58,9 +58,8 @@ bool ring_push(struct ring *ring, void *entry)
             return false;
         if (ahead > 0) {
             at = atomic_load_explicit(&ring->head, memory_order_relaxed);
-        } else if (atomic_compare_exchange_weak_explicit(&ring->head, &at, at + 1,
-                                                         memory_order_relaxed,
-                                                         memory_order_relaxed)) {
+        } else if (atomic_compare_exchange_weak_explicit(
+                       &ring->head, &at, at + 1, memory_order_relaxed, memory_order_relaxed)) {
             cell->entry = entry;
             atomic_store_explicit(&cell->turn, at + 1, memory_order_release);
             return true;
@@ -79,9 +78,8 @@ void *ring_pop(struct ring *ring)
             return NULL;
         if (ahead > 0) {
             at = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-        } else if (atomic_compare_exchange_weak_explicit(&ring->tail, &at, at + 1,
-                                                         memory_order_relaxed,
-                                                         memory_order_relaxed)) {
+        } else if (atomic_compare_exchange_weak_explicit(
+                       &ring->tail, &at, at + 1, memory_order_relaxed, memory_order_relaxed)) {
             void *entry = cell->entry;
             atomic_store_explicit(&cell->turn, at + ring->mask + 1, memory_order_release);
             return entry;

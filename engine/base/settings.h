@@ -28,7 +28,8 @@
     XX(limits, sources, 65536, 16, 1048576, "sources whose rate is remembered")                    \
     XX(limits, shed_lag_ms, 500, 10, 60000, "a worker this far behind refuses new calls")          \
     XX(limits, dialog_idle_s, 43200, 60, 604800, "a dialog without any message ends after this")   \
-    XX(script, budget_instructions, 1000000, 1000, 1000000000, "VM instructions of one handler run") \
+    XX(script, budget_instructions, 1000000, 1000, 1000000000,                                     \
+       "VM instructions of one handler run")                                                       \
     XX(script, budget_ms, 100, 1, 60000, "time of one handler run without waiting")                \
     XX(script, memory_mib, 256, 8, 65536, "memory of one worker's Lua state")                      \
     XX(script, generations, 8, 1, 64, "script generations alive at once")                          \
@@ -37,10 +38,12 @@
     XX(media_limits, streams, 16, 1, 64, "m= lines of one SDP")                                    \
     XX(media_limits, tags, 16, 1, 64, "answering To tags of one call that get a leg of their own") \
     XX(media_limits, calls, 100000, 1, 1000000, "calls with media at once")                        \
-    XX(media_limits, timeout_s, 60, 1, 86400, "a call without any packet for so long ends its media") \
+    XX(media_limits, timeout_s, 60, 1, 86400,                                                      \
+       "a call without any packet for so long ends its media")                                     \
     XX(media_limits, silent_timeout_s, 3600, 1, 86400, "the same while the call is on hold")       \
     XX(media_limits, offer_timeout_s, 3600, 1, 86400, "the same while it is not answered")         \
-    XX(media_limits, learn_ms, 3000, 0, 60000, "how long after an SDP a peer's address is learned") \
+    XX(media_limits, learn_ms, 3000, 0, 60000,                                                     \
+       "how long after an SDP a peer's address is learned")                                        \
     XX(dscp, sip, 24, 0, 63, "DSCP of SIP datagrams (24 = CS3)")                                   \
     XX(dscp, rtp, 46, 0, 63, "DSCP of RTP datagrams (46 = EF)")                                    \
     XX(drain, deadline_s, 30, 0, 86400, "how long SIGTERM waits for calls to end")                 \

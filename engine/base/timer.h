@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#define TIMER_LEVELS 6  /* 64^6 ms = 2.1 years */
+#define TIMER_LEVELS 6 /* 64^6 ms = 2.1 years */
 #define TIMER_SLOTS  64
 
 /** Runs on the loop's thread; may start and stop any timer, this one too. */

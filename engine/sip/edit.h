@@ -11,8 +11,8 @@
  */
 #pragma once
 
-#include "sip/message.h"
 #include "base/buffer.h"
+#include "sip/message.h"
 
 struct edits;
 
@@ -20,7 +20,7 @@ struct edits;
 struct header_view {
     struct text name, value; /**< borrowed from message or edits */
     enum header_kind kind;
-    uint32_t place;          /**< opaque position, for edits_remove(), edits_replace(), edits_header_next() */
+    uint32_t place; /**< opaque: names the line in the calls below */
 };
 
 /**
@@ -49,7 +49,7 @@ int edits_remove(struct edits *edits, const struct header_view *view);
 int edits_replace(struct edits *edits, const struct header_view *view, struct text value);
 int edits_insert_before(struct edits *edits, const struct header_view *view, struct text name,
                         struct text value);
-/** Before the first header of @p kind, or before the first header of all. Via, Record-Route, Route go here. */
+/** Before the first header of @p kind, or of all. Via, Record-Route, Route go here. */
 int edits_prepend(struct edits *edits, enum header_kind kind, struct text name, struct text value);
 int edits_append(struct edits *edits, struct text name, struct text value);
 /** First of that name replaced, others of it removed; appended when there is none. */

@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 /* enum name, long form, compact form or 0 */
+/* clang-format off */
 #define HEADERS(XX)                                                                                \
     XX(VIA, "Via", 'v') XX(FROM, "From", 'f') XX(TO, "To", 't') XX(CALL_ID, "Call-ID", 'i')        \
     XX(CSEQ, "CSeq", 0) XX(MAX_FORWARDS, "Max-Forwards", 0) XX(CONTACT, "Contact", 'm')            \
@@ -25,6 +26,7 @@
     XX(ACCEPT_CONTACT, "Accept-Contact", 'a') XX(REJECT_CONTACT, "Reject-Contact", 'j')            \
     XX(REQUEST_DISPOSITION, "Request-Disposition", 'd') XX(ALLOW_EVENTS, "Allow-Events", 'u')      \
     XX(IDENTITY, "Identity", 'y') XX(DATE, "Date", 0) XX(WARNING, "Warning", 0)
+/* clang-format on */
 
 enum header_kind {
     HEADER_OTHER, /**< any other; the name tells which */
@@ -36,7 +38,8 @@ enum header_kind {
 
 /** One header line where it lies in the received bytes. */
 struct header {
-    struct text line;  /**< from the first byte of the name to the last of its CRLF, folds included */
+    struct text
+        line; /**< from the first byte of the name to the last of its CRLF, folds included */
     struct text name;  /**< as written */
     struct text value; /**< trimmed; may contain folds */
     enum header_kind kind;

@@ -21,32 +21,32 @@ struct listener; /* transport/transport.h; here only carried */
 /** Where a message came from and where it arrived; filled by the transport. */
 struct message_source {
     struct address peer;             /**< source address and port of the datagram or connection */
-    const struct listener *listener; /**< our socket that received it; borrowed from the transport */
+    const struct listener *listener; /**< our socket that received it; borrowed */
     uint64_t flow_id;                /**< connection; 0 for datagrams */
     uint64_t received_us;            /**< loop_now_us() at arrival */
 };
 
 /** Fields are read-only outside engine/sip, except source. Counted: memory_ref(), memory_release(). */
 struct message {
-    struct text bytes;            /**< received bytes from the start line to the end of the body; owned */
+    struct text bytes; /**< from the start line to the end of the body; owned */
     struct message_source source;
     bool is_request;
     /* start line */
-    enum method method;           /**< of a request; of a response the one in CSeq */
+    enum method method; /**< of a request; of a response the one in CSeq */
     struct text method_text;
-    struct text request_uri;      /**< requests */
-    struct text version;          /**< "SIP/2.0"; sanity_check() refuses others */
-    uint16_t status;              /**< responses */
-    struct text reason;           /**< responses */
+    struct text request_uri; /**< requests */
+    struct text version;     /**< "SIP/2.0"; sanity_check() refuses others */
+    uint16_t status;         /**< responses */
+    struct text reason;      /**< responses */
     /* headers and body */
-    struct header *headers;       /**< in order of appearance */
+    struct header *headers; /**< in order of appearance */
     uint16_t header_count;
     uint16_t first[HEADER_KIND_COUNT]; /**< index + 1 of the first header of a kind; 0: none */
-    struct text head;             /**< bytes up to and with the empty line */
-    struct text body;             /**< Content-Length bytes, or all that is left */
-    struct text call_id;          /**< value of Call-ID */
+    struct text head;                  /**< bytes up to and with the empty line */
+    struct text body;                  /**< Content-Length bytes, or all that is left */
+    struct text call_id;               /**< value of Call-ID */
     uint32_t cseq_number;
-    struct arena arena;           /**< of everything parsed from this message; freed with it */
+    struct arena arena;            /**< of everything parsed from this message; freed with it */
     struct message_parsed *parsed; /**< cache of parse_osip.c */
 };
 
@@ -77,13 +77,16 @@ struct text message_peek_call_id(struct text bytes);
 /** @return first header of @p kind, returned borrowed, or NULL */
 const struct header *message_header(const struct message *message, enum header_kind kind);
 /** Next header of the same kind (and name) after @p header, or NULL. */
-const struct header *message_header_next(const struct message *message, const struct header *header);
+const struct header *message_header_next(const struct message *message,
+                                         const struct header *header);
 /** By any name, long or compact. */
 const struct header *message_header_named(const struct message *message, struct text name);
 
 /* Parsed on demand and kept; returned borrowed (life of the message), NULL when absent or malformed. */
-const struct via *message_via(struct message *message);            /**< topmost Via */
-const struct via *message_via_second(struct message *message);     /**< the one below, also when comma-joined */
+/** Topmost Via. */
+const struct via *message_via(struct message *message);
+/** The one below, also when comma-joined. */
+const struct via *message_via_second(struct message *message);
 /**
  * Value of the first Via line with what a server adds to the top element; see via_with_source().
  * Computed once, from message->source.
@@ -92,7 +95,8 @@ const struct via *message_via_second(struct message *message);     /**< the one 
 struct text message_via_with_source(struct message *message);
 const struct name_addr *message_from(struct message *message);
 const struct name_addr *message_to(struct message *message);
-const struct name_addr *message_contact(struct message *message);  /**< first Contact; NULL for "*" */
+/** First Contact; NULL for "*". */
+const struct name_addr *message_contact(struct message *message);
 const struct uri *message_request_uri(struct message *message);
 /** Tag parameters; absent when there is none. */
 struct text message_from_tag(struct message *message);

@@ -3,9 +3,11 @@
 
 #include "base/text.h"
 
+/* clang-format off */
 #define METHODS(XX)                                                                                \
     XX(INVITE) XX(ACK) XX(CANCEL) XX(BYE) XX(REGISTER) XX(OPTIONS) XX(UPDATE) XX(PRACK) XX(INFO)   \
     XX(REFER) XX(SUBSCRIBE) XX(NOTIFY) XX(MESSAGE) XX(PUBLISH)
+/* clang-format on */
 
 enum method {
     METHOD_OTHER, /**< any other token; the text tells which */

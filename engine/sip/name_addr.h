@@ -8,9 +8,9 @@ struct name_addr {
     struct text whole;        /**< the element itself, one of a comma-joined list */
     struct text display_name; /**< quotes included; absent when none */
     struct uri uri;
-    struct text uri_text;     /**< between <> or bare */
-    struct text params;       /**< header parameters without leading ';'; absent when none */
-    struct text tag;          /**< tag parameter; absent when none */
+    struct text uri_text; /**< between <> or bare */
+    struct text params;   /**< header parameters without leading ';'; absent when none */
+    struct text tag;      /**< tag parameter; absent when none */
 };
 
 /** Parse one element. @return 0 or ERROR_SYNTAX */

@@ -6,8 +6,8 @@
 /** Verdict: status 0 is fine, otherwise the response that is due. */
 struct sanity_verdict {
     unsigned status;
-    const char *reason;       /**< static */
-    struct text unsupported;  /**< Proxy-Require tokens for 420; borrowed from the message */
+    const char *reason;      /**< static */
+    struct text unsupported; /**< Proxy-Require tokens for 420; borrowed from the message */
 };
 
 /** Syntax of Request-URI scheme (416), From, To, Via, CSeq method, Content-Length, Max-Forwards value,

@@ -10,12 +10,12 @@ struct uri {
     enum uri_scheme scheme;
     struct text whole;
     struct text scheme_text;
-    struct text user;     /**< absent without '@'; for tel the number */
+    struct text user; /**< absent without '@'; for tel the number */
     struct text password;
-    struct text host;     /**< IPv6 with brackets; absent for tel */
-    uint16_t port;        /**< 0: not written */
-    struct text params;   /**< after the host's ';', without it; absent when none */
-    struct text headers;  /**< after '?'; absent when none */
+    struct text host;    /**< IPv6 with brackets; absent for tel */
+    uint16_t port;       /**< 0: not written */
+    struct text params;  /**< after the host's ';', without it; absent when none */
+    struct text headers; /**< after '?'; absent when none */
 };
 
 /** @return 0 or ERROR_SYNTAX */
