@@ -1,179 +1,15 @@
 /*
- * The flag parser. One table of switches, one list of names that rtpengine knows and we do not
- * build: such a flag is refused by name, for a script that asks for SRTP must not get RTP.
- *
- * Spelling is rtpengine's: case, '-' and '_' do not matter, and what is a list ("rtcp-mux=[offer
- * demux]", "codec-mask=all,!PCMA") is the same as its items one by one ("rtcp-mux-offer").
+ * The flag parser; the names are in flag_names.c. Spelling is rtpengine's: case, '-' and '_' do not
+ * matter, and what is a list ("rtcp-mux=[offer demux]", "codec-mask=all,!PCMA") is the same as its
+ * items one by one ("rtcp-mux-offer").
  */
 #include "media/flags.h"
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "media/flag_names.h"
 
 #define FLAG_NAME_BYTES 64
-
-/* A switch: bits under mask become `on`, or, when the value is "false", `off`. */
-struct flag_switch {
-    const char *name;
-    uint32_t mask, on, off;
-};
-
-static const struct flag_switch switches[] = {
-    {"trust-address", FLAG_SIP_SOURCE_ADDRESS, 0, FLAG_SIP_SOURCE_ADDRESS},
-    {"sip-source-address", FLAG_SIP_SOURCE_ADDRESS, FLAG_SIP_SOURCE_ADDRESS, 0},
-    {"replace-origin", FLAG_KEEP_ORIGIN, 0, FLAG_KEEP_ORIGIN},
-    {"no-replace-origin", FLAG_KEEP_ORIGIN, FLAG_KEEP_ORIGIN, 0},
-    {"strict-source", FLAG_ANY_SOURCE, 0, FLAG_ANY_SOURCE},
-    {"no-strict-source", FLAG_ANY_SOURCE, FLAG_ANY_SOURCE, 0},
-    {"symmetric", FLAG_ASYMMETRIC, 0, FLAG_ASYMMETRIC},
-    {"asymmetric", FLAG_ASYMMETRIC, FLAG_ASYMMETRIC, 0},
-    {"rtcp-mux-offer", FLAG_MUX_OFFER, FLAG_MUX_OFFER, 0},
-    {"rtcp-mux-require", FLAG_MUX_REQUIRE, FLAG_MUX_REQUIRE, 0},
-    {"rtcp-mux-demux", FLAG_MUX_DEMUX, FLAG_MUX_DEMUX, 0},
-    {"rtcp-mux-accept", FLAG_MUX_ACCEPT, FLAG_MUX_ACCEPT, 0},
-    {"rtcp-mux-answer", FLAG_MUX_ACCEPT, FLAG_MUX_ACCEPT, 0}, /* how OpenSIPS users say it */
-    {"rtcp-mux-reject", FLAG_MUX_REJECT, FLAG_MUX_REJECT, 0},
-    {"zero-address", FLAG_ZERO_ADDRESS, FLAG_ZERO_ADDRESS, 0},
-    {"replace-zero-address", FLAG_ZERO_ADDRESS, FLAG_ZERO_ADDRESS, 0},
-    {"no-rtcp-attribute", FLAG_NO_RTCP_ATTRIBUTE, FLAG_NO_RTCP_ATTRIBUTE, 0},
-    {"full-rtcp-attribute", FLAG_FULL_RTCP_ATTRIBUTE, FLAG_FULL_RTCP_ATTRIBUTE, 0},
-    /* True of this relay whether asked for or not. */
-    {"replace-session-connection", 0, 0, 0}, /* c= is always ours */
-    {"original-sendrecv", 0, 0, 0},          /* direction attributes always pass */
-    {"port-latching", 0, 0, 0},              /* ports never move */
-    {"ice-remove", 0, 0, 0},                 /* candidates never pass */
-    {"unidirectional", 0, 0, 0},             /* one-way streams take the same path */
-    {"via-branch-auto", 0, 0, 0},            /* the transaction tells the branch */
-    {"to-tag", 0, 0, 0},                     /* the dialog tells the tag */
-};
-
-/* rtpengine's names that are not built; a '*' at the end stands for anything. */
-static const char *const not_built[] = {
-    "internal",
-    "external",
-    "round-robin-calls",
-    "interface",
-    "inbound-peer",
-    "outbound-peer",
-    "peer",
-    "peer-*",
-    "origin-full",
-    "replace-username",
-    "replace-session-name",
-    "replace-sdp-version",
-    "username",
-    "session-name",
-    "sdp-version",
-    "force-increment-sdp-ver",
-    "via-branch-*",
-    "directional",
-    "label",
-    "label-*",
-    "set-label",
-    "set-label-*",
-    "to-label",
-    "to-label-*",
-    "loop-protect",
-    "alias-key",
-    "alias-key-*",
-    "template",
-    "template-*",
-    "media-handover",
-    "no-port-latching",
-    "pierce-nat",
-    "nat-wait",
-    "tos",
-    "tos-*",
-    "delete-delay",
-    "delete-delay-*",
-    "no-redis-update",
-    "reset",
-    "record-call",
-    "record-call-*",
-    "metadata",
-    "metadata-*",
-    "recording-*",
-    "exclude-recording",
-    "output-destination",
-    "output-destination-*",
-    "generate-rtcp",
-    "generate-rtcp-*",
-    "block-dtmf",
-    "block-dtmf-*",
-    "detect-dtmf",
-    "dtmf-security",
-    "dtmf-security-*",
-    "inject-dtmf",
-    "inject-dtmf-*",
-    "drop-traffic",
-    "drop-traffic-*",
-    "media-echo",
-    "media-echo-*",
-    "block-short",
-    "early-media",
-    "moh",
-    "moh-*",
-    "audio-player",
-    "audio-player-*",
-    "provisional",
-    "new-branch",
-    "fragment",
-    "all",
-    "all-*",
-    "rtp/savp",
-    "rtp/savpf",
-    "udp/tls/rtp/savp",
-    "udp/tls/rtp/savpf",
-    "ice-*",
-    "trickle",
-    "trickle-ice",
-    "ice2",
-    "reject-ice",
-    "dtls",
-    "dtls-*",
-    "no-tls-id",
-    "sdes",
-    "sdes-*",
-    "osrtp",
-    "osrtp-*",
-    "passthrough",
-    "no-passthrough",
-    "recrypt",
-    "generate-mid",
-    "webrtc",
-    "bundle",
-    "bundle-*",
-    "extmap",
-    "extmap-*",
-    "strip-extmap",
-    "codec-ignore-*",
-    "transcode",
-    "transcode-*",
-    "codec-transcode-*",
-    "codec-consume-*",
-    "codec-accept-*",
-    "codec-set-*",
-    "always-transcode",
-    "allow-no-codec-media",
-    "single-codec",
-    "reuse-codecs",
-    "static-codecs",
-    "allow-asymmetric-codecs",
-    "reorder-codecs",
-    "ptime",
-    "ptime-*",
-    "ptime-reverse",
-    "ptime-reverse-*",
-    "t.38",
-    "t.38-*",
-    "t38",
-    "t38-*",
-    "sdp-attr",
-    "sdp-attr-*",
-    "sdp-media-remove",
-    "sdp-media-remove-*",
-    "transport-protocol-*",
-};
 
 static void destroy(void *object)
 {
@@ -198,21 +34,6 @@ static bool normalize(struct text t, char out[FLAG_NAME_BYTES])
             *p = '-';
     }
     return true;
-}
-
-static bool is_not_built(struct text name)
-{
-    for (size_t i = 0; i < sizeof not_built / sizeof *not_built; i++) {
-        struct text known = text_of(not_built[i]);
-        if (known.p[known.n - 1] == '*') {
-            known.n--;
-            if (name.n > known.n && text_starts_with(name, known))
-                return true;
-        } else if (text_equal(name, known)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static int add_codec(struct media_flags *flags, enum codec_action action, struct text name)
@@ -294,14 +115,11 @@ static int set_value(struct media_flags *flags, struct text name, struct text va
 
 static int set_switch(struct media_flags *flags, struct text name, bool on)
 {
-    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
-        const struct flag_switch *s = &switches[i];
-        if (!text_equal(name, text_of(s->name)))
-            continue;
-        flags->bits = (flags->bits & ~s->mask) | (on ? s->on : s->off);
-        return 0;
-    }
-    return is_not_built(name) ? ERROR_UNSUPPORTED : ERROR_SYNTAX;
+    const struct flag_switch *s = flag_switch_find(name);
+    if (!s)
+        return flag_is_not_built(name) ? ERROR_UNSUPPORTED : ERROR_SYNTAX;
+    flags->bits = (flags->bits & ~s->mask) | (on ? s->on : s->off);
+    return 0;
 }
 
 /* @p raw as written, @p name normalized: codec names keep their case. */
@@ -410,7 +228,7 @@ int media_flags_set(struct media_flags *flags, struct text name, struct text val
     if (is_word(value, "false", "no", "off") && set_switch(flags, key, false) == 0)
         return 0;
     error = set_list(flags, key, value);
-    return error == ERROR_SYNTAX && is_not_built(key) ? ERROR_UNSUPPORTED : error;
+    return error == ERROR_SYNTAX && flag_is_not_built(key) ? ERROR_UNSUPPORTED : error;
 }
 
 /* Next flag of *rest; brackets hold spaces together. */
