@@ -20,13 +20,17 @@
     XX(433, "Anonymity Disallowed") XX(436, "Bad Identity-Info")                                   \
     XX(437, "Unsupported Certificate") XX(438, "Invalid Identity Header")                          \
     XX(439, "First Hop Lacks Outbound Support") XX(440, "Max-Breadth Exceeded")                    \
-    XX(469, "Bad Info Package") XX(470, "Consent Needed")                                          \
+    XX(469, "Bad Info Package") XX(470, "Consent Needed") XX(480, "Temporarily Unavailable")       \
     XX(481, "Call/Transaction Does Not Exist") XX(482, "Loop Detected") XX(483, "Too Many Hops")   \
-    XX(484, "Address Incomplete") XX(485, "Ambiguous") XX(487, "Request Terminated")               \
-    XX(488, "Not Acceptable Here") XX(489, "Bad Event") XX(491, "Request Pending")                 \
-    XX(493, "Undecipherable") XX(494, "Security Agreement Required")                               \
+    XX(484, "Address Incomplete") XX(485, "Ambiguous") XX(486, "Busy Here")                        \
+    XX(487, "Request Terminated") XX(488, "Not Acceptable Here") XX(489, "Bad Event")              \
+    XX(491, "Request Pending") XX(493, "Undecipherable") XX(494, "Security Agreement Required")    \
     XX(500, "Server Internal Error") XX(501, "Not Implemented") XX(502, "Bad Gateway")             \
-    XX(504, "Server Time-out")
+    XX(503, "Service Unavailable") XX(504, "Server Time-out") XX(505, "Version Not Supported")     \
+    XX(513, "Message Too Large") XX(555, "Push Notification Service Not Supported")                \
+    XX(580, "Precondition Failure") XX(600, "Busy Everywhere") XX(603, "Decline")                  \
+    XX(604, "Does Not Exist Anywhere") XX(606, "Not Acceptable") XX(607, "Unwanted")               \
+    XX(608, "Rejected")
 /* clang-format on */
 
 const char *status_reason(unsigned status)

@@ -99,7 +99,35 @@ static void answers_a_faulty_request_with_what_there_is(void **state)
 static void knows_the_phrases(void **state)
 {
     (void)state;
-    assert_string_equal(status_reason(180), "Ringing");
+    static const struct {
+        unsigned status;
+        const char *phrase;
+    } some[] = {
+        {100, "Trying"},
+        {180, "Ringing"},
+        {200, "OK"},
+        {302, "Moved Temporarily"},
+        {400, "Bad Request"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {408, "Request Timeout"},
+        {480, "Temporarily Unavailable"},
+        {481, "Call/Transaction Does Not Exist"},
+        {482, "Loop Detected"},
+        {483, "Too Many Hops"},
+        {486, "Busy Here"},
+        {500, "Server Internal Error"},
+        {503, "Service Unavailable"},
+        {504, "Server Time-out"},
+        {505, "Version Not Supported"},
+        {513, "Message Too Large"},
+        {600, "Busy Everywhere"},
+        {603, "Decline"},
+        {606, "Not Acceptable"},
+        {608, "Rejected"},
+    };
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
+        assert_string_equal(status_reason(some[i].status), some[i].phrase);
     assert_string_equal(status_reason(487), "Request Terminated");
     assert_string_equal(status_reason(299), "Unknown");
 }
