@@ -87,6 +87,8 @@ struct text name_addr_split(struct text *rest)
     size_t i = 0;
     if (!rest->n)
         return TEXT_NONE;
+    if (!text_find(*rest, ','))
+        i = rest->n; /* almost always */
     for (; i < rest->n; i++) {
         char c = rest->p[i];
         if (in_quotes && c == '\\')

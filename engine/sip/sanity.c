@@ -24,16 +24,20 @@ static struct sanity_verdict check_request_uri(struct message *request)
 static bool vias_are_good(struct message *request)
 {
     struct via via;
-    for (const struct header *h = message_header(request, HEADER_VIA); h;
-         h = message_header_next(request, h)) {
+    const struct header *top = message_header(request, HEADER_VIA);
+    if (!message_via(request))
+        return false;
+    for (const struct header *h = top; h; h = message_header_next(request, h)) {
         struct text rest = h->value, element;
         if (!rest.n)
             return false;
+        if (h == top)
+            name_addr_split(&rest);
         while (text_is_set(element = name_addr_split(&rest)))
             if (via_parse(&via, element))
                 return false;
     }
-    return message_via(request) != NULL;
+    return true;
 }
 
 /* All Proxy-Require values as one list; we support no extension that a proxy must know. */
