@@ -58,7 +58,8 @@ local function carry(at, peer, up, options)
     local before = peers.usage(up)
     local caller = sipp.start {
         scenario = "spec/bench/uac", host = at(options.caller or 12), remote = at(10) .. ":5060",
-        calls = options.calls, rate = options.rate, values = values, seconds = limit, simultaneous = options.simultaneous or 100000,
+        calls = options.calls, rate = options.rate, values = values, seconds = limit,
+        simultaneous = options.simultaneous or 100000,
         arguments = { "-trace_rtt", "-rtt_freq", "1000" },
     }
     if options.while_running then options.while_running(caller) end

@@ -3,9 +3,11 @@ local border = require "support.border"
 local lunasip = require "support.lunasip"
 
 describe("inside a dialog", function()
+    local sbc
     local calls = lunasip.calls(500)
 
-    after_each(border.clean)
+    setup(function() sbc = border.start() end)
+    teardown(border.clean)
 
     for _, case in ipairs {
         { name = "a re-INVITE renegotiates through the relay (RFC 3261 s14)", method = "reinvite" },
@@ -13,15 +15,18 @@ describe("inside a dialog", function()
         { name = "PRACK passes, early media is relayed (RFC 3262)", method = "prack" },
         { name = "INFO passes (RFC 6086)", method = "info" },
     } do
-        it(case.name, function()
-            local sbc = border.start()
-            for _, from in ipairs { "public", "private" } do
+        for _, from in ipairs { "public", "private" } do
+            it(case.name .. ", from the " .. from .. " side", function()
                 sbc:expect_calls {
                     from = from, caller = "uac_" .. case.method, gateway = "uas_" .. case.method,
                     calls = calls, rate = 100,
                 }
-            end
-            sbc:expect_nothing_left()
-        end)
+            end)
+        end
     end
+
+    it("nothing is left at the end", function()
+        sbc:expect_counters { ["dialog.created"] = 8 * calls, ["script.error"] = 0 }
+        sbc:expect_nothing_left()
+    end)
 end)

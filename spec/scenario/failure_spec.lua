@@ -3,28 +3,36 @@ local border = require "support.border"
 local lunasip = require "support.lunasip"
 local posix = require "support.posix"
 
-describe("a call that fails", function()
+describe("a call that is given up or refused", function()
+    local sbc
     local calls = lunasip.calls(500)
-    local quick = { t1_ms = 50, t2_ms = 200, t4_ms = 250 }
 
-    after_each(border.clean)
+    setup(function() sbc = border.start() end)
+    teardown(border.clean)
 
-    it("ends with 487 when the caller cancels (RFC 3261 s9)", function()
-        local sbc = border.start()
-        sbc:expect_calls { from = "public", caller = "uac_cancel", gateway = "uas_cancel", calls = calls, rate = 100 }
-        sbc:expect_nothing_left()
-    end)
+    for _, from in ipairs { "public", "private" } do
+        it("ends with 487 when the caller on the " .. from .. " side cancels (RFC 3261 s9)", function()
+            sbc:expect_calls { from = from, caller = "uac_cancel", gateway = "uas_cancel", calls = calls, rate = 100 }
+        end)
 
-    it("ends with the gateway's 486", function()
-        local sbc = border.start()
-        for _, from in ipairs { "public", "private" } do
+        it("ends with 486 when the gateway is busy, called from the " .. from .. " side", function()
             sbc:expect_calls {
                 from = from, caller = "uac_refused", gateway = "uas_refuses", calls = calls, rate = 100,
                 values = { status = 486, reason = "Busy Here" },
             }
-        end
+        end)
+    end
+
+    it("leaves nothing behind once Timer D has passed", function()
         sbc:expect_nothing_left()
     end)
+end)
+
+describe("a call that nobody takes", function()
+    local calls = lunasip.calls(500)
+    local quick = { t1_ms = 50, t2_ms = 200, t4_ms = 250 }
+
+    after_each(border.clean)
 
     it("ends with 408 when the gateway says nothing (Timer B)", function()
         local sbc = border.start { timers = quick }

@@ -82,9 +82,19 @@ function Border:expect_calls(options)
     end
 end
 
+--- Assert the engine's own counters: name -> value.
+function Border:expect_counters(expected)
+    local counters = (self.engine:status() or {}).counters or {}
+    for name, value in pairs(expected) do
+        if counters[name] ~= value then
+            error(("counter %s is %s, not %s"):format(name, tostring(counters[name]), tostring(value)), 2)
+        end
+    end
+end
+
 --- Assert that nothing is left and that lunasip stops cleanly.
 function Border:expect_nothing_left()
-    local left = self.engine:settle()
+    local left = self.engine:settle(50)
     local code, complaint = self.engine:stop()
     if left ~= lunasip.nothing then error("left behind: " .. left, 2) end
     if complaint ~= "" then error(complaint, 2) end

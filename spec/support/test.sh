@@ -1,5 +1,5 @@
 #!/bin/bash
-# The test driver. usage: test.sh [all | lint | unit | spec | scenario | fuzz [SECONDS]]...
+# The test driver. usage: test.sh [all | lint | unit | spec | threads | scenario | soak | fuzz [SECONDS]]...
 #
 # Builds plain, ASan+UBSan, TSan and fuzz variants; runs lints, C unit tests, busted specs, scenarios on real
 # sockets, and a few seconds of each fuzz target. One line per step, the whole output of a step that failed, and at
@@ -175,6 +175,12 @@ step_scenario() {
     pool busted "${SCENARIO_LIMIT:-240}" "$jobs" <"$logs/scenario.list"
 }
 
+# Memory over many calls, in the build that users run.
+step_soak() {
+    printf 'soak\t%s busted -o plainTerminal -p soak spec/soak\n' "LUNASIP_BUILD=build" >"$logs/soak.list"
+    pool busted 1800 1 <"$logs/soak.list"
+}
+
 # Findings are left in build-fuzz/findings/NAME for debugging; seeds are never written to.
 step_fuzz() {
     local seconds=$1
@@ -197,6 +203,7 @@ phase() {
     threads) build_tsan && step_threads ;;
     spec) build_asan && step_spec ;;
     scenario) build_asan && build_tsan && step_scenario ;;
+    soak) build_plain && step_soak ;;
     fuzz) build_fuzz && step_fuzz "${fuzz_seconds:-5}" ;;
     all)
         step_lint
@@ -207,7 +214,7 @@ phase() {
         if build_fuzz; then step_fuzz "${fuzz_seconds:-4}"; fi
         ;;
     *)
-        say "usage: test.sh [all | lint | unit | threads | spec | scenario | fuzz [SECONDS]]" >&2
+        say "usage: test.sh [all | lint | unit | threads | spec | scenario | soak | fuzz [SECONDS]]" >&2
         exit 2
         ;;
     esac
