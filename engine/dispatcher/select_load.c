@@ -44,7 +44,7 @@ void select_by_latency(struct selection *selection)
 {
     for (size_t i = 0; i < selection->count; i++)
         selection->v[i].score =
-            (uint64_t)(INT64_MAX - adjusted_priority(selection->v[i].destination));
+            (uint64_t)(INT32_MAX - adjusted_priority(selection->v[i].destination));
     select_sort(selection);
     size_t equals = 1;
     while (equals < selection->count && selection->v[equals].score == selection->v[0].score)

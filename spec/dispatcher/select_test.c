@@ -224,6 +224,8 @@ static void priority_is_kept_and_written_order_among_equals(void **state)
     const struct dispatcher_query query = {.set = 1, .algorithm = DISPATCHER_PRIORITY};
     expect_order(&bench, &query, "2 5 1 3 4 ");
     expect_order(&bench, &query, "2 5 1 3 4 ");
+    expect_order(&bench, &(struct dispatcher_query){.set = 1, .algorithm = DISPATCHER_LATENCY},
+                 "2 5 1 3 4 "); /* nothing measured; negative ones last */
     mark(&bench, 1, gateways[2], "disabled");
     expect_order(&bench, &query, "5 1 3 4 ");
     mark(&bench, 1, gateways[5], "trying"); /* threshold 1 */
