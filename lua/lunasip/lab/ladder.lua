@@ -1,4 +1,6 @@
 --- Call ladders: who sent what to whom, as text.
+local message = require "lunasip.lab.message"
+
 local M = {}
 
 local WIDTH = 34
@@ -30,6 +32,24 @@ function M.print(journal, left, right, middle)
             local gap = (" "):rep(WIDTH)
             local line = is_left and "|" .. shaft .. "|" .. gap .. "|" or "|" .. gap .. "|" .. shaft .. "|"
             out[#out + 1] = ("%9.3f  %s"):format(entry.time - start, line)
+        end
+    end
+    return table.concat(out, "\n")
+end
+
+--- One line per SIP message that crossed the lab's network.
+-- @tparam table packets of net:packets()
+-- @tparam table names "HOST:PORT" -> name
+function M.packets(packets, names)
+    local out = {}
+    for _, packet in ipairs(packets) do
+        local msg = packet.bytes and message.parse(packet.bytes)
+        if msg then
+            local via = msg:values "Via"[1]
+            out[#out + 1] = ("%10.3f  %-14s -> %-14s %s%s   %s %s"):format(packet.time,
+                names[packet.source] or packet.source, names[packet.destination] or packet.destination, msg:title(),
+                packet.lost and "  (lost)" or "", msg:header "CSeq" or "",
+                via and message.via_param(via, "branch") or "")
         end
     end
     return table.concat(out, "\n")

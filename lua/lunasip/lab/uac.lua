@@ -1,0 +1,207 @@
+--- The client half of an agent (lunasip.lab.agent): requests, and what their responses do to the dialog.
+local add_headers = require "lunasip.lab.headers"
+local message = require "lunasip.lab.message"
+
+local T1_S, T2_S, TIMER_B_S = 0.5, 4, 32
+
+local Agent = {}
+
+local function next_hop(self, call, dialog)
+    local first = dialog.route[1]
+    if first then
+        return message.host_of(message.uri_of(first))
+    end
+    if dialog.target and not call.is_new then
+        return message.host_of(dialog.target)
+    end
+    return self.proxy
+end
+
+-- CANCEL and ACK to a failure repeat what the INVITE was sent with (RFC 3261 s9.1, s17.1.1.3).
+local function belongs_to_invite(self, call, method, to_value)
+    local invite = call.invite
+    local headers = {
+        { "Via", ("SIP/2.0/UDP %s;rport;branch=%s"):format(self.address, invite.branch) },
+        { "Max-Forwards", "70" }, { "From", ("<%s>;tag=%s"):format(call.local_uri, call.local_tag) },
+        { "To", to_value or invite.to_value }, { "Call-ID", call.id }, { "CSeq", invite.cseq .. " " .. method },
+    }
+    for _, route in ipairs(invite.route) do
+        table.insert(headers, { "Route", route })
+    end
+    local raw = message.print(("%s %s SIP/2.0"):format(method, invite.uri), headers)
+    if method == "CANCEL" then
+        self:resend(invite.branch .. method, raw, invite.hop, T1_S, T2_S)
+    end
+    self:send(raw, invite.hop)
+end
+
+-- Print and send one request of a call; retransmitted by itself. Options: sdp, body, content_type, headers,
+-- cseq, dialog (one of call.dialogs, for a call that forked), uri (Request-URI), to (where it is sent),
+-- max_forwards, once (not retransmitted).
+function Agent:request(call, method, options)
+    options = options or {}
+    local branch = "z9hG4bK" .. self:unique "b"
+    local dialog = options.dialog or call
+    if method ~= "ACK" then
+        call.cseq = call.cseq + 1
+    end
+    local cseq = options.cseq or call.cseq
+    local to_value = ("<%s>%s"):format(call.remote_uri, dialog.remote_tag and ";tag=" .. dialog.remote_tag or "")
+    local headers = {
+        { "Via", ("SIP/2.0/UDP %s;rport;branch=%s"):format(self.address, branch) },
+        { "Max-Forwards", tostring(options.max_forwards or 70) },
+        { "From", ("<%s>;tag=%s"):format(call.local_uri, call.local_tag) }, { "To", to_value },
+        { "Call-ID", call.id }, { "CSeq", cseq .. " " .. method },
+        { "Contact", ("<sip:%s@%s>"):format(self.name, self.address) },
+    }
+    for _, route in ipairs(dialog.route) do
+        table.insert(headers, { "Route", route })
+    end
+    add_headers(headers, options.headers)
+    local body = self:body(call, options.sdp) or options.body
+    if body then
+        local kind = options.content_type or options.sdp and "application/sdp" or "text/plain"
+        table.insert(headers, { "Content-Type", kind })
+    end
+    local uri = options.request_uri or dialog.target or call.remote_uri
+    local raw = message.print(("%s %s SIP/2.0"):format(method, uri), headers, body)
+    local hop = options.to or next_hop(self, call, dialog)
+    if method == "INVITE" then
+        call.invite = {
+            branch = branch, cseq = cseq, uri = uri, hop = hop, to_value = to_value, route = { unpack(dialog.route) },
+        }
+    end
+    if method ~= "ACK" and not options.once then
+        self:resend(branch .. method, raw, hop, T1_S, method == "INVITE" and TIMER_B_S or T2_S)
+    end
+    self:send(raw, hop)
+    call.last_sent = raw
+    return call
+end
+
+function Agent:new_call(uri)
+    local call = {
+        id = self:unique "call" .. "@" .. self.host, local_uri = self.uri, remote_uri = uri,
+        local_tag = self:unique "t", cseq = 0, route = {}, is_new = true, dialogs = {},
+    }
+    self.calls[call.id] = call
+    return call
+end
+
+--- Begin a call. @return the call; it is also `agent.call`
+function Agent:invite(uri, options)
+    local call = self:new_call(uri)
+    call.is_uac = true
+    self.call = call
+    return self:request(call, "INVITE", options)
+end
+
+--- Any other request, in the current dialog or out of it ("OPTIONS", {uri = ...}).
+function Agent:ask(method, options)
+    options = options or {}
+    local call = options.uri and self:new_call(options.uri) or self.call
+    return self:request(call, method, options)
+end
+
+--- REGISTER with the agent's Contact. @tparam table options uri (of the registrar), expires, headers
+function Agent:register(options)
+    options = options or {}
+    local headers = { { "Expires", tostring(options.expires or 3600) } }
+    add_headers(headers, options.headers)
+    local call = self:new_call(self.uri)
+    return self:request(call, "REGISTER", {
+        request_uri = options.uri or "sip:" .. self.proxy, to = self.proxy, headers = headers,
+    })
+end
+
+--- End the current call: BYE when it is answered, CANCEL before.
+function Agent:hangup(options)
+    local call = self.call
+    if call.is_answered or not call.is_uac then
+        return self:request(call, "BYE", options)
+    end
+    belongs_to_invite(self, call, "CANCEL")
+    return call
+end
+
+--- Give an INVITE up that is not answered yet.
+function Agent:cancel()
+    belongs_to_invite(self, self.call, "CANCEL")
+end
+
+function Agent:ack(call, options)
+    options = options or {}
+    call = call or self.call
+    return self:request(call, "ACK", {
+        cseq = options.cseq or call.invite.cseq, sdp = options.sdp, dialog = options.dialog,
+    })
+end
+
+function Agent:on_response(msg)
+    local branch = message.via_param(msg:values "Via"[1] or "", "branch") or "?"
+    local call = self.calls[msg:header "Call-ID"]
+    local is_invite = msg.cseq_method == "INVITE"
+    if not is_invite or msg.status >= 100 then
+        self.resending[branch .. msg.cseq_method] = nil
+    end
+    if msg.status == 100 then
+        return false
+    end
+    local tag = msg:tag "To" or ""
+    local key = ("response%s %d %s %s"):format(branch .. msg.cseq_method, msg.status, tag, msg:header "RSeq" or "")
+    local is_repeated = self.seen[key]
+    self.seen[key] = true
+    if call and is_invite then
+        self:on_invite_response(call, msg, tag, is_repeated)
+    end
+    return not is_repeated
+end
+
+local function reversed(list)
+    local out = {}
+    for i = #list, 1, -1 do
+        out[#out + 1] = list[i]
+    end
+    return out
+end
+
+-- Each To tag is a dialog of its own (RFC 3261 s12.1.2); the call follows the first one that answers.
+local function learn_dialog(call, msg, tag, is_answer)
+    if tag == "" then
+        return nil
+    end
+    local dialog = call.dialogs[tag]
+    if not dialog then
+        dialog = { remote_tag = tag }
+        call.dialogs[tag] = dialog
+    end
+    if not dialog.is_answered then
+        dialog.route = reversed(msg:values "Record-Route")
+    end
+    dialog.target = message.uri_of(msg:header "Contact") or dialog.target
+    dialog.is_answered = dialog.is_answered or is_answer
+    if not call.is_answered or call.remote_tag == tag then
+        call.remote_tag, call.target, call.is_new = tag, dialog.target, nil
+        if not call.is_answered then
+            call.route = dialog.route
+        end
+        call.is_answered = call.is_answered or is_answer
+    end
+    return dialog
+end
+
+function Agent:on_invite_response(call, msg, tag, is_repeated)
+    if msg.status >= 300 then
+        return belongs_to_invite(self, call, "ACK", msg:header "To")
+    end
+    local is_answer = msg.status >= 200
+    local dialog = call.is_uac and learn_dialog(call, msg, tag, is_answer) or call
+    if is_answer and not is_repeated or not is_answer then
+        self:take_sdp(call, msg)
+    end
+    if is_answer and self.auto_ack then
+        self:ack(call, { cseq = msg.cseq, dialog = dialog })
+    end
+end
+
+return Agent

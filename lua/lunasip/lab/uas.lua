@@ -1,0 +1,113 @@
+--- The server half of an agent (lunasip.lab.agent): what requests do to the dialog, and answers.
+local add_headers = require "lunasip.lab.headers"
+local message = require "lunasip.lab.message"
+
+local T1_S, T2_S = 0.5, 4
+
+local Agent = {}
+
+-- What an ACK stops: that of a failure has the INVITE's branch, that of a 2xx has a tag and CSeq.
+local function answer_key(msg, is_success)
+    if is_success then
+        return ("answer %s %d"):format(msg:header "Call-ID", msg.cseq)
+    end
+    return "answer " .. (message.via_param(msg:values "Via"[1], "branch") or "?")
+end
+
+--- Answer a request. @tparam table options sdp, headers, reason, to_tag, quietly (not in the journal)
+function Agent:reply(msg, status, options)
+    options = options or {}
+    local call = self.calls[msg:header "Call-ID"]
+    local headers = {}
+    for _, name in ipairs { "Via", "Record-Route", "From", "To", "Call-ID", "CSeq" } do
+        for _, value in ipairs(msg:values(name)) do
+            if name == "To" and not value:find ";%s*tag=" and status > 100 then
+                value = value .. ";tag=" .. (options.to_tag or call and call.local_tag or self:unique "t")
+            end
+            table.insert(headers, { name, value })
+        end
+    end
+    table.insert(headers, { "Contact", ("<sip:%s@%s>"):format(self.name, self.address) })
+    add_headers(headers, options.headers)
+    local body = call and self:body(call, options.sdp)
+    if body then
+        table.insert(headers, { "Content-Type", "application/sdp" })
+        self:take_sdp(call, msg)
+    end
+    local reasons = { [100] = "Trying", [180] = "Ringing", [183] = "Session Progress", [200] = "OK",
+        [302] = "Moved Temporarily", [404] = "Not Found",
+        [486] = "Busy Here", [487] = "Request Terminated", [503] = "Service Unavailable" }
+    local reason = options.reason or reasons[status] or "Status"
+    local raw = message.print(("SIP/2.0 %d %s"):format(status, reason), headers, body)
+    local via = msg:values "Via"[1]
+    local host = message.via_param(via, "received") or via:match "SIP/2%.0/%S+%s+([^;:%s]+)"
+    local port = message.via_param(via, "rport") or via:match "SIP/2%.0/%S+%s+[^;%s]-:(%d+)" or 5060
+    if via:match "SIP/2%.0/%S+%s+%[" then
+        host = via:match "SIP/2%.0/%S+%s+(%[[^%]]+%])"
+        port = message.via_param(via, "rport") or via:match "%]:(%d+)" or 5060
+    end
+    local to = ("%s:%s"):format(host, port)
+    if status ~= 100 then
+        self.answered[message.via_param(via, "branch") .. msg.method] = { raw, to }
+    end
+    if msg.method == "INVITE" and status >= 200 then
+        self:resend(answer_key(msg, status < 300), raw, to, T1_S, T2_S)
+        self.pending[message.via_param(via, "branch")] = nil
+        if status < 300 and call then
+            call.is_answered = true
+        end
+    end
+    if options.quietly then
+        return self.socket:send(to, raw)
+    end
+    self:send(raw, to)
+end
+
+function Agent:on_request(msg)
+    local via = msg:values "Via"[1]
+    local key = (message.via_param(via, "branch") or "?") .. msg.method
+    local id = msg:header "Call-ID"
+    if msg.method == "ACK" then
+        self.resending[answer_key(msg, true)] = nil
+        self.resending[answer_key(msg, false)] = nil
+    elseif self.seen[key] then
+        local answer = self.answered[key]
+        if answer then
+            self:send(answer[1], answer[2]) -- a retransmission gets the same again
+        end
+        return false
+    end
+    local is_repeated_ack = self.seen[key]
+    self.seen[key] = true
+    local call = self.calls[id]
+    if msg.method == "INVITE" and not call then
+        call = {
+            id = id, local_uri = message.uri_of(msg:header "To"), remote_uri = message.uri_of(msg:header "From"),
+            local_tag = self:unique "t", remote_tag = msg:tag "From", cseq = 0, route = msg:values "Record-Route",
+            dialogs = {},
+        }
+        self.call, self.calls[id] = call, call
+    end
+    if msg.method == "INVITE" then
+        self.pending[message.via_param(via, "branch") or "?"] = msg
+    end
+    if call then
+        call.target = message.uri_of(msg:header "Contact") or call.target
+        call.is_new = nil
+        self:take_sdp(call, msg)
+    end
+    return not is_repeated_ack
+end
+
+function Agent:answer_cancel(cancel)
+    local branch = message.via_param(cancel:values "Via"[1], "branch") or "?"
+    local invite = self.pending[branch]
+    if not self.seen[branch .. "CANCEL"] then
+        self:reply(cancel, invite and 200 or 481)
+        if invite then
+            self:reply(invite, 487)
+        end
+    end
+end
+
+return Agent

@@ -1,0 +1,20 @@
+--- `lunasip test [SPEC...]`: busted inside the command, so that specs find the lab without any setting.
+-- Words are those of busted: spec files or folders (default: what .busted says), options such as
+-- --filter=PATTERN.
+-- @tparam table words
+-- @return exit code; a failed run ends the process with 1
+return function(words)
+    local found, runner = pcall(require, "busted.runner")
+    if not found then
+        io.stderr:write "lunasip test: busted is not installed; on Debian: apt-get install lua-busted\n"
+        return 3
+    end
+    -- busted reads the global; the interpreter that .busted may name is this one already.
+    local line = { [0] = "lunasip test", "--ignore-lua" }
+    for _, word in ipairs(words) do
+        line[#line + 1] = word
+    end
+    rawset(_G, "arg", line)
+    runner { standalone = false }
+    return 0
+end

@@ -1,0 +1,137 @@
+local lab = require "lunasip.lab"
+
+local RELAY = [[
+function request_route(req)
+    if req:in_dialog() then
+        if req:loose_route() then
+            req:relay()
+        else
+            req:reply(481, "Call/Transaction Does Not Exist")
+        end
+        return
+    end
+    req:record_route()
+    req:relay { to = "sip:10.0.0.20:5060", interface = "private" }
+end
+]]
+
+-- A call from alice to bob; hangs up unless told otherwise.
+local function call(alice, bob, options)
+    options = options or {}
+    alice:invite("sip:bob@example.net", { sdp = true })
+    local invite = bob:receive "INVITE"
+    bob:reply(invite, 180)
+    alice:receive(180)
+    bob:reply(invite, 200, { sdp = true })
+    alice:receive(200)
+    bob:receive "ACK"
+    if not options.stays_up then
+        alice:hangup()
+        bob:reply(bob:receive "BYE", 200)
+        alice:receive(200)
+    end
+end
+
+describe("the lab", function()
+    local net, alice, bob
+
+    local function open(options)
+        options = options or {}
+        options.route = options.route or RELAY
+        net = lab.new(options)
+        alice = net:agent { name = "alice", address = "192.0.2.10" }
+        bob = net:agent { name = "bob", address = "10.0.0.20", side = "private" }
+    end
+
+    after_each(function()
+        if net then
+            net:close()
+        end
+        net = nil
+    end)
+
+    it("carries a call through the engine and finds nothing left behind", function()
+        open()
+        call(alice, bob)
+    end)
+
+    it("fails at close when a dialog is left", function()
+        open()
+        call(alice, bob, { stays_up = true })
+        local ok, text = pcall(net.close, net)
+        assert.is_false(ok)
+        assert.matches("left at the end: 0 transactions, 1 dialogs", text)
+        assert.matches("alice +%-> public +INVITE", text)
+        net = nil
+    end)
+
+    it("fails a receive in vain with the ladder of everything", function()
+        open()
+        alice:invite "sip:bob@example.net"
+        bob:receive "INVITE"
+        local ok, text = pcall(alice.receive, alice, 200, 1)
+        assert.is_false(ok)
+        assert.matches("alice waited for 200 in vain; queued: nothing", text)
+        assert.matches("private +%-> bob +INVITE", text)
+    end)
+
+    it("keeps a virtual clock", function()
+        open()
+        local before = net:now()
+        net:advance(1000)
+        assert.near(1000, net:now() - before, 1e-3)
+    end)
+
+    it("gives the same trace for the same seed, another one for another seed", function()
+        local traces = {}
+        for i, seed in ipairs { 5, 5, 6 } do
+            open { seed = seed }
+            net:impair { loss = 0.2, duplicate = 0.1, reorder = 0.1, delay = 0.02, jitter = 0.01 }
+            call(alice, bob)
+            net:impair {}
+            net:settle()
+            traces[i] = net:trace()
+            net:close()
+        end
+        assert.equal(traces[1], traces[2])
+        assert.not_equal(traces[1], traces[3])
+    end)
+
+    it("takes a new script for new calls", function()
+        open()
+        assert.is_true(net:reload { source = 'function request_route(req) req:reply(404, "Not Found") end' })
+        alice:invite "sip:bob@example.net"
+        alice:receive(404)
+    end)
+
+    it("says why a script does not load, and keeps the old one", function()
+        open()
+        local ok, fault = net:reload { source = "function request_route(req) end end" }
+        assert.is_nil(ok)
+        assert.matches(":1: ", fault)
+        call(alice, bob)
+    end)
+
+    it("says why a configuration does not load", function()
+        local ok, fault = pcall(lab.new, { conf = { listen = { public = { "udp:nowhere" } } }, route = RELAY })
+        assert.is_false(ok)
+        assert.matches("nowhere", fault)
+    end)
+
+    it("shows the status and the log", function()
+        open()
+        call(alice, bob, { stays_up = true })
+        assert.equal(1, net:status().dialogs)
+        alice:hangup()
+        bob:reply(bob:receive "BYE", 200)
+        alice:receive(200)
+        assert.equal(0, net:status().dialogs)
+        assert.is_table(net:log()[1])
+    end)
+
+    it("reads a configuration file as it is shipped", function()
+        net = lab.new { conf = "conf/sbc.lua", route = RELAY }
+        local one = net:agent { name = "one", address = "127.0.0.11", side = "public" }
+        assert.equal("127.0.0.10:5060", one.proxy)
+    end)
+end)
