@@ -13,6 +13,9 @@
  * the C function is left. The hook belongs to the whole state, so coroutines are under it too. A
  * handler run inside another (a branch route during relay) counts as one interval of the outer one.
  * In the lab the clock stands still during a run: only instructions count there.
+ *
+ * LuaJIT cannot call a hook where the Lua stack is full, so a script that recurses into the limit
+ * and catches that error would count for little: nesting has a limit of its own, well below.
  */
 #include "script/state.h"
 
@@ -22,8 +25,10 @@
 
 #define TRACE_BYTES 1500 /* longest error with trace in the log */
 
-static const char over_budget[] =
-    "time budget used up (script.budget_instructions, script.budget_ms)";
+#define FRAMES_MOST 2000 /* functions within functions */
+
+static const char over_budget[] = "budget used up (script.budget_instructions, script.budget_ms)";
+static const char too_deep[] = "calls are nested too deep";
 
 struct run *run_of(lua_State *L)
 {
@@ -38,14 +43,19 @@ static uint64_t clock_us(const struct run *run)
     return script ? loop_clock_us(script->options.loop) : 0;
 }
 
-static bool is_over(struct run *run)
+/** @return why the run must end, NULL when it may go on */
+static const char *find_excess(lua_State *L, struct run *run)
 {
+    lua_Debug frame;
     if (run->instructions >= run->instructions_most)
-        return true;
+        return over_budget;
+    if (lua_getstack(L, FRAMES_MOST, &frame))
+        return too_deep;
     if (run->kind == RUN_LOAD)
-        return false;
+        return NULL;
     uint64_t spent_us = run->spent_us + clock_us(run) - run->started_us;
-    return spent_us >= run->generation->options.settings->script_budget_ms * 1000;
+    uint64_t most_us = run->generation->options.settings->script_budget_ms * 1000;
+    return spent_us >= most_us ? over_budget : NULL;
 }
 
 void run_budget_hook(lua_State *L, lua_Debug *activation)
@@ -55,22 +65,22 @@ void run_budget_hook(lua_State *L, lua_Debug *activation)
     if (!run)
         return;
     run->instructions += BUDGET_INTERVAL;
-    if (!run->is_over) {
-        if (!is_over(run))
+    if (!run->over) {
+        run->over = find_excess(L, run);
+        if (!run->over)
             return;
-        run->is_over = true;
         lua_sethook(L, run_budget_hook, LUA_MASKCOUNT, 1);
     }
     if (run->thread && lua_isyieldable(L))
         lua_yield(L, 0);
     else
-        luaL_error(L, "%s", over_budget);
+        luaL_error(L, "%s", run->over);
 }
 
 static void watch(struct run *run)
 {
     lua_sethook(run->generation->lua, run_budget_hook, LUA_MASKCOUNT,
-                run->is_over ? 1 : BUDGET_INTERVAL);
+                run->over ? 1 : BUDGET_INTERVAL);
 }
 
 /* ---- threads ---- */
@@ -310,8 +320,8 @@ void run_relayed(void *arg, int error)
 static int on_yield(struct run *run)
 {
     struct script *script = run->generation->script;
-    if (run->is_over) {
-        report_fault(run, over_budget, COUNTER_SCRIPT_BUDGET);
+    if (run->over) {
+        report_fault(run, run->over, COUNTER_SCRIPT_BUDGET);
         return ERROR_SCRIPT;
     }
     if (run->wait == WAIT_NONE) {
@@ -329,8 +339,8 @@ static int on_yield(struct run *run)
 
 static int on_error(struct run *run, int status)
 {
-    if (run->is_over)
-        report_fault(run, over_budget, COUNTER_SCRIPT_BUDGET);
+    if (run->over)
+        report_fault(run, run->over, COUNTER_SCRIPT_BUDGET);
     else if (status == LUA_ERRMEM)
         report_fault(run, "not enough memory (script.memory_mib)", COUNTER_SCRIPT_ERROR);
     else

@@ -61,7 +61,7 @@ struct run {
     struct arena arena;    /**< scratch of C functions */
 
     /* budget */
-    bool is_over;
+    const char *over; /**< why it must end; NULL: it may go on */
     uint64_t instructions, instructions_most;
     uint64_t spent_us;   /**< in slices before this one */
     uint64_t started_us; /**< of this slice */
