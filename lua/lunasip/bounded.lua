@@ -5,6 +5,7 @@
 -- quantifiers). What is cheap even then runs natively. The rest, which is mostly cheap in practice,
 -- runs in lunasip.bounded_match, which counts its steps and gives up with an error.
 local matcher = require "lunasip.bounded_match"
+local patterns = require "lunasip.bounded_pattern"
 
 local M = {}
 
@@ -57,7 +58,7 @@ end
 
 local function search(name, native, subject, pattern, init)
     subject, pattern = text_argument(subject, name, 1), text_argument(pattern, name, 2)
-    local compiled, err = matcher.compile(pattern)
+    local compiled, err = patterns.compile(pattern)
     if not compiled then
         error(err, 2) -- the functions below call this one by a tail call
     end
@@ -91,7 +92,7 @@ end
 
 function M.gsub(subject, pattern, replacement, most)
     subject, pattern = text_argument(subject, "gsub", 1), text_argument(pattern, "gsub", 2)
-    local compiled, err = matcher.compile(pattern)
+    local compiled, err = patterns.compile(pattern)
     if not compiled then
         error(err, 2)
     end

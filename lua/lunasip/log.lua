@@ -10,7 +10,15 @@ local format = require "lunasip.format"
 
 local M = {}
 
+-- Printing a line costs more than asking whether anybody wants it.
+local is_on = core.log_is_on or function()
+    return true
+end
+
 local function write(level, message, text, ...)
+    if not is_on(level) then
+        return
+    end
     if type(text) ~= "string" then
         error("sip.log." .. level .. ": a format is needed, not a " .. type(text), 3)
     end

@@ -52,6 +52,7 @@ local REFUSED = {
     conid = "it comes with the TCP transport",
     rpl = "the engine sends replies along their Via",
     lsock = "use sip.interface.NAME.address",
+    version = "lunasip version tells it",
 }
 
 --- Look a name up.

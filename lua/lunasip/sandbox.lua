@@ -10,6 +10,7 @@
 -- changes them for the state: they keep their meaning and gain their bounds.
 local bounded = require "lunasip.bounded"
 local core = require "lunasip.core"
+local current = require "lunasip.current"
 local ordered = require "lunasip.ordered"
 
 local M = {}
@@ -245,7 +246,8 @@ local function script_print(...)
     for i = 1, select("#", ...) do
         parts[i] = tostring((select(i, ...)))
     end
-    core.log("info", nil, table.concat(parts, "\t"))
+    local message = current.message()
+    core.log("info", message and message.call_id, table.concat(parts, "\t"))
 end
 
 -- Names that a script may test before it defines them.

@@ -1,6 +1,6 @@
 --- SIP URIs and name-addrs as tables, on top of the engine's parsers.
 --
--- A parsed URI is { scheme, user, password, host, port, params, headers }; texts are as written
+-- A parsed URI is { scheme, user, password, host, port, params, headers, whole }; texts are as written
 -- (still escaped, IPv6 with brackets), params without its leading ';', headers without '?'.
 local cache = require "lunasip.cache"
 local core = require "lunasip.core"
@@ -11,7 +11,11 @@ local M = {}
 -- @string text
 -- @treturn table or nil, err
 M.parse = cache.new(256, function(text)
-    return core.uri_parse(text)
+    local parsed, err = core.uri_parse(text)
+    if parsed then
+        parsed.whole = text
+    end
+    return parsed, err
 end)
 
 --- Parse one name-addr or addr-spec with parameters: { display, uri, params, tag }.

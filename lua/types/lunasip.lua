@@ -31,7 +31,7 @@ failure_route = {}
 ---@operator call(Reply): any
 onreply_route = {}
 
----Runs when something happens to a dialog: "dialog:start", "dialog:confirmed", "dialog:end".
+---Runs when something happens to a dialog: "dialog:start", "dialog:answer", "dialog:end".
 ---@type table<string, fun(event: DialogEvent)>
 event_route = {}
 

@@ -69,6 +69,10 @@ function core.log(level, call_id, text)
     fake.logged[#fake.logged + 1] = { level = level, call_id = call_id, text = text }
 end
 
+function core.log_is_on(level)
+    return not (fake.levels_off and fake.levels_off[level])
+end
+
 function core.clock_ms()
     return math.floor(fake.now_us / 1000)
 end
@@ -284,7 +288,7 @@ function fake.invite(changes)
 end
 
 function fake.reset()
-    fake.logged, fake.stored, fake.calls, fake.answers = {}, {}, {}, nil
+    fake.logged, fake.stored, fake.calls, fake.answers, fake.levels_off = {}, {}, {}, nil, nil
 end
 
 fake.core = core

@@ -85,6 +85,13 @@ describe("sip.log", function()
         assert.same({ level = "info", call_id = "c9", text = "ended $rm" }, fake.logged[1])
     end)
 
+    it("prints nothing for a level that is off", function()
+        fake.levels_off = { debug = true }
+        sip.log.debug(fake.invite(), "$rm")
+        sip.log.info(fake.invite(), "$rm")
+        assert.equal(1, #fake.logged)
+    end)
+
     it("raises when there is no format", function()
         assert.has_error(function() sip.log.info(fake.invite()) end)
     end)

@@ -76,6 +76,20 @@ describe("pseudo-variables", function()
         assert.equal("5061", fake.invite { ruri = "sip:a@b;transport=tls" }["$rp"])
     end)
 
+    it("take a urn apart", function()
+        local m = fake.invite { ruri = "urn:service:sos.fire" }
+        assert.same({ "urn", "service", "sos.fire" }, { m["$rz"], m["$rU"], m["$rd"] })
+    end)
+
+    it("know the process and the host", function()
+        local m = fake.invite()
+        assert.is_true(m["$pp"] > 0)
+        assert.is_truthy(m["$HN(n)"])
+        assert.is_true(m["$RANDOM"] >= 0 and m["$RANDOM"] < 2147483648)
+        assert.equal(os.getenv "PATH", m["$env(PATH)"])
+        assert.is_nil(m["$env(NO_SUCH_NAME_HERE)"])
+    end)
+
     it("write IPv6 sources with and without brackets", function()
         local m = fake.invite { source_ip = "2001:db8::1" }
         assert.equal("2001:db8::1", m["$si"])

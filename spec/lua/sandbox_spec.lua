@@ -203,6 +203,7 @@ end)
 describe("bounded string functions", function()
     -- subject, pattern; both roads must agree with the native function.
     local matcher = require "lunasip.bounded_match"
+    local patterns = require "lunasip.bounded_pattern"
     local cases = {
         { "hello world", "o" }, { "hello world", "l+" }, { "hello world", "(h)(.)(%l+)" }, { "hello", "^h(.-)o$" },
         { "hello", "x*" }, { "key = value", "^(%w+)%s*=%s*(%w+)$" }, { "a(b(c)d)e", "%b()" },
@@ -217,7 +218,7 @@ describe("bounded string functions", function()
     for _, case in ipairs(cases) do
         it(("agree with the native ones: %q %q"):format(case[1], case[2]), function()
             local subject, pattern = case[1], case[2]
-            local compiled = assert(matcher.compile(pattern))
+            local compiled = assert(patterns.compile(pattern))
             for init = 1, #subject + 1 do
                 assert.same({ string.find(subject, pattern, init) }, { matcher.find(subject, compiled, init) })
                 assert.same({ string.match(subject, pattern, init) }, { matcher.match(subject, compiled, init) })
@@ -238,9 +239,9 @@ describe("bounded string functions", function()
     it("take tables and functions as replacements", function()
         local subject = ("k"):rep(2000)
         local pattern = "(k*)(k*)(k*)x?$"
-        local compiled = matcher.compile(pattern)
+        local compiled = patterns.compile(pattern)
         local words = { k = "key" }
-        assert.same({ string.gsub("k v", "%w", words) }, { matcher.gsub("k v", matcher.compile "%w", words) })
+        assert.same({ string.gsub("k v", "%w", words) }, { matcher.gsub("k v", patterns.compile "%w", words) })
         assert.same({ string.gsub(subject, pattern, "%1") }, { matcher.gsub(subject, compiled, "%1") })
     end)
 

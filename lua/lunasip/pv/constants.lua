@@ -1,4 +1,4 @@
---- What does not come from a message: $null $env(x) $RANDOM $version(x) $HN(x) $K(x) $C(xy) $Eb ….
+--- What does not come from a message: $null $env(x) $RANDOM $HN(x) $K(x) $C(xy) $Eb ….
 local core = require "lunasip.core"
 
 local M = {}
@@ -47,11 +47,16 @@ M.RANDOM = {
     end,
 }
 
-M.pp = {
-    get = function()
-        return core.pid and core.pid() or nil
-    end,
-}
+local function process_id()
+    local file = io.open "/proc/self/stat"
+    local pid = file and file:read "*n"
+    if file then
+        file:close()
+    end
+    return pid
+end
+
+M.pp = { get = process_id }
 
 M.sid = constant(0)
 
@@ -74,23 +79,6 @@ end
 M.K = choice({
     IPv4 = 2, IPv6 = 10, UDP = 1, TCP = 2, TLS = 3, SCTP = 4, WS = 5, WSS = 6,
 }, "K")
-
-local function version()
-    return core.version and core.version() or "lunasip"
-end
-
-M.version = {
-    argument = "required",
-    prepare = function(argument)
-        if argument == "full" or argument == "num" then
-            return argument
-        end
-        return nil, "$version(num) or $version(full)"
-    end,
-    get = function(_, kind)
-        return kind == "full" and version() or version():match "%d[%d.]*" or version()
-    end,
-}
 
 -- Host name, from the kernel; domain and full name as far as the name itself has them.
 local function host_name()
