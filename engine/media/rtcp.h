@@ -10,7 +10,7 @@
 
 #define RTCP_HEADER_BYTES   8
 #define RTCP_BLOCKS         4 /* report blocks read of one datagram; more are not needed */
-#define RTCP_SENDER_REPORTS 4 /* remembered, so that a late receiver report finds its own */
+#define RTCP_SENDER_REPORTS 2 /* remembered, so that a late receiver report finds its own */
 
 /** One report block (s6.4.1). */
 struct rtcp_block {
