@@ -53,14 +53,13 @@ static const struct listener *own_top_route(struct response_context *context,
 }
 
 /* A strict router put our own Record-Route URI into the Request-URI: the real target is the last
- * Route (s16.4). */
-static int undo_strict_router(struct response_context *context)
+ * Route (s16.4). @return 1 when it was so (@p own is what stood there), 0 when not, or an error */
+static int undo_strict_router(struct response_context *context, struct uri *own)
 {
-    struct uri target;
-    struct text text = edits_request_uri(context->edits);
+    struct text text = arena_copy(&context->request->arena, edits_request_uri(context->edits));
     struct header_view view = {0}, last = {0};
-    if (uri_parse(&target, text) || !uri_is_loose(&target) ||
-        !transport_own(context->proxy->options.transport, target.host, target.port))
+    if (uri_parse(own, text) || !uri_is_loose(own) ||
+        !transport_own(context->proxy->options.transport, own->host, own->port))
         return 0;
     bool is_found = edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &view);
     if (!is_found)
@@ -79,26 +78,34 @@ static int undo_strict_router(struct response_context *context)
     int error = edits_set_request_uri(context->edits, address.uri_text);
     while (before.n && (before.p[before.n - 1] == ',' || before.p[before.n - 1] == ' '))
         before.n--;
-    if (error)
-        return error;
-    return before.n ? edits_replace(context->edits, &last, before)
-                    : edits_remove(context->edits, &last);
+    if (!error)
+        error = before.n ? edits_replace(context->edits, &last, before)
+                         : edits_remove(context->edits, &last);
+    return error ? error : 1;
+}
+
+static bool is_double(const struct uri *uri)
+{
+    return text_is_set(uri_param(uri, TEXT("r2")));
 }
 
 int proxy_loose_route(struct response_context *context)
 {
     struct name_addr route;
-    int error = undo_strict_router(context);
-    if (error)
-        return error;
+    struct uri in_request_uri;
+    int strict = undo_strict_router(context, &in_request_uri);
+    if (strict < 0)
+        return strict;
     const struct listener *own = own_top_route(context, &route);
     if (!own)
-        return 0;
-    bool is_double = text_is_set(uri_param(&route.uri, TEXT("r2")));
-    error = edits_remove_first_element(context->edits, HEADER_ROUTE);
-    if (error)
-        return error;
-    if (is_double && (own = own_top_route(context, &route))) {
+        return strict;
+    /* The first of our two entries may be the one that the strict router took. */
+    bool is_second = strict && is_double(&in_request_uri) && is_double(&route.uri);
+    bool has_second = !is_second && is_double(&route.uri);
+    int error = edits_remove_first_element(context->edits, HEADER_ROUTE);
+    if (!error && is_second)
+        context->route_listener = own;
+    if (!error && has_second && (own = own_top_route(context, &route))) {
         context->route_listener = own;
         error = edits_remove_first_element(context->edits, HEADER_ROUTE);
     }

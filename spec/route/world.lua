@@ -1,0 +1,117 @@
+--- What the specs of engine/route share: a network with a caller on the public side, three callees on the
+-- private one, and a route around the body that a spec gives.
+local lab = require "lunasip.lab"
+
+local M = {}
+
+M.US_PUBLIC, M.US_PRIVATE = "192.0.2.1:5060", "10.0.0.1:5060"
+M.ALICE, M.BOB, M.CAROL, M.DAVE = "192.0.2.10:5060", "10.0.0.20:5060", "10.0.0.21:5060", "10.0.0.22:5060"
+
+local CALLEES = { bob = M.BOB, carol = M.CAROL, dave = M.DAVE }
+
+-- In-dialog requests follow their Route; `body` is the rest of request_route; `more` what stands beside it.
+local FRAME = [[
+local sip = require "lunasip"
+function request_route(req)
+    if req:in_dialog() then
+        if req:loose_route() or req.method == "ACK" then
+            assert(req:relay())
+        else
+            req:reply(481, "Call/Transaction Does Not Exist")
+        end
+        return
+    end
+    %s
+end
+%s
+]]
+
+function M.route(body, more)
+    return FRAME:format(body, more or "")
+end
+
+--- Open a network. @tparam table options body, more (see route) or route; conf, seed, workers;
+-- auto_cancel (callees answer CANCEL by themselves, default true)
+-- @return net, alice, { bob =, carol =, dave = }
+function M.open(options)
+    local net = lab.new {
+        route = options.route or M.route(options.body, options.more), conf = options.conf, seed = options.seed,
+        workers = options.workers,
+    }
+    local alice = net:agent { name = "alice", address = M.ALICE, auto_ack = options.auto_ack }
+    local callees = {}
+    for _, name in ipairs { "bob", "carol", "dave" } do
+        callees[name] = net:agent {
+            name = name, address = CALLEES[name], side = "private", auto_cancel = options.auto_cancel ~= false,
+        }
+    end
+    return net, alice, callees
+end
+
+M.TO_BOB = [[req:record_route() req:relay { to = "sip:10.0.0.20:5060", interface = "private" }]]
+M.PARALLEL = [[
+    req:record_route()
+    req:fork { "sip:bob@10.0.0.20:5060", "sip:carol@10.0.0.21:5060", "sip:dave@10.0.0.22:5060", %s
+        interface = "private" }
+]]
+
+--- body for a parallel fork to bob, carol and dave. @string options more options of req:fork
+function M.parallel(options)
+    return M.PARALLEL:format(options and options .. "," or "")
+end
+
+--- A request as text. @tparam table given uri, method, headers (list of lines before Content-Length), body,
+-- via, from, to, call_id, cseq, max_forwards
+function M.raw(given)
+    local method = given.method or "INVITE"
+    local lines = {
+        ("%s %s SIP/2.0"):format(method, given.uri or "sip:bob@example.net"),
+        given.via or ("Via: SIP/2.0/UDP %s;branch=z9hG4bK%s"):format(M.ALICE, given.branch or "raw1"),
+        given.from or "From: <sip:alice@example.net>;tag=a1",
+        given.to or "To: <sip:bob@example.net>",
+        given.call_id or "Call-ID: raw-call-1",
+        ("CSeq: %d %s"):format(given.cseq or 1, method),
+        "Contact: <sip:alice@192.0.2.10:5060>",
+    }
+    if given.max_forwards ~= false then
+        lines[#lines + 1] = "Max-Forwards: " .. (given.max_forwards or 70)
+    end
+    for _, line in ipairs(given.headers or {}) do
+        lines[#lines + 1] = line
+    end
+    local body = given.body or ""
+    lines[#lines + 1] = "Content-Length: " .. #body
+    return table.concat(lines, "\r\n") .. "\r\n\r\n" .. body
+end
+
+--- An answered call from alice to bob. @return the INVITE as bob saw it
+function M.answer(alice, bob, options)
+    options = options or {}
+    alice:invite("sip:bob@example.net", { sdp = options.sdp })
+    local invite = bob:receive "INVITE"
+    bob:reply(invite, 200, { sdp = options.sdp })
+    alice:receive(200)
+    bob:receive "ACK"
+    return invite
+end
+
+--- `from` hangs up, `to` agrees.
+function M.hang_up(from, to)
+    from:hangup()
+    to:reply(to:receive "BYE", 200)
+    from:receive(function(msg) return msg.status == 200 and msg.cseq_method == "BYE" end)
+end
+
+--- How many messages of that kind this agent saw so far, retransmissions included.
+function M.count_received(net, name, wanted)
+    local count = 0
+    for _, entry in ipairs(net.journal) do
+        local msg = entry.message
+        if entry.agent == name and entry.direction == "in" and (msg.method == wanted or msg.status == wanted) then
+            count = count + 1
+        end
+    end
+    return count
+end
+
+return M
