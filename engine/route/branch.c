@@ -91,15 +91,10 @@ static int set_number(struct edits *edits, struct arena *arena, struct text name
 static int edit_received(struct message *request, struct edits *edits)
 {
     struct header_view view = {0};
-    struct text value =
-        via_with_source(&request->arena, message_via(request), &request->source.peer);
+    struct text value = message_via_with_source(request);
     if (!text_is_set(value) || !edits_header(edits, HEADER_VIA, TEXT_NONE, &view))
         return 0;
-    struct text first = message_via(request)->whole;
-    struct text behind = text_span(first.p + first.n, view.value.p + view.value.n);
-    if (behind.n)
-        value = arena_printf(&request->arena, "%.*s%.*s", TEXT_ARG(value), TEXT_ARG(behind));
-    return text_is_set(value) ? edits_replace(edits, &view, value) : ERROR_MEMORY;
+    return edits_replace(edits, &view, value);
 }
 
 static int edit_max_forwards(struct response_context *context, struct edits *edits)
@@ -175,16 +170,28 @@ static int send_request(struct branch *branch)
     return error;
 }
 
-static void take_address(struct branch *branch)
+/* The next address of the name that one of our sockets can send to: a name may have addresses of
+ * both families. @return false when there is none */
+static bool take_address(struct branch *branch)
 {
-    branch->destination.address = branch->targets[branch->target_at++].address;
+    const struct listener *asked = branch->listener;
+    struct text interface = asked ? text_of(asked->interface) : TEXT_NONE;
+    while (branch->target_at < branch->target_count) {
+        const struct address *address = &branch->targets[branch->target_at++].address;
+        const struct listener *listener = next_hop_listener(branch->context, interface, address);
+        if (!listener)
+            continue;
+        branch->destination.listener = listener;
+        branch->destination.address = *address;
+        return true;
+    }
+    return false;
 }
 
 bool branch_next_address(struct branch *branch)
 {
-    if (!branch->edits || branch->is_cancelled || branch->target_at >= branch->target_count)
+    if (!branch->edits || branch->is_cancelled || !take_address(branch))
         return false;
-    take_address(branch);
     return send_request(branch) == 0;
 }
 
@@ -238,7 +245,6 @@ static void run_branch_route(struct branch *branch)
 static void use_targets(struct branch *branch, const struct resolve_target *v, size_t count)
 {
     struct response_context *context = branch->context;
-    const struct listener *asked = branch->listener;
     struct resolve_target *kept = arena_alloc(&context->request->arena, count * sizeof *kept);
     if (!kept) {
         settle(branch, ERROR_MEMORY);
@@ -247,9 +253,7 @@ static void use_targets(struct branch *branch, const struct resolve_target *v, s
     memcpy(kept, v, count * sizeof *kept);
     branch->targets = kept;
     branch->target_count = (uint16_t)count;
-    struct text interface = asked ? text_of(asked->interface) : TEXT_NONE;
-    branch->destination.listener = next_hop_listener(context, interface, &kept[0].address);
-    if (!branch->destination.listener) {
+    if (!take_address(branch)) {
         settle(branch, ERROR_ARGUMENT);
         return;
     }
@@ -257,7 +261,6 @@ static void use_targets(struct branch *branch, const struct resolve_target *v, s
         settle(branch, ERROR_LIMIT);
         return;
     }
-    take_address(branch);
     run_branch_route(branch);
 }
 
