@@ -2,12 +2,72 @@
 #include "base/log.h"
 
 #include "base/error.h"
+#include "base/memory.h"
+
+#include <pthread.h>
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#define LOG_LINE_BYTES 4096 /* longer lines are cut */
+#define LOG_LINE_BYTES   4096  /* longer lines are cut */
+#define LOG_BUFFER_BYTES 16384 /* written at the latest when so much is gathered */
+
+struct log_buffer {
+    pthread_mutex_t mutex;
+    size_t n;
+    char bytes[LOG_BUFFER_BYTES];
+};
+
+static void buffer_destroy(void *arg)
+{
+    struct log_buffer *buffer = arg;
+    pthread_mutex_destroy(&buffer->mutex);
+}
+
+int log_buffer_create(struct log_buffer **bufferp)
+{
+    struct log_buffer *buffer = memory_alloc(sizeof *buffer, buffer_destroy);
+    if (!buffer)
+        return ERROR_MEMORY;
+    pthread_mutex_init(&buffer->mutex, NULL);
+    *bufferp = buffer;
+    return 0;
+}
+
+static void write_bytes(const char *bytes, size_t size_bytes)
+{
+    ssize_t ignored = write(STDERR_FILENO, bytes, size_bytes);
+    (void)ignored;
+}
+
+static void buffer_write(struct log_buffer *buffer)
+{
+    if (buffer->n)
+        write_bytes(buffer->bytes, buffer->n);
+    buffer->n = 0;
+}
+
+void log_flush(struct log *log)
+{
+    if (!log->buffer)
+        return;
+    pthread_mutex_lock(&log->buffer->mutex);
+    buffer_write(log->buffer);
+    pthread_mutex_unlock(&log->buffer->mutex);
+}
+
+static void gather(struct log_buffer *buffer, enum log_level level, const char *line, size_t n)
+{
+    pthread_mutex_lock(&buffer->mutex);
+    if (buffer->n + n > sizeof buffer->bytes)
+        buffer_write(buffer);
+    memcpy(buffer->bytes + buffer->n, line, n);
+    buffer->n += n;
+    if (level <= LOG_WARNING)
+        buffer_write(buffer);
+    pthread_mutex_unlock(&buffer->mutex);
+}
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
@@ -44,8 +104,8 @@ static void make_printable(char *p, size_t n)
             p[i] = p[i] == '\n' || p[i] == '\t' ? ' ' : '?';
 }
 
-static void write_stderr(enum log_level level, enum log_group group, struct text call_id,
-                         struct text line)
+static void write_stderr(struct log *log, enum log_level level, enum log_group group,
+                         struct text call_id, struct text line)
 {
     char out[LOG_LINE_BYTES + 256];
     int n = snprintf(out, sizeof out, "%s: %s: %.*s%s%.*s%s\n", level_names[level],
@@ -54,8 +114,10 @@ static void write_stderr(enum log_level level, enum log_group group, struct text
                      call_id.n ? "]" : "");
     size_t size = n < (int)sizeof out ? (size_t)n : sizeof out - 1;
     make_printable(out, size - 1);
-    ssize_t ignored = write(STDERR_FILENO, out, size);
-    (void)ignored;
+    if (log->buffer)
+        gather(log->buffer, level, out, size);
+    else
+        write_bytes(out, size);
 }
 
 void log_write(struct log *log, enum log_level level, enum log_group group, struct text call_id,
@@ -72,5 +134,5 @@ void log_write(struct log *log, enum log_level level, enum log_group group, stru
     if (log->sink)
         log->sink(log->arg, level, group, call_id, text);
     else
-        write_stderr(level, group, call_id, text);
+        write_stderr(log, level, group, call_id, text);
 }

@@ -1,6 +1,5 @@
 /*
- * Log lines: level, group and the call they belong to. One line is one write, so that threads do
- * not mix. error = an operator must act; warning = we coped; info = one line per call; debug = per
+ * Log lines: level, group and the call they belong to. Lines of threads never mix. error = an operator must act; warning = we coped; info = one line per call; debug = per
  * message.
  */
 #pragma once
@@ -35,12 +34,25 @@ enum log_group {
 typedef void log_sink(void *arg, enum log_level level, enum log_group group, struct text call_id,
                       struct text line);
 
+struct log_buffer;
+
 /** One engine's log; shared by its threads. */
 struct log {
     _Atomic int level;
     log_sink *sink; /**< NULL: stderr */
     void *arg;
+    struct log_buffer
+        *buffer; /**< info and debug lines gather here; NULL: each is written at once */
 };
+
+/**
+ * Gather info and debug lines, so that a busy engine makes one system call for many. Errors and
+ * warnings are written at once, with what was gathered before them.
+ * @param bufferp  returned owned, memory_release() after the last line. @return 0 or ERROR_MEMORY
+ */
+int log_buffer_create(struct log_buffer **bufferp);
+/** Write what was gathered; any thread. */
+void log_flush(struct log *log);
 
 const char *log_level_name(enum log_level level);
 /** @return 0 or ERROR_SYNTAX */

@@ -91,6 +91,12 @@ void real_udp_flush(struct udp *base)
     struct send_queue *queue = udp->queue;
     if (!queue || !queue->count)
         return;
+    if (queue->count == 1) { /* the usual case below the highest rates; sendto costs less */
+        send_now(udp, &queue->v[0].destination, buffer_text(&queue->bytes));
+        queue->count = 0;
+        buffer_clear(&queue->bytes);
+        return;
+    }
     struct mmsghdr messages[UDP_BATCH_MAX];
     struct iovec vectors[UDP_BATCH_MAX];
     for (unsigned i = 0; i < queue->count; i++) {

@@ -7,12 +7,15 @@
 #define UDP_BATCH         32u        /* datagrams read per system call */
 #define UDP_LONGEST_BYTES 65507u     /* 65535 less the IPv4 and UDP headers */
 
+#define KERNEL_DROPS_INTERVAL_US 1000000u
+
 /* One listener's socket of one worker. */
 struct udp_endpoint {
     struct transport *transport; /* borrowed: outlives its endpoints */
     const struct listener *listener;
     struct udp *udp;                      /* owned */
     uint64_t kernel_drops, send_failures; /* as counted so far */
+    uint64_t drops_due_us;                /* when to ask the kernel for its drops again */
 };
 
 static void endpoint_destroy(void *object)
@@ -45,16 +48,26 @@ static int udp_endpoint_open(void **statep, struct transport *transport,
     return error;
 }
 
+/* The kernel is asked once a second at most: it is a system call. */
+static void count_kernel_drops(struct udp_endpoint *endpoint, uint64_t now_us)
+{
+    if (now_us < endpoint->drops_due_us)
+        return;
+    uint64_t drops = udp_kernel_drops(endpoint->udp);
+    counter_add(endpoint->transport->options.counters, COUNTER_SIP_KERNEL_DROPPED,
+                drops - endpoint->kernel_drops);
+    endpoint->kernel_drops = drops;
+    endpoint->drops_due_us = now_us + KERNEL_DROPS_INTERVAL_US;
+}
+
 static void on_datagrams(void *arg, struct udp *udp, const struct datagram *v, size_t count)
 {
     struct udp_endpoint *endpoint = arg;
     struct transport *transport = memory_ref(endpoint->transport);
     const struct listener *listener = endpoint->listener;
     uint64_t now_us = loop_now_us(transport->options.loop);
-    uint64_t drops = udp_kernel_drops(udp);
-    counter_add(transport->options.counters, COUNTER_SIP_KERNEL_DROPPED,
-                drops - endpoint->kernel_drops);
-    endpoint->kernel_drops = drops;
+    (void)udp;
+    count_kernel_drops(endpoint, now_us);
     memory_ref(endpoint); /* a handler may stop the transport */
     for (size_t i = 0; i < count && transport->endpoints[listener->id].state == endpoint; i++)
         transport_arrived(transport, listener, v[i].source, 0, v[i].bytes, now_us);

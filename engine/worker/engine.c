@@ -42,6 +42,8 @@ static void destroy(void *arg)
     memory_release(engine->configuration);
     memory_free_raw(engine->lua_dir);
     memory_free_raw(engine->route_path);
+    log_flush(&engine->log);
+    memory_release(engine->log.buffer);
 }
 
 /* ---- faults ---- */
@@ -198,9 +200,12 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     if (!engine)
         return ERROR_MEMORY;
     engine->io = options->io;
-    engine->log = (struct log){options->log_level, options->log_sink, options->log_arg};
+    engine->log = (struct log){
+        .level = options->log_level, .sink = options->log_sink, .arg = options->log_arg};
     seed(engine);
-    int error = load(engine, options, fault);
+    int error = options->log_sink ? 0 : log_buffer_create(&engine->log.buffer);
+    if (!error)
+        error = load(engine, options, fault);
     if (!error)
         error = create_dispatcher(engine, fault);
     if (!error)

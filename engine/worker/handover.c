@@ -105,12 +105,14 @@ void handover_receive(struct handover *handover)
 {
     struct letter *letter;
     while ((letter = ring_pop(handover->ring))) {
+        struct text bytes = {letter->bytes, letter->size_bytes};
         if (letter->task)
             letter->task(handover->worker, letter->arg);
+        else if (!letter->listener)
+            proxy_undeliverable(worker_proxy(handover->worker), &letter->peer, bytes);
         else
             transport_receive(worker_transport(handover->worker), letter->listener, &letter->peer,
-                              (struct text){letter->bytes, letter->size_bytes},
-                              letter->received_us);
+                              bytes, letter->received_us);
         memory_free_raw(letter);
     }
 }

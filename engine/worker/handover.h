@@ -7,7 +7,11 @@ struct handover; /* counted */
 
 /** @param size  entries, rounded up to a power of two. @return 0 or ERROR_MEMORY */
 int handover_create(struct handover **handoverp, struct worker *worker, size_t size);
-/** Give received bytes (copied) to worker @p owner; on this worker's thread. It is woken by handover_wake(). */
+/**
+ * Give received bytes (copied) to worker @p owner; on this worker's thread. It is woken by
+ * handover_wake().
+ * @param listener  where they arrived; NULL: they could not be delivered to @p peer (ICMP)
+ */
 void handover_bytes(struct handover *handover, unsigned owner, const struct listener *listener,
                     const struct address *peer, struct text bytes);
 /** Wake every worker that got something since the last call: once per batch. */

@@ -63,11 +63,18 @@ static void on_message(void *arg, struct message *message)
     proxy_receive(worker->proxy, message);
 }
 
-/* An ICMP error reaches the socket that sent, so it is already at the owner. */
+/* With a shared port the kernel reports an ICMP error to any of the workers' sockets. */
 static void on_undeliverable(void *arg, const struct address *address, struct text bytes)
 {
     struct worker *worker = arg;
-    proxy_undeliverable(worker->proxy, address, bytes);
+    struct text call_id = message_peek_call_id(bytes);
+    unsigned owner = worker->options.index;
+    if (worker->options.count > 1 && text_is_set(call_id))
+        owner = worker_owner(&worker->options, call_id);
+    if (owner == worker->options.index)
+        proxy_undeliverable(worker->proxy, address, bytes);
+    else
+        handover_bytes(worker->handover, owner, NULL, address, bytes);
 }
 
 /* ---- loop handlers ---- */
@@ -106,6 +113,7 @@ static void on_lag_timer(void *arg)
         update_refusing(worker);
     }
     worker->lag_due_ms = now_ms + LAG_CHECK_MS;
+    log_flush(worker->options.log);
     timer_start(loop_timers(worker->loop), &worker->lag_timer, LAG_CHECK_MS, on_lag_timer, worker);
 }
 
