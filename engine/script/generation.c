@@ -2,7 +2,8 @@
  * One generation: a LuaJIT state, the libraries that scripts see, and the handlers of one script.
  *
  * Memory: the state allocates through counted_allocate(), which refuses beyond
- * script.memory_mib; the refusal is an ordinary Lua error of the run that asked.
+ * script.memory_mib; the refusal is an ordinary Lua error of the run that asked. LuaJIT crashes,
+ * though, when it is refused while lua_newstate() makes its first blocks: these come from a reserve.
  */
 #include "script/state.h"
 
@@ -11,31 +12,65 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FAULT_BYTES 4096
+#define FAULT_BYTES   4096
+#define RESERVE_BYTES 32768 /* lua_newstate() takes about a third of it */
 
 static const char trampoline_source[] =
     "local prepare = ...\n"
     "local function call(handler, ...) return handler(...) end\n"
     "return function() return call(prepare()) end\n";
 
+static bool is_in_reserve(const struct generation *generation, const void *block)
+{
+    const char *at = block;
+    return at >= generation->reserve && at < generation->reserve + RESERVE_BYTES;
+}
+
+static void *take_from_reserve(struct generation *generation, size_t size_bytes)
+{
+    size_t rounded = (size_bytes + 15) & ~(size_t)15;
+    if (rounded > RESERVE_BYTES - generation->reserve_used)
+        return NULL;
+    void *block = generation->reserve + generation->reserve_used;
+    generation->reserve_used += rounded;
+    return block;
+}
+
+/** Grow or make a block; one of the reserve moves out of it. */
+static void *grow(struct generation *generation, void *block, size_t old_bytes, size_t new_bytes)
+{
+    void *fresh = take_from_reserve(generation, new_bytes);
+    if (!fresh && !is_in_reserve(generation, block))
+        return memory_raw_resize(block, new_bytes);
+    if (!fresh)
+        fresh = memory_raw(new_bytes);
+    if (!fresh || !block)
+        return fresh;
+    memcpy(fresh, block, old_bytes);
+    if (!is_in_reserve(generation, block))
+        memory_free_raw(block);
+    return fresh;
+}
+
 static void *counted_allocate(void *arg, void *block, size_t old_bytes, size_t new_bytes)
 {
     struct generation *generation = arg;
+    size_t before = block ? old_bytes : 0;
     if (new_bytes == 0) {
-        memory_free_raw(block);
-        generation->memory_bytes -= block ? old_bytes : 0;
+        if (!is_in_reserve(generation, block))
+            memory_free_raw(block);
+        generation->memory_bytes -= before;
         return NULL;
     }
-    size_t before = block ? old_bytes : 0;
     /* Lua relies on shrinking never to fail. */
     if (new_bytes <= before) {
-        void *same = memory_raw_resize(block, new_bytes);
+        void *same = is_in_reserve(generation, block) ? block : memory_raw_resize(block, new_bytes);
         generation->memory_bytes -= before - new_bytes;
         return same ? same : block;
     }
     if (generation->memory_bytes - before + new_bytes > generation->memory_most)
         return NULL;
-    void *fresh = memory_raw_resize(block, new_bytes);
+    void *fresh = grow(generation, block, before, new_bytes);
     if (fresh)
         generation->memory_bytes += new_bytes - before;
     return fresh;
@@ -65,6 +100,7 @@ static void generation_destroy(void *object)
     if (generation->lua)
         lua_close(generation->lua);
     release_runs(generation);
+    memory_free_raw(generation->reserve);
     memory_free_raw(generation->handlers);
     memory_free_raw(generation->lua_dir);
     memory_free_raw(generation->route_path);
@@ -182,6 +218,16 @@ static int copy_options(struct generation *generation, const struct generation_o
     return generation->lua_dir && generation->route_path ? 0 : ERROR_MEMORY;
 }
 
+static int new_state(struct generation *generation)
+{
+    generation->reserve = memory_raw(RESERVE_BYTES);
+    if (!generation->reserve)
+        return ERROR_MEMORY;
+    generation->lua = lua_newstate(counted_allocate, generation);
+    generation->reserve_used = RESERVE_BYTES;
+    return generation->lua ? 0 : ERROR_MEMORY;
+}
+
 int generation_open(struct generation **generationp, const struct generation_options *options)
 {
     struct generation *generation = memory_alloc(sizeof *generation, generation_destroy);
@@ -194,10 +240,8 @@ int generation_open(struct generation **generationp, const struct generation_opt
     else
         random_seed_secret(&generation->random);
     int error = copy_options(generation, options);
-    if (!error) {
-        generation->lua = lua_newstate(counted_allocate, generation);
-        error = generation->lua ? 0 : ERROR_MEMORY;
-    }
+    if (!error)
+        error = new_state(generation);
     if (!error)
         error = generation_protect(generation, open_state, generation, NULL);
     if (error) {

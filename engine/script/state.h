@@ -103,6 +103,8 @@ struct generation {
 
     lua_State *lua;
     size_t memory_bytes, memory_most;
+    char *reserve;       /**< first blocks of the state: owned */
+    size_t reserve_used; /**< bytes of it; RESERVE_BYTES once the state is open */
     struct handler *handlers;
     size_t handler_count;
     int trampoline_reference;
