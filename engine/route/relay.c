@@ -5,12 +5,12 @@
 
 #include <stdlib.h>
 
-/* The script's call: open while one of its branches is neither sent nor given up. */
+/* One group of targets: open while one of its branches is neither sent nor given up. */
 struct relay_wait {
     struct response_context *context; /* owned reference */
     unsigned open, sent;
     int error;
-    bool is_inside; /* the script's call has not returned yet */
+    bool is_inside; /* the call that began it has not returned yet */
     relay_done_handler *done;
     void *arg;
 };
@@ -28,18 +28,33 @@ static int wait_result(const struct relay_wait *wait)
     return wait->error ? wait->error : ERROR_NOT_FOUND;
 }
 
+static int start_groups(struct response_context *context, relay_done_handler *done, void *arg);
+
+/* All branches of the group are sent or given up: when none was sent, the next group's turn has
+ * come; when there is none, that is what the caller is told. */
+static void group_settled(struct relay_wait *wait)
+{
+    struct response_context *context = wait->context;
+    int result = wait_result(wait);
+    if (result && !context->is_cancelled && !context->is_final_sent &&
+        context->group_at < context->group_count)
+        result = start_groups(context, wait->done, wait->arg);
+    if (result == ROUTE_WAITING)
+        return;
+    if (result == 0)
+        context->is_decided = true;
+    if (wait->done)
+        wait->done(wait->arg, result);
+}
+
 void relay_wait_outcome(struct relay_wait *wait, int error)
 {
     if (error)
         wait->error = error;
     else
         wait->sent++;
-    if (--wait->open == 0 && !wait->is_inside) {
-        if (wait->sent)
-            wait->context->is_decided = true;
-        if (wait->done)
-            wait->done(wait->arg, wait_result(wait));
-    }
+    if (--wait->open == 0 && !wait->is_inside)
+        group_settled(wait);
     memory_release(wait);
 }
 
@@ -60,11 +75,11 @@ static int share_breadth(struct response_context *context, size_t count, unsigne
     return 0;
 }
 
-static int start_group(struct response_context *context, const struct fork_target *v, size_t count,
+static int start_group(struct response_context *context, const struct target_group *group,
                        const struct relay_options *options, relay_done_handler *done, void *arg)
 {
     unsigned breadth;
-    if (share_breadth(context, count, &breadth)) {
+    if (share_breadth(context, group->count, &breadth)) {
         proxy_reply(context, &(struct response_options){.status = 440,
                                                         .reason = TEXT("Max-Breadth Exceeded")});
         return ERROR_LIMIT;
@@ -76,15 +91,26 @@ static int start_group(struct response_context *context, const struct fork_targe
     wait->done = done;
     wait->arg = arg;
     wait->is_inside = true;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < group->count; i++) {
         wait->open++;
-        branch_start(context, &v[i], options, breadth, memory_ref(wait));
+        branch_start(context, &group->v[i], options, breadth, memory_ref(wait));
     }
     wait->is_inside = false;
     int result = wait->open ? ROUTE_WAITING : wait_result(wait);
     if (result == 0)
         context->is_decided = true;
     memory_release(wait);
+    return result;
+}
+
+/* The next group that can be sent. */
+static int start_groups(struct response_context *context, relay_done_handler *done, void *arg)
+{
+    int result = ERROR_NOT_FOUND;
+    while (result < 0 && !context->is_final_sent && context->group_at < context->group_count) {
+        const struct target_group *group = &context->groups[context->group_at++];
+        result = start_group(context, group, &context->fork_options, done, arg);
+    }
     return result;
 }
 
@@ -123,7 +149,8 @@ int proxy_relay(struct response_context *context, const struct relay_options *op
         return error;
     arm(context, options);
     struct fork_target target = {.next_hop = options->to};
-    return start_group(context, &target, 1, options, done, arg);
+    const struct target_group group = {&target, 1};
+    return start_group(context, &group, options, done, arg);
 }
 
 static int by_q(const void *a, const void *b)
@@ -180,8 +207,7 @@ int proxy_fork(struct response_context *context, const struct fork_target *v, si
         !copy_text(context, &kept->on_branch))
         return ERROR_MEMORY;
     arm(context, options);
-    struct target_group *first = &context->groups[context->group_at++];
-    return start_group(context, first->v, first->count, kept, done, arg);
+    return start_groups(context, done, arg);
 }
 
 static void next_group_done(void *arg, int error)
@@ -194,15 +220,10 @@ static void next_group_done(void *arg, int error)
 
 bool relay_next_group(struct response_context *context)
 {
-    while (context->group_at < context->group_count) {
-        struct target_group *group = &context->groups[context->group_at++];
-        int result = start_group(context, group->v, group->count, &context->fork_options,
-                                 next_group_done, memory_ref(context));
-        if (result == ROUTE_WAITING)
-            return true;
+    if (context->group_at >= context->group_count)
+        return false;
+    int result = start_groups(context, next_group_done, memory_ref(context));
+    if (result != ROUTE_WAITING)
         memory_release(context);
-        if (result == 0)
-            return true;
-    }
-    return false;
+    return result >= 0;
 }

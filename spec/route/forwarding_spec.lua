@@ -254,6 +254,16 @@ describe("request forwarding (RFC 3261 §16.6)", function()
         callees.carol:receive_nothing("INVITE", 40)
     end)
 
+    it("serial forking passes over a target that cannot be reached by name", function()
+        open [[
+            local ok = req:fork { { uri = "sip:x@nowhere.example", q = 0.9 }, { uri = "sip:carol@10.0.0.21", q = 0.8 } }
+            sip.log.info("forked: %s", ok)]]
+        alice:invite "sip:all@example.net"
+        callees.carol:reply(callees.carol:receive "INVITE", 486)
+        alice:receive(486)
+        assert.is_string(net:logged "forked: true")
+    end)
+
     it("an ICMP error fails a branch at once (§16.9)", function()
         open 'req:relay { to = "sip:10.0.0.77" }'
         local before = net:now()
