@@ -162,12 +162,17 @@ void handle_check(lua_State *L, int index, struct subject *subject)
     subject->context = run->route.context;
     subject->is_reply = handle->is_reply;
     if (!handle->is_reply) {
-        subject->message = context_request(run->route.context);
+        subject->message = run->request;
         subject->edits = run->route.edits;
         return;
     }
     subject->message = run->route.reply;
     subject->edits = run->kind == RUN_REPLY ? run->route.edits : NULL;
+}
+
+bool handle_is_over(const struct subject *subject)
+{
+    return !subject->is_reply && !context_request(subject->context);
 }
 
 void handle_check_context(lua_State *L, int index, struct subject *subject, const char *what)

@@ -64,12 +64,14 @@ static int use_destination(struct subject *subject,
     return 0;
 }
 
-static void require_decider(lua_State *L, struct subject *subject, const char *what)
+/** @return false when the request is over */
+static bool require_decider(lua_State *L, struct subject *subject, const char *what)
 {
     handle_check_context(L, 1, subject, what);
     enum run_kind kind = subject->run->kind;
     if (subject->is_reply || (kind != RUN_REQUEST && kind != RUN_FAILURE))
         api_misuse(L, "%s: only for a request in request_route or a failure route", what);
+    return !handle_is_over(subject);
 }
 
 static int push_chosen(lua_State *L, struct subject *subject,
@@ -89,7 +91,8 @@ static int push_chosen(lua_State *L, struct subject *subject,
 static int core_dispatcher_select(lua_State *L)
 {
     struct subject subject;
-    require_decider(L, &subject, "dispatcher.select");
+    if (!require_decider(L, &subject, "dispatcher.select"))
+        return api_push_result(L, ERROR_CANCELLED);
     struct dispatcher *dispatcher = require_dispatcher(L);
     struct dispatcher_query query = {
         .set = (unsigned)api_number(L, 2, 0, UINT32_MAX, "dispatcher.select: set"),
@@ -118,7 +121,8 @@ static int core_dispatcher_select(lua_State *L)
 static int core_dispatcher_next(lua_State *L)
 {
     struct subject subject;
-    require_decider(L, &subject, "dispatcher.next");
+    if (!require_decider(L, &subject, "dispatcher.next"))
+        return api_push_result(L, ERROR_CANCELLED);
     struct dispatcher_choice *choice = context_dispatcher_choice(subject.context);
     if (!choice)
         return api_push_failure(L, "nothing was selected");

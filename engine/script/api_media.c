@@ -110,8 +110,8 @@ static int core_media_manage(lua_State *L)
     struct flag_fault fault = {0};
     struct media_flags *flags = NULL;
     handle_check_context(L, 1, &subject, "media.manage");
-    if (!subject.message)
-        return api_push_result(L, ERROR_STATE);
+    if (!subject.message || handle_is_over(&subject))
+        return api_push_result(L, subject.message ? ERROR_CANCELLED : ERROR_STATE);
     if (lua_istable(L, 2))
         check_flags(L, 2);
     else

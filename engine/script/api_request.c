@@ -13,8 +13,11 @@
 #define FORK_TARGETS 64
 #define HEADER_LINES 64 /* of one reply{headers=} */
 
-/** The request of a handle, in one of the routes where @p what is allowed. */
-static void require_request(lua_State *L, struct subject *subject, unsigned routes,
+/**
+ * The request of a handle, in one of the routes where @p what is allowed.
+ * @return false when it is over: cancelled while the handler waited
+ */
+static bool require_request(lua_State *L, struct subject *subject, unsigned routes,
                             const char *what)
 {
     handle_check(L, 1, subject);
@@ -23,6 +26,7 @@ static void require_request(lua_State *L, struct subject *subject, unsigned rout
     if (!(routes & ROUTES(subject->run->kind)))
         api_misuse(L, "%s: not possible in a %s", what,
                    subject->run->kind == RUN_BRANCH ? "branch route" : "failure route");
+    return !handle_is_over(subject);
 }
 
 /* ---- reply ---- */
@@ -100,7 +104,8 @@ static void read_reply_options(lua_State *L, struct arena *arena, struct respons
 static int request_reply(lua_State *L)
 {
     struct subject subject;
-    require_request(L, &subject, DECIDERS, "reply");
+    if (!require_request(L, &subject, DECIDERS, "reply"))
+        return api_push_result(L, ERROR_CANCELLED);
     struct response_options options = {
         .status = (unsigned)api_number(L, 2, 100, 699, "reply: code"),
         .reason = api_text_or_none(L, 3, "reply: reason"),
@@ -185,7 +190,8 @@ static int request_relay(lua_State *L)
 {
     struct subject subject;
     struct relay_options options = {0};
-    require_request(L, &subject, DECIDERS, "relay");
+    if (!require_request(L, &subject, DECIDERS, "relay"))
+        return api_push_result(L, ERROR_CANCELLED);
     require_waitable(L, &subject, "relay");
     if (lua_type(L, 2) == LUA_TSTRING)
         options.to = api_text(L, 2, "relay: to");
@@ -228,7 +234,8 @@ static int request_fork(lua_State *L)
     struct subject subject;
     struct relay_options options = {0};
     struct fork_target targets[FORK_TARGETS];
-    require_request(L, &subject, DECIDERS, "fork");
+    if (!require_request(L, &subject, DECIDERS, "fork"))
+        return api_push_result(L, ERROR_CANCELLED);
     require_waitable(L, &subject, "fork");
     if (!lua_istable(L, 2))
         return api_misuse(L, "fork: a table of targets is needed, not %s", luaL_typename(L, 2));
@@ -251,7 +258,8 @@ static int request_fork(lua_State *L)
 static int request_forward(lua_State *L)
 {
     struct subject subject;
-    require_request(L, &subject, ROUTES(RUN_REQUEST), "forward");
+    if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "forward"))
+        return api_push_result(L, ERROR_CANCELLED);
     return api_push_result(L, proxy_forward(subject.context));
 }
 
@@ -259,7 +267,8 @@ static int request_forward(lua_State *L)
 static int request_drop(lua_State *L)
 {
     struct subject subject;
-    require_request(L, &subject, ROUTES(RUN_REQUEST), "drop");
+    if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "drop"))
+        return api_push_result(L, ERROR_CANCELLED);
     proxy_drop(subject.context);
     lua_pushboolean(L, 1);
     return 1;
@@ -269,7 +278,8 @@ static int request_drop(lua_State *L)
 static int request_record_route(lua_State *L)
 {
     struct subject subject;
-    require_request(L, &subject, DECIDERS, "record_route");
+    if (!require_request(L, &subject, DECIDERS, "record_route"))
+        return api_push_result(L, ERROR_CANCELLED);
     return api_push_result(L, proxy_record_route(subject.context));
 }
 
@@ -277,7 +287,8 @@ static int request_record_route(lua_State *L)
 static int request_loose_route(lua_State *L)
 {
     struct subject subject;
-    require_request(L, &subject, ROUTES(RUN_REQUEST), "loose_route");
+    if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "loose_route"))
+        return api_push_result(L, ERROR_CANCELLED);
     int result = proxy_loose_route(subject.context);
     if (result < 0)
         return api_push_result(L, result);
@@ -298,7 +309,8 @@ static int request_in_dialog(lua_State *L)
 static int request_max_forwards_ok(lua_State *L)
 {
     struct subject subject;
-    require_request(L, &subject, ~0u, "max_forwards_ok");
+    if (!require_request(L, &subject, ~0u, "max_forwards_ok"))
+        return api_push_result(L, ERROR_CANCELLED);
     lua_pushboolean(L, proxy_check_max_forwards(subject.context) == 0);
     return 1;
 }
@@ -307,7 +319,8 @@ static int request_max_forwards_ok(lua_State *L)
 static int request_sanity_ok(lua_State *L)
 {
     struct subject subject;
-    require_request(L, &subject, ~0u, "sanity_ok");
+    if (!require_request(L, &subject, ~0u, "sanity_ok"))
+        return api_push_result(L, ERROR_CANCELLED);
     struct sanity_verdict verdict = sanity_check(subject.message);
     if (verdict.status == 0) {
         lua_pushboolean(L, 1);

@@ -208,8 +208,8 @@ static struct text call_id_of(const struct run *run)
 {
     if (run->route.reply)
         return run->route.reply->call_id;
-    if (run->route.context)
-        return context_request(run->route.context)->call_id;
+    if (run->request)
+        return run->request->call_id;
     return run->event_message ? run->event_message->call_id : TEXT_NONE;
 }
 
@@ -240,6 +240,7 @@ static void release_waiting(struct run *run)
     timer_stop(loop_timers(generation->script->options.loop), &run->sleep);
     list_remove(&run->link);
     memory_release(run->route.context);
+    memory_release(run->request);
     memory_release(run->route.reply);
     memory_release(run->route.edits);
     memory_release(run->event_message);
@@ -253,6 +254,7 @@ static int begin_waiting(struct run *run)
         return ERROR_LIMIT;
     memory_ref(run->generation);
     memory_ref(run->route.context);
+    memory_ref(run->request);
     memory_ref(run->route.reply);
     memory_ref(run->route.edits);
     memory_ref(run->event_message);

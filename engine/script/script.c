@@ -32,6 +32,7 @@ static int on_run(void *arg, const struct route_run *route)
     run->kind = kind;
     run->handler = handler;
     run->route = *route;
+    run->request = route->context ? context_request(route->context) : NULL;
     run->route.name = TEXT_NONE; /* borrowed for this call only */
     return run_start(run);
 }

@@ -48,7 +48,8 @@ struct run {
 
     /* of this use */
     enum run_kind kind;
-    struct route_run route; /**< REQUEST to FAILURE */
+    struct route_run route;  /**< REQUEST to FAILURE */
+    struct message *request; /**< of the context, which may let go of it while the run waits */
     const struct handler *handler;
     struct script_timer *timer; /**< TIMER */
     struct dialog *dialog;      /**< EVENT; NULL once it waited */
@@ -200,6 +201,8 @@ void api_check_assignment(lua_State *L, const char *word, int error);
 void handle_push(lua_State *L, struct run *run, bool is_reply);
 /** Is there a live handle at @p index? Else raises an error at the caller's line. */
 void handle_check(lua_State *L, int index, struct subject *subject);
+/** Was the request answered for good while its handler waited? Then nothing can be decided any more. */
+bool handle_is_over(const struct subject *subject);
 /** Like handle_check(), and it has a response context. */
 void handle_check_context(lua_State *L, int index, struct subject *subject, const char *what);
 

@@ -211,6 +211,32 @@ static void test_a_cancelled_wait_says_so(void **state)
     bench_close(&bench);
 }
 
+/** The context lets go of its request once it is answered for good. */
+static void test_a_request_that_is_over_can_still_be_read(void **state)
+{
+    struct bench bench;
+    (void)state;
+    bench_open(&bench);
+    bench_use(&bench, "local sip = require 'lunasip'\n"
+                      "function request_route(req)\n"
+                      "  sip.sleep(1)\n"
+                      "  print(req.method, req.ruri, req.from_tag, req:relay())\n"
+                      "  print(req:reply(500))\n"
+                      "  print(sip.media.manage(req, 'replace-origin'))\n"
+                      "end\n");
+    struct response_context *context = bench_context(&bench, INVITE);
+    assert_int_equal(bench_run_request(&bench, context), ROUTE_WAITING);
+    context->request = memory_release(context->request);
+    context->edits = memory_release(context->edits);
+    context->is_cancelled = true;
+    bench_advance(&bench, 1001);
+    assert_int_equal(bench.lines, 3);
+    assert_logged(&bench, "nil\tcancelled");
+    assert_int_equal(context->relays + context->replies + context->manages, 0);
+    memory_release(context);
+    bench_close(&bench);
+}
+
 static void test_waiting_handlers_are_limited(void **state)
 {
     struct bench bench;
@@ -294,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_sleep_waits_and_goes_on),
         cmocka_unit_test(test_an_error_after_a_wait_is_told),
         cmocka_unit_test(test_a_cancelled_wait_says_so),
+        cmocka_unit_test(test_a_request_that_is_over_can_still_be_read),
         cmocka_unit_test(test_waiting_handlers_are_limited),
         cmocka_unit_test(test_stop_drops_what_waits),
         cmocka_unit_test(test_a_relay_that_waits_for_a_name),
