@@ -28,7 +28,7 @@ static void destroy(void *arg)
     LIST_FOR_EACH_SAFE (link, &context->branches)
         branch_release(CONTAINER_OF(link, struct branch, link));
     drop_routing(context);
-    buffer_release(&context->accepted);
+    accepted_release(context);
     memory_release(context->dialog);
     memory_release(context->generation);
     memory_release(context->server);

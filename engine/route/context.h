@@ -89,7 +89,7 @@ struct response_context {
     bool best_is_local;
     struct text challenges; /**< 401/407 challenges of the other branches, whole lines (s16.7 7) */
     char on_failure[ROUTE_NAME_BYTES], on_reply[ROUTE_NAME_BYTES], on_branch[ROUTE_NAME_BYTES];
-    struct buffer accepted;          /**< the 2xx as sent upstream, for its retransmissions */
+    struct list accepted;            /**< the 2xx as sent upstream, see accepted.c */
     struct media_flags *media_flags; /**< of media.manage; owned */
 };
 
@@ -161,6 +161,15 @@ void response_collect(struct response_context *context);
 /** Keep the better of the best so far and this one. */
 void response_consider(struct response_context *context, struct message *response,
                        struct edits *edits, bool is_local);
+
+/* accepted.c */
+/** Keep a 2xx to INVITE as it went upstream. */
+void accepted_add(struct response_context *context, const struct branch *branch,
+                  struct message *response, struct text bytes);
+/** The bytes kept for this branch and To tag; absent: it is new. Borrowed. */
+struct text accepted_find(const struct response_context *context, const struct branch *branch,
+                          struct message *response);
+void accepted_release(struct response_context *context);
 
 /* forward.c: stateless */
 void forward_response(void *arg, struct message *response);

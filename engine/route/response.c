@@ -27,11 +27,11 @@ static void reply_run_destroy(void *arg)
 
 /* ---- sending upstream ---- */
 
-static void send_upstream(struct response_context *context, struct message *response,
-                          struct edits *edits, unsigned status)
+/* @param branch  whose 2xx it is, NULL: it is none */
+static void send_upstream(struct response_context *context, const struct branch *branch,
+                          struct message *response, struct edits *edits, unsigned status)
 {
     struct buffer *out = &context->proxy->out;
-    bool is_invite_2xx = response->method == METHOD_INVITE && status / 100 == 2;
     buffer_clear(out);
     edits_print(edits, out);
     if (out->error) {
@@ -39,8 +39,8 @@ static void send_upstream(struct response_context *context, struct message *resp
                   "%u not sent upstream: %s", status, error_text(out->error));
         return;
     }
-    if (is_invite_2xx && !context->accepted.n)
-        buffer_append(&context->accepted, buffer_text(out));
+    if (branch && response->method == METHOD_INVITE)
+        accepted_add(context, branch, response, buffer_text(out));
     transaction_server_respond(context->server, status, buffer_text(out));
     if (status >= 200 && !context->is_final_sent)
         request_answered(context, status);
@@ -53,7 +53,7 @@ static void send_accepted(struct reply_run *run)
         dialog_on_response(context->dialog, run->response);
     context->group_at = context->group_count;
     branch_cancel_all(context, run->branch, TEXT_NONE);
-    send_upstream(context, run->response, run->edits, run->response->status);
+    send_upstream(context, run->branch, run->response, run->edits, run->response->status);
 }
 
 /* ---- the best response ---- */
@@ -135,7 +135,7 @@ static void send_best(struct response_context *context)
     if (is_challenge(best))
         add_challenges(context);
     if (status)
-        send_upstream(context, best, edits, status);
+        send_upstream(context, NULL, best, edits, status);
     memory_release(edits);
     memory_release(best);
 }
@@ -214,7 +214,7 @@ void response_collect(struct response_context *context)
         !context->server || !context->request)
         return;
     bool is_settled = context->is_cancelled || (context->best && context->best->status >= 600);
-    if (!is_settled && relay_next_group(context))
+    if (!is_settled && (relay_next_group(context) || context->is_final_sent))
         return;
     if (!context->best)
         consider_local(context, context->is_cancelled ? 487 : 408);
@@ -272,7 +272,7 @@ static void routes_done(struct reply_run *run)
     } else if (!run->is_dropped && !context->is_final_sent) {
         if (context->dialog)
             dialog_on_response(context->dialog, response);
-        send_upstream(context, response, run->edits, response->status);
+        send_upstream(context, NULL, response, run->edits, response->status);
     }
     memory_release(run);
 }
@@ -331,13 +331,13 @@ static void process(struct proxy *proxy, void *owner, void *object)
     if (!context)
         return;
     const struct route_handlers *handlers = &proxy->options.handlers;
-    bool is_repeated_2xx = response->status / 100 == 2 && branch->state == BRANCH_FINAL;
-    if (is_repeated_2xx && context->accepted.n) {
-        transaction_server_respond(context->server, response->status,
-                                   buffer_text(&context->accepted));
+    struct text repeated = accepted_find(context, branch, response);
+    if (response->status / 100 == 2 && repeated.n) {
+        transaction_server_respond(context->server, response->status, repeated);
         return;
     }
-    branch_ring(branch);
+    if (response->status < 200)
+        branch_ring(branch);
     branch->status = response->status;
     struct reply_run *run = reply_run_create(branch, response);
     if (!run) {
@@ -345,9 +345,11 @@ static void process(struct proxy *proxy, void *owner, void *object)
             response_local(branch, 500);
         return;
     }
-    bool has_default = context->request &&
-                       handlers->has(handlers->arg, context->generation, ROUTE_REPLY, TEXT(""));
-    if (has_default)
+    /* Nothing to route with is left once the call was answered and nobody else is ringing: what
+     * still comes is the 2xx of a fork behind this branch. */
+    if (!context->request)
+        routes_done(run);
+    else if (handlers->has(handlers->arg, context->generation, ROUTE_REPLY, TEXT("")))
         run_reply_route(run, TEXT(""));
     else
         reply_route_done(run, 0);
