@@ -20,6 +20,11 @@ void io_seed_random(struct io *io, struct random *random)
     io->world->seed_random(io, random);
 }
 
+int io_route(struct io *io, const struct address *to, struct address *local)
+{
+    return io->world->route ? io->world->route(to, local) : ERROR_UNSUPPORTED;
+}
+
 int loop_create(struct loop **loopp, struct io *io, const char *name)
 {
     return io->world->loop_create(loopp, io, name);

@@ -32,6 +32,14 @@ int io_lab_create(struct io **iop, uint64_t seed);
 bool io_is_virtual(const struct io *io);
 /** Wall clock. @return microseconds since the epoch; virtual in the lab */
 uint64_t io_wall_us(const struct io *io);
+/**
+ * Which of this machine's addresses would a datagram to @p to leave from? The kernel is asked: two
+ * system calls and a socket's life, so remember the answer. Any thread.
+ * @param local  filled on success, with no meaningful port
+ * @return 0; ERROR_NOT_FOUND (no way there); ERROR_UNSUPPORTED (the lab has no routing table);
+ *         ERROR_LIMIT (descriptors), ERROR_TRANSPORT
+ */
+int io_route(struct io *io, const struct address *to, struct address *local);
 /** Seed a thread's random source: secret in the real world, from the seed in the lab. */
 void io_seed_random(struct io *io, struct random *random);
 

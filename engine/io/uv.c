@@ -231,6 +231,7 @@ static void real_loop_wake(struct loop *base)
 const struct world real_world = {
     .wall_us = real_wall_us,
     .seed_random = real_seed_random,
+    .route = real_route,
     .loop_create = real_loop_create,
     .loop_start = real_loop_start,
     .loop_run = real_loop_run,

@@ -107,6 +107,9 @@ void real_udp_close(struct udp *udp);
 /** Forget what is queued. Accepts NULL. */
 void send_queue_release(struct send_queue *queue);
 
+/** io_route() of the real world. */
+int real_route(const struct address *to, struct address *local);
+
 int real_loop_resolve(struct loop *loop, struct text name, enum resolve_type type,
                       uint32_t timeout_ms, resolve_handler *handler, void *arg);
 /**

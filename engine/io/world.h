@@ -11,6 +11,7 @@ struct world {
     bool is_virtual; /**< the lab: loops have no threads */
     uint64_t (*wall_us)(const struct io *io);
     void (*seed_random)(struct io *io, struct random *random);
+    int (*route)(const struct address *to, struct address *local); /**< NULL: unsupported */
     int (*loop_create)(struct loop **loopp, struct io *io, const char *name);
     int (*loop_start)(struct loop *loop);
     int (*loop_run)(struct loop *loop);

@@ -1,6 +1,9 @@
 /* Finding one of our listeners: by interface, socket name, host and port, or nearness. */
 #include "base/error.h"
+#include "base/memory.h"
 #include "transport/operations.h"
+
+#define ROUTE_MEMORY_MS 10000 /* a changed route of the machine is seen after this */
 
 static const struct listener *listeners(const struct transport *transport, size_t *count)
 {
@@ -103,16 +106,21 @@ static unsigned common_bits(const struct address *a, const struct address *b)
     return bits;
 }
 
-const struct listener *transport_listener_towards(struct transport *transport,
-                                                  const struct address *address,
-                                                  enum transport_kind kind)
+static bool can_reach(const struct listener *listener, const struct address *address,
+                      enum transport_kind kind)
+{
+    return listener->kind == kind && listener->local.sa.sa_family == address->sa.sa_family;
+}
+
+static const struct listener *nearest(const struct transport *transport,
+                                      const struct address *address, enum transport_kind kind)
 {
     const struct listener *best = NULL;
     unsigned best_bits = 0;
     size_t count;
     const struct listener *v = listeners(transport, &count);
     for (size_t i = 0; i < count; i++) {
-        if (v[i].kind != kind || v[i].local.sa.sa_family != address->sa.sa_family)
+        if (!can_reach(&v[i], address, kind))
             continue;
         unsigned bits = common_bits(&v[i].local, address);
         if (!best || bits > best_bits) {
@@ -121,4 +129,71 @@ const struct listener *transport_listener_towards(struct transport *transport,
         }
     }
     return best;
+}
+
+/* Is there nothing to choose? @return whether, and in *only the one, or NULL when there is none */
+static bool has_no_choice(const struct transport *transport, const struct address *address,
+                          enum transport_kind kind, const struct listener **only)
+{
+    size_t count;
+    const struct listener *v = listeners(transport, &count);
+    *only = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!can_reach(&v[i], address, kind))
+            continue;
+        if (*only)
+            return false;
+        *only = &v[i];
+    }
+    return true;
+}
+
+static const struct listener *ask_kernel(const struct transport *transport,
+                                         const struct address *address, enum transport_kind kind)
+{
+    struct address local;
+    size_t count;
+    const struct listener *v = listeners(transport, &count);
+    if (io_route(transport->options.io, address, &local))
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (can_reach(&v[i], address, kind) && address_equal_host(&v[i].local, &local))
+            return &v[i];
+    return NULL;
+}
+
+/* Where a route to this host is remembered, or would be; NULL without memory. */
+static struct remembered_route *place_of(struct transport *transport, const struct address *address)
+{
+    size_t size_bytes = ROUTES_REMEMBERED * sizeof *transport->routes;
+    if (!transport->routes) {
+        transport->routes = memory_raw(size_bytes);
+        if (!transport->routes)
+            return NULL;
+        memset(transport->routes, 0, size_bytes);
+    }
+    uint64_t hash = hash_text(&transport->tag_key, raw_host(address));
+    return &transport->routes[hash & (ROUTES_REMEMBERED - 1)];
+}
+
+const struct listener *transport_listener_towards(struct transport *transport,
+                                                  const struct address *address,
+                                                  enum transport_kind kind)
+{
+    const struct listener *listener;
+    if (has_no_choice(transport, address, kind, &listener))
+        return listener;
+    if (io_is_virtual(transport->options.io))
+        return nearest(transport, address, kind);
+    uint64_t now_ms = loop_now_ms(transport->options.loop);
+    struct remembered_route *route = place_of(transport, address);
+    if (route && now_ms < route->until_ms && route->kind == kind &&
+        address_equal_host(&route->host, address))
+        return route->listener;
+    listener = ask_kernel(transport, address, kind);
+    if (!listener)
+        listener = nearest(transport, address, kind);
+    if (route)
+        *route = (struct remembered_route){*address, kind, listener, now_ms + ROUTE_MEMORY_MS};
+    return listener;
 }

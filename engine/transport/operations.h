@@ -40,11 +40,23 @@ struct endpoint {
     char local_host_bytes[ADDRESS_TEXT_BYTES];
 };
 
+#define ROUTES_REMEMBERED 256 /* per worker; a power of two */
+
+/** Which listener leads to a host, as the kernel's routing said a while ago. */
+struct remembered_route {
+    struct address host; /**< not set: the place is free */
+    enum transport_kind kind;
+    const struct listener *listener;
+    uint64_t until_ms;
+};
+
 struct transport {
     struct transport_options options;
     struct hash_key tag_key;    /**< of To tags in stateless responses */
     struct buffer print;        /**< scratch for those responses */
     struct endpoint *endpoints; /**< one per listener, same index; owned */
+    /** By hash of the host, one place each: what collides is asked again. Owned; NULL until used. */
+    struct remembered_route *routes;
 };
 
 /** A message's bytes arrived on a socket of @p listener: keepalive, owner check, then the rest. */

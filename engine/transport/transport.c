@@ -19,6 +19,7 @@ static void transport_destroy(void *object)
     struct transport *transport = object;
     transport_stop(transport);
     memory_free_raw(transport->endpoints);
+    memory_free_raw(transport->routes);
     buffer_release(&transport->print);
 }
 

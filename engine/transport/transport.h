@@ -117,7 +117,11 @@ const struct listener *transport_listener_by_socket(const struct transport *tran
 /** Is this host and port one of ours (local or advertised)? port 0: the default of each listener's kind. */
 const struct listener *transport_own(const struct transport *transport, struct text host,
                                      uint16_t port);
-/** The listener that the kernel's routing would use towards @p address; in the lab the one that shares its leading octets best. NULL without any of that family. */
+/**
+ * The listener that the kernel's routing would use towards @p address, remembered for 10 s. Where the
+ * kernel would use an address that no listener has, and in the lab: the one that shares its leading
+ * bits best. NULL without any of that kind and family.
+ */
 const struct listener *transport_listener_towards(struct transport *transport,
                                                   const struct address *address,
                                                   enum transport_kind kind);
