@@ -263,10 +263,16 @@ static int request_forward(lua_State *L)
     return api_push_result(L, proxy_forward(subject.context));
 }
 
-/** req:drop(): no answer */
+/** req:drop(): no answer. reply:drop(): a provisional response goes no further; false for others */
 static int request_drop(lua_State *L)
 {
     struct subject subject;
+    handle_check(L, 1, &subject);
+    if (subject.is_reply && subject.run->kind == RUN_REPLY && subject.run->route.drop_reply) {
+        *subject.run->route.drop_reply = subject.message->status < 200;
+        lua_pushboolean(L, *subject.run->route.drop_reply);
+        return 1;
+    }
     if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "drop"))
         return api_push_result(L, ERROR_CANCELLED);
     proxy_drop(subject.context);
