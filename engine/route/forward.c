@@ -23,6 +23,8 @@ static void forwarding_destroy(void *arg)
     memory_release(forwarding->context);
 }
 
+#define STATELESS_COOKIE "z9hG4bKsl"
+
 static struct text stateless_branch(struct response_context *context, char out[BRANCH_BYTES])
 {
     const struct via *via = message_via(context->request);
@@ -30,7 +32,8 @@ static struct text stateless_branch(struct response_context *context, char out[B
                        message_from_tag(context->request), message_to_tag(context->request),
                        context->request->call_id,          context->request->method_text};
     uint64_t hash = hash_texts(&context->proxy->options.hash_key, v, sizeof v / sizeof v[0]);
-    int n = snprintf(out, BRANCH_BYTES, "z9hG4bKsl%016llx", (unsigned long long)hash);
+    int n =
+        snprintf(out, BRANCH_BYTES, STATELESS_COOKIE "%016llx", (unsigned long long)hash);
     return (struct text){out, (size_t)n};
 }
 
@@ -133,9 +136,14 @@ int proxy_forward(struct response_context *context)
     return error;
 }
 
+/* A response of no client transaction goes on only when we sent its request without one. Anything
+ * else is late or forged, and would pass the routes and the relay by (RFC 6026 s8.9). */
 void forward_response(void *arg, struct message *response)
 {
     struct proxy *proxy = arg;
+    const struct via *own = message_via(response);
+    if (!own || !text_starts_with_nocase(own->branch, TEXT(STATELESS_COOKIE)))
+        return;
     const struct via *below = message_via_second(response);
     struct destination destination = {0};
     struct edits *edits = NULL;
