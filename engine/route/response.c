@@ -79,16 +79,32 @@ static bool is_challenge(const struct message *response)
     return response->status == 401 || response->status == 407;
 }
 
+/* A header's value in one line: folding is white space (s7.3.1). */
+static struct text unfolded(struct arena *arena, struct text value)
+{
+    char *copy = arena_alloc(arena, value.n + 1);
+    if (!copy)
+        return TEXT_NONE;
+    for (size_t i = 0; i < value.n; i++)
+        copy[i] = (char)(value.p[i] == '\r' || value.p[i] == '\n' ? ' ' : value.p[i]);
+    return (struct text){copy, value.n};
+}
+
 /* s16.7 7: challenges of the branches that lost go up, too. */
 static void keep_challenges(struct response_context *context, struct message *response)
 {
     static const enum header_kind kinds[] = {HEADER_WWW_AUTHENTICATE, HEADER_PROXY_AUTHENTICATE};
+    struct arena *arena = &context->request->arena;
     for (size_t i = 0; i < 2; i++) {
         const struct header *header = message_header(response, kinds[i]);
-        for (; header; header = message_header_next(response, header))
-            context->challenges = arena_printf(&context->request->arena, "%.*s%s: %.*s\n",
-                                               TEXT_ARG(context->challenges),
-                                               header_kind_name(kinds[i]), TEXT_ARG(header->value));
+        for (; header; header = message_header_next(response, header)) {
+            struct text value = unfolded(arena, header->value);
+            struct text more =
+                arena_printf(arena, "%.*s%s: %.*s\n", TEXT_ARG(context->challenges),
+                             header_kind_name(kinds[i]), TEXT_ARG(value));
+            if (text_is_set(more)) /* without memory the caller sees fewer challenges */
+                context->challenges = more;
+        }
     }
 }
 
