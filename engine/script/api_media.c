@@ -80,10 +80,11 @@ static void check_flags(lua_State *L, int index)
 /** Push nil and what is wrong with a flag. */
 static int push_fault(lua_State *L, const struct flag_fault *fault)
 {
-    const char *what = fault->error == ERROR_UNSUPPORTED ? "is not supported"
+    const char *what = fault->error == ERROR_UNSUPPORTED ? "is not supported; leave it out"
                        : fault->error == ERROR_LIMIT     ? "names too many codecs"
                        : fault->error == ERROR_MEMORY    ? "finds no memory"
-                                                         : "is unknown or has a wrong value";
+                                                      : "is unknown or has a wrong value; see the "
+                                                        "list of flags in README.md";
     lua_pushnil(L);
     lua_pushfstring(L, "media flag '%s' %s", fault->flag, what);
     return 2;
@@ -127,7 +128,7 @@ static int core_media_manage(lua_State *L)
     return fault.error ? push_fault(L, &fault) : api_push_result(L, error);
 }
 
-/** (flag string) -> true, or nil and the flag that is not known or not built */
+/** (flag string) -> true, or nil and what is wrong with a flag that is not known or not built */
 static int core_media_flags_check(lua_State *L)
 {
     struct flag_fault fault = {0};
@@ -137,11 +138,7 @@ static int core_media_flags_check(lua_State *L)
         return api_push_result(L, ERROR_MEMORY);
     read_flags(L, 1, flags, &fault);
     memory_release(flags);
-    if (!fault.error) {
-        lua_pushboolean(L, 1);
-        return 1;
-    }
-    return api_push_failure(L, fault.flag);
+    return fault.error ? push_fault(L, &fault) : api_push_result(L, 0);
 }
 
 static const luaL_Reg functions[] = {

@@ -7,9 +7,11 @@
 --     local handlers = runtime.handlers(env)          -- raises "file:line: message"
 local core = require "lunasip.core"
 local current = require "lunasip.current"
+local globals = require "lunasip.globals"
 local lint = require "lunasip.lint"
 local pv = require "lunasip.pv"
 local sandbox = require "lunasip.sandbox"
+local suggest = require "lunasip.suggest"
 
 local M = {}
 
@@ -17,7 +19,7 @@ if core.set_pv then
     core.set_pv(pv.get, pv.set)
 end
 
--- env -> { routes = registries, references = names the script passes to relay }
+-- env -> { path, routes = registries, references = handlers that the script names, chunks = its files compiled }
 local states = setmetatable({}, { __mode = "k" })
 
 -- A table of named handlers: only functions go in, and what went in can be replaced.
@@ -51,6 +53,22 @@ end
 
 local WORDS = { "route", "branch_route", "failure_route", "onreply_route", "event_route" }
 
+-- Check the names in a file that can be checked without running it, and keep those that cannot.
+local function inspect(env, chunk, source, path)
+    local state = states[env]
+    local references, err = lint.check(source, path)
+    if not references then
+        return nil, err
+    end
+    for _, reference in ipairs(state and references or {}) do
+        table.insert(state.references, reference)
+    end
+    if state then
+        table.insert(state.chunks, chunk)
+    end
+    return chunk
+end
+
 --- Globals for one script: the sandbox and the handler tables.
 -- @string script_path its folder is where require looks
 -- @treturn table
@@ -72,8 +90,11 @@ function M.new_environment(script_path)
         end
         return false
     end
-    local env = sandbox.new_environment(script_path, given, assign)
-    states[env] = { routes = routes, references = {} }
+    local env
+    env = sandbox.new_environment(script_path, given, assign, function(...)
+        return inspect(env, ...)
+    end)
+    states[env] = { path = script_path, routes = routes, references = {}, chunks = {} }
     return env
 end
 
@@ -95,15 +116,26 @@ function M.load(path, env, source)
     if not chunk then
         return nil, err
     end
-    local references
-    references, err = lint.check(source, path)
-    if not references then
-        return nil, err
+    return inspect(env, chunk, source, path)
+end
+
+-- What a run would stumble over is said now.
+local function check_names(env, state)
+    for _, reference in ipairs(state.references) do
+        local handlers = state.routes[reference.registry]
+        if not handlers[reference.name] then
+            error(lint.missing(reference, handlers), 0)
+        end
     end
-    if env and states[env] then
-        states[env].references = references
+    local unknown = globals.unknown(state.chunks, sandbox.names(env))
+    if unknown then
+        error(unknown, 0)
     end
-    return chunk
+    if rawget(env, "request_route") == nil then
+        local slip = suggest.nearest("request_route", env) -- of the globals that the script defined
+        error(("%s:1: there is no request_route; %s"):format(state.path,
+            slip and "is '" .. slip .. "' meant to be it?" or "define function request_route(req)"), 0)
+    end
 end
 
 local function wrap_all(handlers)
@@ -121,15 +153,11 @@ end
 function M.handlers(env)
     local state = states[env]
     local routes = state.routes
-    for _, reference in ipairs(state.references) do
-        if not routes[reference.registry][reference.name] then
-            error(lint.missing(reference, routes[reference.registry]), 0)
-        end
-    end
+    check_names(env, state)
     local request_route = rawget(env, "request_route")
     local default = routes.onreply_route[1]
     return {
-        request_route = request_route and current.wrap(request_route),
+        request_route = current.wrap(request_route),
         onreply_default = default and current.wrap(default),
         branch = wrap_all(routes.branch_route),
         failure = wrap_all(routes.failure_route),

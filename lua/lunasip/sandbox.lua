@@ -202,7 +202,7 @@ local function public_view(name)
     return getmetatable(module) == false and module or M.read_only(module, name)
 end
 
-local function requirer(folder, env_of)
+local function requirer(folder, env_of, inspect)
     local loaded = {}
     return function(name)
         if type(name) ~= "string" then
@@ -229,6 +229,9 @@ local function requirer(folder, env_of)
             error("require: no module '" .. name .. "': neither part of lunasip nor a file " .. base .. ".lua", 2)
         end
         local chunk, err = M.compile(source, path, env_of())
+        if chunk and inspect then
+            chunk, err = inspect(chunk, source, path)
+        end
         if not chunk then
             error(err, 0)
         end
@@ -253,12 +256,28 @@ end
 -- Names that a script may test before it defines them.
 local MAY_BE_NIL = { request_route = true }
 
+-- env -> the names that it gives to a script
+local given_names = setmetatable({}, { __mode = "k" })
+
+--- The globals that there are now: what every script has, and what this one defined.
+-- @treturn table keys are the names
+function M.names(env)
+    local names = {}
+    for _, globals in ipairs { given_names[env], env, MAY_BE_NIL } do
+        for name in pairs(globals) do
+            names[name] = true
+        end
+    end
+    return names
+end
+
 --- Globals for one script.
 -- @string script_path
 -- @tparam table given more globals, read-only in the sense of assign
 -- @func assign (name, value) -> true when it was taken, false to store it, nil and an error
+-- @func inspect (chunk, source, path) -> chunk, or nil and an error, for each file that is required
 -- @treturn table
-function M.new_environment(script_path, given, assign)
+function M.new_environment(script_path, given, assign, inspect)
     M.install()
     local env = {}
     local base = copy(_G, "assert error ipairs pcall xpcall rawequal rawget select tonumber tostring type unpack")
@@ -275,7 +294,7 @@ function M.new_environment(script_path, given, assign)
     base.collectgarbage, base.print = safe_collectgarbage, script_print
     base.require = requirer(script_path:match "^(.*/)" or "", function()
         return env
-    end)
+    end, inspect)
     setmetatable(base, {
         __index = function(_, name)
             if MAY_BE_NIL[name] then
@@ -285,6 +304,7 @@ function M.new_environment(script_path, given, assign)
         end,
     })
     protected[env] = "_G"
+    given_names[env] = base
     return setmetatable(env, {
         __index = base,
         __metatable = false,

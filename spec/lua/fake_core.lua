@@ -145,7 +145,7 @@ end
 
 function core.media_flags_check(flags)
     for flag in flags:gmatch "%S+" do
-        if flag == "no-such-flag" then
+        if flag:match "^[^=]*" == "no-such-flag" then
             return nil, "unknown flag '" .. flag .. "'"
         end
     end

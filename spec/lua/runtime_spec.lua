@@ -43,8 +43,10 @@ describe("a script", function()
         assert.is_nil(handlers.onreply[1])
     end)
 
-    it("may leave everything out", function()
-        assert.same({ branch = {}, failure = {}, onreply = {}, event = {} }, load "")
+    it("may leave everything out but request_route", function()
+        local handlers = load "function request_route(req) end"
+        handlers.request_route = nil
+        assert.same({ branch = {}, failure = {}, onreply = {}, event = {} }, handlers)
     end)
 
     it("may change a handler until it has run", function()
@@ -57,9 +59,13 @@ describe("a script", function()
         { "x =", "^scripts/test%.lua:1: " },
         { "\nfunction f(req) return req['$Rii'] end", "^scripts/test%.lua:2: unknown variable %$Rii; did you mean" },
         { "function f(req) return req[ [[$(ru{s.lem})]] ] end", "^scripts/test%.lua:1: .*mean 'len'" },
-        { "function f(req) media.manage(req, 'no-such-flag') end", "^scripts/test%.lua:1: media flags: unknown flag" },
+        { "function f(req) media.manage(req, 'no-such-flag') end", "^scripts/test%.lua:1: unknown flag" },
         { "function f(req) media.manage(req,\n  [[trust-address no-such-flag]]) end",
-            "^scripts/test%.lua:2: media flags" },
+            "^scripts/test%.lua:2: unknown flag" },
+        { "function f(req) media.manage(req, {\n  from = 'a', ['x'] = g({ y = true }), z = 1,\n"
+            .. "  ['no-such-flag'] = true }) end",
+            "^scripts/test%.lua:3: unknown flag" },
+        { "function f(req) media.manage(req, { no = 'such', ['no-such-flag'] = false }) end", "unknown flag" },
         { "\27LJ", "bytecode" },
     }
     for _, fault in ipairs(faults) do
@@ -81,6 +87,15 @@ describe("a script", function()
         { "request_route = 5", "'request_route' must be a function" },
         { "route.A = 5", "^scripts/test%.lua:1: route%.A: a function is needed, not a number" },
         { "local x = onreply_route()", "no default function was assigned" },
+        { "function f(req)\n  lgo.info('x')\nend", "^scripts/test%.lua:2: there is no global 'lgo'; define it" },
+        { "function f(req) return function()\n  return tostrin(req) end end",
+            "^scripts/test%.lua:2: there is no global 'tostrin'; did you mean 'tostring'" },
+        { "x = 5\nfunction f(req) return x + y end", "^scripts/test%.lua:2: there is no global 'y'" },
+        { "function f(req) route.NEXT(req) end", "^scripts/test%.lua:1: there is no route%.NEXT; define function" },
+        { "function route.NEXT() end\nfunction f(req) return route.NXET(req) end",
+            "^scripts/test%.lua:2: there is no route%.NXET; did you mean 'NEXT'" },
+        { "function reqest_route() end", "^scripts/test%.lua:1: there is no request_route; is 'reqest_route' meant" },
+        { "local x", "^scripts/test%.lua:1: there is no request_route; define" },
     }
     for _, fault in ipairs(late) do
         it("is refused once it has run: " .. fault[1]:gsub("%s+", " "):sub(1, 60), function()
@@ -92,13 +107,24 @@ describe("a script", function()
 
     it("may name handlers and variables in comments, texts and expressions", function()
         assert.is_truthy(load [==[
+            local media, flags
             -- req["$nosuch"] relay{ on_failure = "NOWHERE" }
             --[[ media.manage(req, "no-such-flag") ]]
             local text = 'req["$nosuch"]'
             local name = "X"
             function f(req) req:relay{ on_failure = "X" .. name, on_reply = name } return req["$" .. name] end
             function g(req) media.manage(req, flags .. "no-such-flag") media.manage(req, { from = "no-such-flag" }) end
+            -- tostrin(lgo)
+            function late() defined_late = true return defined_late, req_or_nil and req_or_nil.lgo end
+            req_or_nil = false
+            if route.OPTIONAL then route.OPTIONAL() end
+            route.COMPUTED = late
+            function request_route(req) route.COMPUTED(req) local t = { route = {} } t.route.NOWHERE() end
         ]==])
+    end)
+
+    it("may use the name route for something else", function()
+        assert.is_truthy(load "function request_route(req) local route = req.routes route.ANY(req) end")
     end)
 
     it("is told when it cannot be read", function()
