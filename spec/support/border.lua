@@ -25,14 +25,16 @@ function M.start(options)
             [1] = { ("sip:%s:5060"):format(self.public_gateway) },
             [2] = { ("sip:%s:5060"):format(self.private_gateway) },
         },
-        workers = options.workers, timers = options.timers, blocks = options.blocks, build = options.build,
+        workers = options.workers, timers = options.timers, build = options.build,
+        blocks = type(options.blocks) == "function" and options.blocks(self) or options.blocks,
         route = options.route,
     }
     return self
 end
 
 --- Run calls from one side to the gateway of the other.
--- options: from ("public" or "private"), caller, gateway (scenario names; gateway = false: none), calls, rate, values
+-- options: from ("public" or "private"), caller, gateway (scenario names; gateway = false: none), calls, rate, values,
+-- while_running (called with the caller once calls have begun)
 -- @return what the callers saw, what the gateway saw (see `sipp:wait`)
 function Border:run(options)
     local is_public = options.from == "public"
@@ -58,6 +60,7 @@ function Border:run(options)
         calls = options.calls, rate = options.rate, values = values(near), seconds = seconds,
         simultaneous = options.simultaneous,
     }
+    if options.while_running then options.while_running(caller) end
     return caller:wait(), gateway and gateway:wait()
 end
 
