@@ -26,9 +26,7 @@ static void configuration_destroy(void *object)
     memory_free_raw(configuration->control_path);
     memory_free_raw(configuration->user);
     memory_free_raw(configuration->group);
-    for (size_t i = 0; i < configuration->group_count; i++)
-        memory_free_raw(configuration->groups[i].networks);
-    memory_free_raw(configuration->groups);
+    memory_release(configuration->sources);
     free_names(configuration->dictionaries, configuration->dictionary_count);
 }
 
@@ -250,38 +248,38 @@ static void read_dispatcher(lua_State *L, struct configuration *configuration)
 
 /* ---- the rest ---- */
 
-static void read_group(lua_State *L, struct configuration_group *group)
+/* With the group's list of networks on top. */
+static void read_group(lua_State *L, struct source_list *sources, struct text group)
 {
+    int error = source_list_add_group(sources, group);
     size_t count = lua_objlen(L, -1);
-    group->networks = take(L, count, sizeof *group->networks);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !error; i++) {
         struct text cidr;
         lua_rawgeti(L, -1, (int)i + 1);
         cidr.p = lua_tolstring(L, -1, &cidr.n);
-        if (!cidr.p || network_parse(&group->networks[i], cidr))
-            luaL_error(L, "address %s: '%s' is not a network", group->name, cidr.p ? cidr.p : "?");
-        group->network_count++;
+        error = cidr.p ? source_list_add(sources, group, cidr) : ERROR_SYNTAX;
+        if (error == ERROR_SYNTAX)
+            luaL_error(L, "address %s: '%s' is not a network", group.p, cidr.p ? cidr.p : "?");
         lua_pop(L, 1);
     }
+    if (error)
+        luaL_error(L, "not enough memory");
 }
 
 static void read_groups(lua_State *L, struct configuration *configuration)
 {
     if (!open_table(L, "addresses"))
         return;
-    size_t count = 0;
-    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
-        count++;
-    configuration->groups = take(L, count, sizeof *configuration->groups);
+    if (source_list_create(&configuration->sources))
+        luaL_error(L, "not enough memory");
     for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
-        struct configuration_group *group = &configuration->groups[configuration->group_count];
-        lua_pushvalue(L, -2); /* lua_tostring() must not change the key of lua_next() */
-        const char *name = lua_tostring(L, -1);
-        if (!name || !text_to_array(text_of(name), group->name, sizeof group->name))
-            luaL_error(L, "address: group name '%s' is too long", name ? name : "?");
-        lua_pop(L, 1);
-        configuration->group_count++;
-        read_group(L, group);
+        struct text group;
+        lua_pushvalue(L, -2); /* lua_tolstring() must not change the key of lua_next() */
+        group.p = lua_tolstring(L, -1, &group.n);
+        lua_insert(L, -2);
+        if (group.p)
+            read_group(L, configuration->sources, group);
+        lua_remove(L, -2);
     }
     lua_pop(L, 1);
 }
@@ -391,14 +389,8 @@ int configuration_load(struct configuration **configurationp, const char *path, 
 int configuration_group_contains(const struct configuration *configuration, struct text group,
                                  const struct address *address)
 {
-    for (size_t i = 0; i < configuration->group_count; i++) {
-        const struct configuration_group *candidate = &configuration->groups[i];
-        if (!text_equal(text_of(candidate->name), group))
-            continue;
-        for (size_t j = 0; j < candidate->network_count; j++)
-            if (network_contains(&candidate->networks[j], address))
-                return 1;
-        return 0;
-    }
-    return ERROR_NOT_FOUND;
+    const struct source_list *sources = configuration->sources;
+    if (!sources || !source_list_has_group(sources, group))
+        return ERROR_NOT_FOUND;
+    return source_list_contains(sources, group, address);
 }

