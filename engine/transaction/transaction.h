@@ -68,6 +68,8 @@ void transactions_receive(struct transactions *transactions, struct message *mes
  * UAS; the answer is 482.
  */
 bool transactions_is_merged(const struct transactions *transactions, struct message *request);
+/** Would this request be absorbed by a live server transaction, as a retransmission of its request? */
+bool transactions_is_known(struct transactions *transactions, struct message *request);
 /** ICMP: fail the client transaction whose request (or CANCEL, ACK) is in @p bytes, at once. */
 void transactions_undeliverable(struct transactions *transactions, const struct address *address,
                                 struct text bytes);

@@ -161,6 +161,13 @@ static void on_request(struct transactions *transactions, struct message *reques
         on_new_request(transactions, request, &key);
 }
 
+bool transactions_is_known(struct transactions *transactions, struct message *request)
+{
+    struct match_key key;
+    return match_server(&transactions->secret, request, request->method_text, &key) &&
+           server_find(transactions, &key);
+}
+
 /* ---- responses and errors ---- */
 
 static void on_response(struct transactions *transactions, struct message *response)

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/rate.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ struct engine {
     struct shared *shared;               /* owned */
     struct dispatcher *dispatcher;       /* owned; NULL: none */
     struct media *media;                 /* owned; NULL: none */
+    struct rate *rate;                   /* owned; NULL: sources are not limited */
     struct worker *workers[WORKERS_MAX]; /* owned */
     struct generation
         *first[WORKERS_MAX]; /* owned until engine_start() gives them to the workers */
@@ -36,6 +38,7 @@ static void destroy(void *arg)
         memory_release(engine->first[i]);
         memory_release(engine->workers[i]);
     }
+    memory_release(engine->rate);
     memory_release(engine->media);
     memory_release(engine->dispatcher);
     memory_release(engine->shared);
@@ -114,6 +117,14 @@ static int create_media(struct engine *engine, char **fault)
     return error;
 }
 
+static int create_rate(struct engine *engine)
+{
+    const struct settings *settings = &engine->configuration->settings;
+    if (settings->limits_cps_per_source == 0)
+        return 0;
+    return rate_create(&engine->rate, &engine->hash_key, settings->limits_sources);
+}
+
 static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
 {
     unsigned count = options->workers ? options->workers : engine->configuration->workers;
@@ -140,6 +151,7 @@ static int create_workers(struct engine *engine, unsigned count, char **fault)
                                   .configuration = configuration,
                                   .media = engine->media,
                                   .dispatcher = engine->dispatcher,
+                                  .rate = engine->rate,
                                   .log = &engine->log,
                                   .hash_key = engine->hash_key,
                               },
@@ -210,6 +222,8 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
         error = create_dispatcher(engine, fault);
     if (!error)
         error = create_media(engine, fault);
+    if (!error)
+        error = create_rate(engine);
     if (!error)
         error = create_workers(engine, choose_workers(engine, options), fault);
     if (!error)

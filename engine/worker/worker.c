@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/rate.h"
 #include "worker/handover.h"
 #include "worker/ping.h"
 
@@ -57,10 +58,37 @@ static bool claim(void *arg, const struct listener *listener, const struct addre
     return true;
 }
 
+/* A request that would begin something: outside of any dialog, and not yet in a transaction. */
+static bool is_new_request(struct worker *worker, struct message *message)
+{
+    return message->is_request && message->method != METHOD_ACK &&
+           message->method != METHOD_CANCEL && !text_is_set(message_to_tag(message)) &&
+           !transactions_is_known(proxy_transactions(worker->proxy), message);
+}
+
+/*
+ * Beyond the rate of its source a new request is answered without keeping anything, so that whoever
+ * floods us costs no memory (RFC 3261 s21.5.4).
+ */
+static bool is_beyond_rate(struct worker *worker, struct message *message)
+{
+    uint32_t per_second = (uint32_t)worker->settings.limits_cps_per_source;
+    if (!worker->options.rate || !is_new_request(worker, message) ||
+        rate_take(worker->options.rate, &message->source.peer, loop_now_ms(worker->loop),
+                  per_second))
+        return false;
+    counter_count(&worker->counters, COUNTER_SIP_SOURCE_LIMITED);
+    transport_reply(
+        worker->transport, message,
+        &(struct response_options){.status = 503, .headers = TEXT("Retry-After: 1\r\n")});
+    return true;
+}
+
 static void on_message(void *arg, struct message *message)
 {
     struct worker *worker = arg;
-    proxy_receive(worker->proxy, message);
+    if (!is_beyond_rate(worker, message))
+        proxy_receive(worker->proxy, message);
 }
 
 /* With a shared port the kernel reports an ICMP error to any of the workers' sockets. */
