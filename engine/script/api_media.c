@@ -80,11 +80,10 @@ static void check_flags(lua_State *L, int index)
 /** Push nil and what is wrong with a flag. */
 static int push_fault(lua_State *L, const struct flag_fault *fault)
 {
-    const char *what = fault->error == ERROR_UNSUPPORTED ? "is not supported; leave it out"
+    const char *what = fault->error == ERROR_UNSUPPORTED ? "is not supported"
                        : fault->error == ERROR_LIMIT     ? "names too many codecs"
                        : fault->error == ERROR_MEMORY    ? "finds no memory"
-                                                      : "is unknown or has a wrong value; see the "
-                                                        "list of flags in README.md";
+                                                         : "is unknown or has a wrong value";
     lua_pushnil(L);
     lua_pushfstring(L, "media flag '%s' %s", fault->flag, what);
     return 2;
