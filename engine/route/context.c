@@ -69,7 +69,7 @@ int context_create(struct response_context **contextp, struct proxy *proxy,
 
 void context_shrink(struct response_context *context)
 {
-    if (!context->is_final_sent || context->pending || context->is_running)
+    if (!context->is_final_sent || context->pending || context->running)
         return;
     drop_routing(context);
     LIST_FOR_EACH_SAFE (link, &context->branches) {
@@ -104,7 +104,7 @@ static void run_done(void *arg, int error)
     struct proxy *proxy = run->context->proxy;
     struct message *owner = run->reply ? run->reply : run->context->request;
     struct message *message = memory_ref(owner); /* its Call-ID outlives the context */
-    run->context->is_running = false;
+    run->context->running--;
     run->done(run->arg, error);
     bool was_waiting = run->is_waiting;
     memory_release(run);
@@ -128,7 +128,7 @@ void context_run(struct response_context *context, const struct route_run *wante
     struct route_run run = *wanted;
     run.done = run_done;
     run.arg = pending;
-    context->is_running = true;
+    context->running++;
     int result = handlers->run(handlers->arg, &run);
     if (result == ROUTE_WAITING) {
         pending->is_waiting = true;

@@ -70,7 +70,6 @@ struct response_context {
     bool is_dropped; /**< no answer of ours: the server transaction ends with the run */
     bool is_cancelled;
     bool is_final_sent;
-    bool is_running;    /**< a handler runs or waits */
     bool is_in_failure; /**< the failure route runs: relay is allowed again */
     bool wants_record_route;
     bool is_dialog_making; /**< INVITE without To tag */
@@ -78,6 +77,8 @@ struct response_context {
     bool has_sdp;            /**< the request carries an SDP */
     bool is_offer_made;      /**< media.manage has rewritten it already */
     bool is_collecting_done; /**< the best response is being chosen or was sent */
+    bool is_best_old;        /**< of branches before the last relay: any new one is better */
+    uint16_t running;        /**< handlers that run or wait; a branch route runs inside of relay */
     uint16_t branch_count;   /**< ever made */
     uint16_t pending;        /**< branches not final */
     struct list branches;

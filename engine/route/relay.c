@@ -11,6 +11,7 @@ struct relay_wait {
     unsigned open, sent;
     int error;
     bool is_inside; /* the call that began it has not returned yet */
+    char on_failure[ROUTE_NAME_BYTES];
     relay_done_handler *done;
     void *arg;
 };
@@ -30,21 +31,36 @@ static int wait_result(const struct relay_wait *wait)
 
 static int start_groups(struct response_context *context, relay_done_handler *done, void *arg);
 
+/* One branch is on its way: only now the relay counts as made. What failed before it is old: the
+ * script saw it and chose to go on. Deviation: RFC 3261 s16.7 6 would choose among the old
+ * responses, too. */
+static void group_sent(const struct relay_wait *wait)
+{
+    struct response_context *context = wait->context;
+    context->is_decided = true;
+    context->is_best_old = context->is_in_failure && context->best;
+    memcpy(context->on_failure, wait->on_failure, sizeof context->on_failure);
+}
+
 /* All branches of the group are sent or given up: when none was sent, the next group's turn has
  * come; when there is none, that is what the caller is told. */
 static void group_settled(struct relay_wait *wait)
 {
     struct response_context *context = wait->context;
     int result = wait_result(wait);
+    if (result == 0)
+        group_sent(wait);
     if (result && !context->is_cancelled && !context->is_final_sent &&
         context->group_at < context->group_count)
         result = start_groups(context, wait->done, wait->arg);
     if (result == ROUTE_WAITING)
         return;
-    if (result == 0)
-        context->is_decided = true;
     if (wait->done)
         wait->done(wait->arg, result);
+    /* Those that were sent may have failed while the last one was looked up. */
+    if (result == 0)
+        response_collect(context);
+    context_shrink(context);
 }
 
 void relay_wait_outcome(struct relay_wait *wait, int error)
@@ -91,6 +107,7 @@ static int start_group(struct response_context *context, const struct target_gro
     wait->done = done;
     wait->arg = arg;
     wait->is_inside = true;
+    text_to_array(options->on_failure, wait->on_failure, sizeof wait->on_failure);
     for (size_t i = 0; i < group->count; i++) {
         wait->open++;
         branch_start(context, &group->v[i], options, breadth, memory_ref(wait));
@@ -98,7 +115,7 @@ static int start_group(struct response_context *context, const struct target_gro
     wait->is_inside = false;
     int result = wait->open ? ROUTE_WAITING : wait_result(wait);
     if (result == 0)
-        context->is_decided = true;
+        group_sent(wait);
     memory_release(wait);
     return result;
 }
@@ -129,16 +146,6 @@ static int check(struct response_context *context)
     return 0;
 }
 
-static void arm(struct response_context *context, const struct relay_options *options)
-{
-    text_to_array(options->on_failure, context->on_failure, sizeof context->on_failure);
-    /* The script saw the failure and chose to go on: its answer is the one of the new branch.
-     * Deviation: RFC 3261 s16.7 6 would choose among the old responses, too. */
-    context->best = memory_release(context->best);
-    context->best_edits = memory_release(context->best_edits);
-    context->challenges = TEXT_NONE;
-}
-
 int proxy_relay(struct response_context *context, const struct relay_options *options,
                 relay_done_handler *done, void *arg)
 {
@@ -147,7 +154,6 @@ int proxy_relay(struct response_context *context, const struct relay_options *op
     int error = check(context);
     if (error)
         return error;
-    arm(context, options);
     struct fork_target target = {.next_hop = options->to};
     const struct target_group group = {&target, 1};
     return start_group(context, &group, options, done, arg);
@@ -204,9 +210,8 @@ int proxy_fork(struct response_context *context, const struct fork_target *v, si
     context->fork_options = *options;
     struct relay_options *kept = &context->fork_options;
     if (!copy_text(context, &kept->interface) || !copy_text(context, &kept->on_reply) ||
-        !copy_text(context, &kept->on_branch))
+        !copy_text(context, &kept->on_branch) || !copy_text(context, &kept->on_failure))
         return ERROR_MEMORY;
-    arm(context, options);
     return start_groups(context, done, arg);
 }
 

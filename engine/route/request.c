@@ -64,9 +64,7 @@ static void reply_status(struct response_context *context, unsigned status)
 static void request_route_done(void *arg, int error)
 {
     struct response_context *context = arg;
-    if (context->is_cancelled && !context->is_final_sent && context->branch_count == 0) {
-        reply_status(context, 487);
-    } else if (error && !context->is_decided) {
+    if (error && !context->is_decided) {
         reply_status(context, 500);
     } else if (!context->is_decided && context->server) {
         counter_count(context->proxy->options.counters, COUNTER_SCRIPT_UNANSWERED);
@@ -173,6 +171,14 @@ void request_receive_ack(void *arg, struct message *ack)
         begin_ack(proxy, NULL, ack);
 }
 
+static bool has_sent_branch(const struct response_context *context)
+{
+    LIST_FOR_EACH (link, &context->branches)
+        if (CONTAINER_OF(link, struct branch, link)->state == BRANCH_PENDING)
+            return true;
+    return false;
+}
+
 void request_receive_cancel(void *arg, struct transaction_server *invite, struct message *cancel)
 {
     struct proxy *proxy = arg;
@@ -189,10 +195,11 @@ void request_receive_cancel(void *arg, struct transaction_server *invite, struct
     context->is_cancelled = true;
     context->group_at = context->group_count;
     memory_ref(context);
-    if (context->pending)
-        branch_cancel_all(context, NULL, reason ? reason->value : TEXT_NONE);
-    else
+    /* Branches that were sent bring the 487 (s16.10). Where there is none, a handler or a name is
+     * waited for: the caller need not wait with us. */
+    if (!has_sent_branch(context))
         reply_status(context, 487);
+    branch_cancel_all(context, NULL, reason ? reason->value : TEXT_NONE);
     memory_release(context);
 }
 

@@ -121,6 +121,12 @@ static void add_challenges(struct response_context *context)
 void response_consider(struct response_context *context, struct message *response,
                        struct edits *edits, bool is_local)
 {
+    if (context->is_best_old) {
+        context->best = memory_release(context->best);
+        context->best_edits = memory_release(context->best_edits);
+        context->challenges = TEXT_NONE;
+        context->is_best_old = false;
+    }
     bool is_better = !context->best || rank(response->status) < rank(context->best->status);
     struct message *loser = is_better ? context->best : response;
     if (loser && is_challenge(loser))
