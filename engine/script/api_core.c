@@ -19,6 +19,17 @@ static int core_log(lua_State *L)
     return 0;
 }
 
+/** Would a line of this level be written? Printing it costs more than asking. */
+static int core_log_is_on(lua_State *L)
+{
+    const struct log *log = generation_of(L)->options.log;
+    enum log_level level;
+    if (log_level_parse(&level, api_text(L, 1, "log level")))
+        return api_misuse(L, "no log level '%s'", lua_tostring(L, 1));
+    lua_pushboolean(L, log && log_is_on(log, level));
+    return 1;
+}
+
 uint64_t api_wall_us(lua_State *L)
 {
     const struct io *io = generation_of(L)->options.io;
@@ -145,6 +156,7 @@ static int core_source_in(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"log", core_log},
+    {"log_is_on", core_log_is_on},
     {"clock_ms", core_clock_ms},
     {"wall_us", core_wall_us},
     {"random", core_random},

@@ -10,13 +10,8 @@ local format = require "lunasip.format"
 
 local M = {}
 
--- Printing a line costs more than asking whether anybody wants it.
-local is_on = core.log_is_on or function()
-    return true
-end
-
 local function write(level, message, text, ...)
-    if not is_on(level) then
+    if not core.log_is_on(level) then -- asking costs less than printing
         return
     end
     if type(text) ~= "string" then
