@@ -67,15 +67,19 @@ static void on_timer_c(void *arg)
     branch_cancel(branch, TEXT_NONE);
 }
 
-void branch_ring(struct branch *branch)
+void branch_ring(struct branch *branch, unsigned status)
 {
-    const struct settings *settings = branch->context->proxy->options.settings;
-    uint64_t delay_ms = settings->timers_c_ms;
-    if (branch->ringing_timeout_ms) {
-        if (timer_is_running(&branch->timer_c) && branch->status >= 180)
-            return; /* a ringing time-out counts from the first ringing, Timer C from the last */
-        delay_ms = branch->ringing_timeout_ms;
+    if (branch->state != BRANCH_PENDING || branch->context->request->method != METHOD_INVITE)
+        return;
+    uint64_t delay_ms = branch->ringing_timeout_ms;
+    if (delay_ms == 0) {
+        if (status == 100)
+            return;
+        delay_ms = branch->context->proxy->options.settings->timers_c_ms;
+    } else if (branch->is_ringing) {
+        return; /* a ringing time-out counts from the first response, Timer C from the last */
     }
+    branch->is_ringing = true;
     timer_start(timers_of(branch), &branch->timer_c, delay_ms, on_timer_c, branch);
 }
 

@@ -36,6 +36,7 @@ struct branch {
     uint16_t index;
     uint16_t status; /**< last response, 0 none */
     bool is_cancelled;
+    bool is_ringing;  /**< has had a provisional response */
     bool is_rung_out; /**< Timer C or ringing time-out: counts as 408 */
     unsigned breadth; /**< Max-Breadth to send on; 0: untouched */
     uint32_t timeout_ms, ringing_timeout_ms;
@@ -145,8 +146,8 @@ void branch_cancel(struct branch *branch, struct text reason);
 void branch_cancel_all(struct response_context *context, const struct branch *but,
                        struct text reason);
 void branch_release(struct branch *branch);
-/** Restart Timer C (s16.7 2). */
-void branch_ring(struct branch *branch);
+/** A provisional response: restart Timer C (s16.7 2), start the ringing time-out. */
+void branch_ring(struct branch *branch, unsigned status);
 /** It has its final response, or will never have one. */
 void branch_finish(struct branch *branch);
 /** Send the same request to the next address of its name. @return true when sent */

@@ -359,7 +359,7 @@ static void process(struct proxy *proxy, void *owner, void *object)
         return;
     }
     if (response->status < 200)
-        branch_ring(branch);
+        branch_ring(branch, response->status);
     branch->status = response->status;
     struct reply_run *run = reply_run_create(branch, response);
     if (!run) {
@@ -384,6 +384,7 @@ void response_receive(void *arg, struct transaction_client *txn, struct message 
     (void)txn;
     if (response->status == 100) {
         branch->status = 100;
+        branch_ring(branch, 100);
         return;
     }
     if (call_queue_defer(proxy->queue, response->call_id, process, branch, response))
