@@ -374,6 +374,7 @@ int configuration_load(struct configuration **configurationp, const char *path, 
         error = generation_open(&scratch, &(struct generation_options){
                                               .settings = &configuration->settings,
                                               .lua_dir = lua_dir,
+                                              .route_path = path, /* for faults without a line */
                                           });
     if (!error)
         error = generation_protect(scratch, load_table, &(struct load){configuration, path}, fault);

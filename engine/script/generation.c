@@ -120,13 +120,27 @@ static void flatten(char *line)
             *c = ' ';
 }
 
-static char *take_fault(lua_State *L)
+/** Does it begin with "file:line: "? */
+static bool has_place(const char *text)
+{
+    const char *colon = strchr(text, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    return digits && colon[1 + digits] == ':';
+}
+
+/** One line that begins with a place: that of the file as a whole when Lua knows none. */
+static char *take_fault(lua_State *L, const char *file)
 {
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
     char *fault = memory_raw(FAULT_BYTES);
     if (!fault)
         return NULL;
-    snprintf(fault, FAULT_BYTES, "%s", text ? text : "error object that is not a string");
+    if (!text)
+        text = "an error was raised that is not a text";
+    if (!file[0] || has_place(text))
+        snprintf(fault, FAULT_BYTES, "%s", text);
+    else
+        snprintf(fault, FAULT_BYTES, "%s:1: %s", file, text);
     flatten(fault);
     return fault;
 }
@@ -140,7 +154,7 @@ int generation_protect(struct generation *generation, lua_CFunction function, vo
     if (status == 0)
         return 0;
     if (fault && status != LUA_ERRMEM)
-        *fault = take_fault(L);
+        *fault = take_fault(L, generation->route_path);
     lua_settop(L, top);
     return status == LUA_ERRMEM ? ERROR_MEMORY : ERROR_SCRIPT;
 }
@@ -261,7 +275,8 @@ static void add_handler(lua_State *L, struct generation *generation, enum run_ki
                         const char *name)
 {
     if (strlen(name) >= HANDLER_NAME_BYTES)
-        luaL_error(L, "%s: handler name '%s' is too long", generation->route_path, name);
+        luaL_error(L, "handler name '%s' is too long; choose one of at most %d bytes", name,
+                   HANDLER_NAME_BYTES - 1);
     size_t size_bytes = (generation->handler_count + 1) * sizeof *generation->handlers;
     struct handler *handlers = memory_raw_resize(generation->handlers, size_bytes);
     if (!handlers)
@@ -313,8 +328,7 @@ static void take_handlers(lua_State *L, struct generation *generation)
     take_functions(L, generation, RUN_FAILURE, "failure");
     take_functions(L, generation, RUN_EVENT, "event");
     if (!generation_handler(generation, RUN_REQUEST, TEXT_NONE))
-        luaL_error(L, "%s: no request_route; define function request_route(req)",
-                   generation->route_path);
+        luaL_error(L, "there is no request_route; define function request_route(req)");
 }
 
 /**

@@ -71,10 +71,14 @@ void run_budget_hook(lua_State *L, lua_Debug *activation)
             return;
         lua_sethook(L, run_budget_hook, LUA_MASKCOUNT, 1);
     }
-    if (run->thread && lua_isyieldable(L))
+    if (run->thread && lua_isyieldable(L)) {
         lua_yield(L, 0);
-    else
-        luaL_error(L, "%s", run->over);
+    } else {
+        luaL_where(L, 0); /* in a hook, 0 is the function that was interrupted */
+        lua_pushstring(L, run->over);
+        lua_concat(L, 2);
+        lua_error(L);
+    }
 }
 
 static void watch(struct run *run)

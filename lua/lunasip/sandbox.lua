@@ -150,12 +150,12 @@ end
 function M.read(path)
     local file, err = io.open(path, "rb")
     if not file then
-        return nil, err
+        return nil, path .. ":1: cannot be read (" .. (err:match ": ([^:]*)$" or err) .. "); give the path of a script"
     end
     local source = file:read "*a"
     file:close()
     if not source then
-        return nil, path .. ": cannot be read; a file is needed"
+        return nil, path .. ":1: cannot be read (it is not a file); give the path of a script"
     end
     return source
 end
@@ -165,7 +165,7 @@ end
 function M.compile(source, path, env)
     local chunk, err = loadstring((source:gsub("^#[^\n]*", "")), "@" .. path)
     if source:byte(1) == 27 then
-        return nil, path .. ": is bytecode; give the script's text"
+        return nil, path .. ":1: is bytecode; give the script's text"
     end
     if not chunk then
         return nil, err

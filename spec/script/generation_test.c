@@ -31,10 +31,11 @@ static void test_a_faulty_script_says_where(void **state)
     (void)state;
     expect_fault("function request_route(req)\n  if then\nend", "route.lua:2: ");
     expect_fault("\nerror 'no'\nfunction request_route() end", "route.lua:2: no");
-    expect_fault("x = 1", "request_route");
+    expect_fault("x = 1", "route.lua:1: there is no request_route");
     expect_fault("request_route = 5", "route.lua:1: 'request_route' must be a function");
     expect_fault("local x = undefined_name", "route.lua:1: undefined variable");
-    expect_fault("while true do end", "budget used up");
+    expect_fault("\nwhile true do end", "route.lua:2: budget used up");
+    expect_fault("error({})", "route.lua:1: an error was raised that is not a text");
     expect_fault("while true do pcall(function() while true do end end) end", "budget used up");
     expect_fault("local t = {} while true do t[#t + 1] = {} end", "budget used up");
 }
