@@ -85,52 +85,6 @@ void branch_ring(struct branch *branch, unsigned status)
 
 /* ---- sending ---- */
 
-static int set_number(struct edits *edits, struct arena *arena, struct text name, uint64_t number)
-{
-    struct text value = arena_printf(arena, "%llu", (unsigned long long)number);
-    return text_is_set(value) ? edits_set(edits, name, value) : ERROR_MEMORY;
-}
-
-/* received and rport into the Via of the one who sent us the request (s18.2.1, RFC 3581). */
-static int edit_received(struct message *request, struct edits *edits)
-{
-    struct header_view view = {0};
-    struct text value = message_via_with_source(request);
-    if (!text_is_set(value) || !edits_header(edits, HEADER_VIA, TEXT_NONE, &view))
-        return 0;
-    return edits_replace(edits, &view, value);
-}
-
-static int edit_max_forwards(struct response_context *context, struct edits *edits)
-{
-    int left = message_max_forwards(context->request);
-    uint64_t value =
-        left > 0 ? (uint64_t)left - 1 : context->proxy->options.settings->limits_max_forwards;
-    return set_number(edits, &context->request->arena, TEXT("Max-Forwards"), value);
-}
-
-/* The edits that every hop makes: Max-Forwards, Record-Route, Via (s16.6 3, 4, 8). */
-static int edit_hop(struct branch *branch, struct edits *edits, struct text branch_id)
-{
-    struct response_context *context = branch->context;
-    struct arena *arena = &context->request->arena;
-    struct buffer via = {0};
-    int error = edit_received(context->request, edits);
-    if (!error)
-        error = edit_max_forwards(context, edits);
-    if (!error && branch->breadth)
-        error = set_number(edits, arena, TEXT("Max-Breadth"), branch->breadth);
-    if (!error && context->wants_record_route)
-        error = record_route_add(context, edits, branch->destination.listener);
-    if (!error) {
-        transport_print_via(&via, branch->destination.listener, branch_id);
-        error = via.error ? via.error
-                          : edits_prepend(edits, HEADER_VIA, TEXT("Via"), buffer_text(&via));
-    }
-    buffer_release(&via);
-    return error;
-}
-
 static int create_client(struct branch *branch, struct text branch_id, struct text bytes)
 {
     struct response_context *context = branch->context;
@@ -162,7 +116,7 @@ static int send_request(struct branch *branch)
     struct text branch_id = transactions_make_branch(proxy->transactions, hash, branch_array);
     int error = edits_create(&edits, context->request, branch->edits);
     if (!error)
-        error = edit_hop(branch, edits, branch_id);
+        error = hop_edit(context, edits, branch->destination.listener, branch_id, branch->breadth);
     if (!error) {
         buffer_clear(&proxy->out);
         edits_print(edits, &proxy->out);

@@ -164,6 +164,15 @@ void response_collect(struct response_context *context);
 void response_consider(struct response_context *context, struct message *response,
                        struct edits *edits, bool is_local);
 
+/* hop.c */
+/**
+ * Max-Forwards, Max-Breadth, Record-Route, received and rport, our Via.
+ * @param out      the socket it leaves from
+ * @param breadth  Max-Breadth to send on; 0: untouched
+ */
+int hop_edit(struct response_context *context, struct edits *edits, const struct listener *out,
+             struct text branch_id, unsigned breadth);
+
 /* accepted.c */
 /** Keep a 2xx to INVITE as it went upstream. */
 void accepted_add(struct response_context *context, const struct branch *branch,

@@ -32,8 +32,7 @@ static struct text stateless_branch(struct response_context *context, char out[B
                        message_from_tag(context->request), message_to_tag(context->request),
                        context->request->call_id,          context->request->method_text};
     uint64_t hash = hash_texts(&context->proxy->options.hash_key, v, sizeof v / sizeof v[0]);
-    int n =
-        snprintf(out, BRANCH_BYTES, STATELESS_COOKIE "%016llx", (unsigned long long)hash);
+    int n = snprintf(out, BRANCH_BYTES, STATELESS_COOKIE "%016llx", (unsigned long long)hash);
     return (struct text){out, (size_t)n};
 }
 
@@ -41,7 +40,6 @@ static int edit_and_send(struct forwarding *forwarding, const struct address *ad
 {
     struct response_context *context = forwarding->context;
     struct proxy *proxy = context->proxy;
-    struct arena *arena = &context->request->arena;
     struct buffer *out = &proxy->out;
     char branch[BRANCH_BYTES];
     struct text interface =
@@ -52,16 +50,9 @@ static int edit_and_send(struct forwarding *forwarding, const struct address *ad
     };
     if (!destination.listener)
         return ERROR_ARGUMENT;
-    int left = message_max_forwards(context->request);
-    uint64_t forwards =
-        left > 0 ? (uint64_t)left - 1 : proxy->options.settings->limits_max_forwards;
-    struct text value = arena_printf(arena, "%llu", (unsigned long long)forwards);
-    int error = edits_set(forwarding->edits, TEXT("Max-Forwards"), value);
     call_media_request(context, context->request, forwarding->edits);
-    buffer_clear(out);
-    transport_print_via(out, destination.listener, stateless_branch(context, branch));
-    if (!error)
-        error = edits_prepend(forwarding->edits, HEADER_VIA, TEXT("Via"), buffer_text(out));
+    int error = hop_edit(context, forwarding->edits, destination.listener,
+                         stateless_branch(context, branch), 0);
     buffer_clear(out);
     edits_print(forwarding->edits, out);
     if (!error)

@@ -99,9 +99,8 @@ static void keep_challenges(struct response_context *context, struct message *re
         const struct header *header = message_header(response, kinds[i]);
         for (; header; header = message_header_next(response, header)) {
             struct text value = unfolded(arena, header->value);
-            struct text more =
-                arena_printf(arena, "%.*s%s: %.*s\n", TEXT_ARG(context->challenges),
-                             header_kind_name(kinds[i]), TEXT_ARG(value));
+            struct text more = arena_printf(arena, "%.*s%s: %.*s\n", TEXT_ARG(context->challenges),
+                                            header_kind_name(kinds[i]), TEXT_ARG(value));
             if (text_is_set(more)) /* without memory the caller sees fewer challenges */
                 context->challenges = more;
         }

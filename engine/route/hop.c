@@ -1,0 +1,47 @@
+/* The edits that every hop makes to a request (RFC 3261 s16.6 3, 4, 8), stateful or not. */
+#include "route/context.h"
+
+static int set_number(struct edits *edits, struct arena *arena, struct text name, uint64_t number)
+{
+    struct text value = arena_printf(arena, "%llu", (unsigned long long)number);
+    return text_is_set(value) ? edits_set(edits, name, value) : ERROR_MEMORY;
+}
+
+/* received and rport into the Via of the one who sent us the request (s18.2.1, RFC 3581). */
+static int edit_received(struct message *request, struct edits *edits)
+{
+    struct header_view view = {0};
+    struct text value = message_via_with_source(request);
+    if (!text_is_set(value) || !edits_header(edits, HEADER_VIA, TEXT_NONE, &view))
+        return 0;
+    return edits_replace(edits, &view, value);
+}
+
+static int edit_max_forwards(struct response_context *context, struct edits *edits)
+{
+    int left = message_max_forwards(context->request);
+    uint64_t value =
+        left > 0 ? (uint64_t)left - 1 : context->proxy->options.settings->limits_max_forwards;
+    return set_number(edits, &context->request->arena, TEXT("Max-Forwards"), value);
+}
+
+int hop_edit(struct response_context *context, struct edits *edits, const struct listener *out,
+             struct text branch_id, unsigned breadth)
+{
+    struct arena *arena = &context->request->arena;
+    struct buffer via = {0};
+    int error = edit_received(context->request, edits);
+    if (!error)
+        error = edit_max_forwards(context, edits);
+    if (!error && breadth)
+        error = set_number(edits, arena, TEXT("Max-Breadth"), breadth);
+    if (!error && context->wants_record_route)
+        error = record_route_add(context, edits, out);
+    if (!error) {
+        transport_print_via(&via, out, branch_id);
+        error = via.error ? via.error
+                          : edits_prepend(edits, HEADER_VIA, TEXT("Via"), buffer_text(&via));
+    }
+    buffer_release(&via);
+    return error;
+}
