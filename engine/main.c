@@ -35,11 +35,21 @@ static const char *lua_dir(void)
     return access(LUNASIP_LUA_DIR, R_OK) == 0 ? LUNASIP_LUA_DIR : LUNASIP_LUA_INSTALL_DIR;
 }
 
+/* A fault begins with the place to look at, so that editors find it. */
 static int say_fault(char *fault, int error)
 {
-    fprintf(stderr, "lunasip: %s\n", fault ? fault : error_text(error));
+    if (fault)
+        fprintf(stderr, "%s\n", fault);
+    else
+        fprintf(stderr, "lunasip: %s\n", error_text(error));
     memory_free_raw(fault);
     return EXIT_FAULT;
+}
+
+static int say_usage(void)
+{
+    fputs(usage, stderr);
+    return EXIT_USAGE;
 }
 
 static void raise_descriptor_limit(struct log *log)
@@ -89,10 +99,8 @@ static int run_engine(struct io *io, const char *conf_path)
 static int command_of_run(int argc, char *const argv[])
 {
     struct io *io;
-    if (argc != 1) {
-        fputs(usage, stderr);
-        return EXIT_USAGE;
-    }
+    if (argc != 1)
+        return say_usage();
     control_block_signals();
     int error = io_uv_create(&io);
     if (error)
@@ -102,20 +110,30 @@ static int command_of_run(int argc, char *const argv[])
     return code;
 }
 
+static int check_dispatcher(const struct configuration *configuration, char **fault)
+{
+    struct dispatcher *dispatcher = NULL;
+    int error = configuration->has_dispatcher
+                    ? dispatcher_create(&dispatcher, &configuration->dispatcher, fault)
+                    : 0;
+    memory_release(dispatcher);
+    return error;
+}
+
 static int command_of_check(int argc, char *const argv[])
 {
     struct configuration *configuration;
     struct log log = {.level = LOG_WARNING};
     struct io *io = NULL;
     char *fault = NULL;
-    if (argc != 1) {
-        fputs(usage, stderr);
-        return EXIT_USAGE;
-    }
+    if (argc != 1)
+        return say_usage();
     int error = configuration_load(&configuration, argv[0], lua_dir(), &fault);
     if (error)
         return say_fault(fault, error);
-    error = io_lab_create(&io, 1);
+    error = check_dispatcher(configuration, &fault);
+    if (!error)
+        error = io_lab_create(&io, 1);
     if (!error)
         error = script_check(configuration, lua_dir(), io, &log, &fault);
     memory_release(io);
@@ -129,7 +147,7 @@ static int command_of_check(int argc, char *const argv[])
 static int command_of_ctl(int argc, char *const argv[])
 {
     const char *socket_path = NULL;
-    bool as_json = false;
+    bool as_json = false, is_wrong = false;
     char **words = calloc((size_t)argc + 1, sizeof *words);
     int count = 0;
     for (int i = 0; words && i < argc; i++) {
@@ -137,14 +155,28 @@ static int command_of_ctl(int argc, char *const argv[])
             as_json = true;
         else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc)
             socket_path = argv[++i];
+        else if (argv[i][0] == '-')
+            is_wrong = true;
         else
             words[count++] = argv[i];
     }
-    if (count == 0)
-        fputs(usage, stderr);
-    int code = count ? control_ask(socket_path, count, words, as_json) : EXIT_USAGE;
+    int code = count && !is_wrong ? control_ask(socket_path, count, words, as_json) : say_usage();
     free(words);
     return code;
+}
+
+/* demo takes --once alone; test hands everything to busted. */
+static int command_of_demo(int argc, char *const argv[])
+{
+    if (argc > 1 || (argc == 1 && strcmp(argv[0], "--once") != 0))
+        return say_usage();
+    return program_run(lua_dir(), "lunasip.demo", argc, argv);
+}
+
+static int command_of_help(void)
+{
+    fputs(usage, stdout);
+    return EXIT_FINE;
 }
 
 int main(int argc, char *argv[])
@@ -157,13 +189,14 @@ int main(int argc, char *argv[])
     if (strcmp(verb, "ctl") == 0)
         return command_of_ctl(argc - 2, argv + 2);
     if (strcmp(verb, "demo") == 0)
-        return program_run(lua_dir(), "lunasip.demo", argc - 2, argv + 2);
+        return command_of_demo(argc - 2, argv + 2);
     if (strcmp(verb, "test") == 0)
         return program_run(lua_dir(), "lunasip.test", argc - 2, argv + 2);
     if (strcmp(verb, "version") == 0) {
         printf("lunasip %s\n", LUNASIP_VERSION);
         return EXIT_FINE;
     }
-    fputs(usage, stderr);
-    return EXIT_USAGE;
+    if (strcmp(verb, "help") == 0 || strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0)
+        return command_of_help();
+    return say_usage();
 }

@@ -62,13 +62,16 @@ static char *listener_fault(const struct listener *listener, int error)
 {
     char address[ADDRESS_TEXT_BYTES], line[256];
     address_print(&listener->local, address);
-    const char *advice = "check the listen block";
-    if (error == ERROR_IN_USE)
+    const char *what = error_text(error);
+    const char *advice = "check the listen block, and whether this account may use the port";
+    if (error == ERROR_IN_USE) {
         advice = "another process listens there; stop it, or change the listen block";
-    else if (error == ERROR_ARGUMENT)
-        advice = "this machine has no such address; change the listen block";
+    } else if (error == ERROR_ARGUMENT) {
+        what = "this machine has no such address";
+        advice = "change the listen block";
+    }
     snprintf(line, sizeof line, "%s:%s (%s): %s; %s", transport_kind_name(listener->kind), address,
-             listener->interface, error_text(error), advice);
+             listener->interface, what, advice);
     return text_strdup(text_of(line));
 }
 
@@ -97,21 +100,57 @@ static int create_dispatcher(struct engine *engine, char **fault)
     return dispatcher_create(&engine->dispatcher, &options, fault);
 }
 
+/** Can a socket of the relay be bound there? Else every call would find out anew. */
+static int probe_media_address(struct engine *engine, const struct media_interface *interface,
+                               const struct address *local, char **fault)
+{
+    struct udp *udp;
+    char host[ADDRESS_TEXT_BYTES], line[256];
+    if (!address_is_set(local))
+        return 0;
+    int error = udp_open(&udp, engine->io, local, &(struct udp_options){0});
+    if (!error) {
+        udp_close(udp);
+        return 0;
+    }
+    address_print_host(local, host);
+    snprintf(line, sizeof line, "%s (media %s): %s; change the media block", host, interface->name,
+             error == ERROR_ARGUMENT ? "this machine has no such address" : error_text(error));
+    *fault = text_strdup(text_of(line));
+    return error;
+}
+
+static int probe_media(struct engine *engine, char **fault)
+{
+    const struct configuration *configuration = engine->configuration;
+    int error = 0;
+    for (size_t i = 0; i < configuration->media_count && !error; i++) {
+        const struct media_interface *interface = &configuration->media[i];
+        error = probe_media_address(engine, interface, &interface->v4.local, fault);
+        if (!error)
+            error = probe_media_address(engine, interface, &interface->v6.local, fault);
+    }
+    return error;
+}
+
 static int create_media(struct engine *engine, char **fault)
 {
     const struct configuration *configuration = engine->configuration;
     if (configuration->media_count == 0)
         return 0;
-    int error = media_create(&engine->media, engine->io,
-                             &(struct media_options){
-                                 .interfaces = configuration->media,
-                                 .interface_count = configuration->media_count,
-                                 .port_least = configuration->media_port_least,
-                                 .port_most = configuration->media_port_most,
-                                 .threads = configuration->media_threads,
-                                 .settings = &configuration->settings,
-                                 .log = &engine->log,
-                             });
+    int error = probe_media(engine, fault);
+    if (error)
+        return error;
+    error = media_create(&engine->media, engine->io,
+                         &(struct media_options){
+                             .interfaces = configuration->media,
+                             .interface_count = configuration->media_count,
+                             .port_least = configuration->media_port_least,
+                             .port_most = configuration->media_port_most,
+                             .threads = configuration->media_threads,
+                             .settings = &configuration->settings,
+                             .log = &engine->log,
+                         });
     if (error)
         *fault = fault_line("%s: %s; check the media block", configuration->path, error);
     return error;
