@@ -3,7 +3,9 @@
 local border = require "support.border"
 local lunasip = require "support.lunasip"
 local network = require "support.network"
+local posix = require "support.posix"
 local process = require "support.process"
+local raw = require "support.raw"
 
 local binary = lunasip.build .. "/lunasip"
 
@@ -100,6 +102,26 @@ describe("lunasip", function()
         local sbc = border.start()
         assert.equal(0, (sbc.engine:ctl "stop"))
         assert.equal(0, sbc.engine.process:wait(20))
+    end)
+
+    it("ends in the middle of calls with nothing leaked", function()
+        local sbc = border.start { timers = { t1_ms = 500 } }
+        local ends = {
+            caller = assert(posix.udp(sbc.public_caller, 5060)), gateway = assert(posix.udp(sbc.private_gateway, 5060)),
+            public = sbc.public, private = sbc.private, near_port = 10000, far_port = 10000,
+        }
+        for i = 1, 5 do
+            ends.id = "stays-" .. i
+            raw.call(ends)
+        end
+        -- The first signal begins to drain, the second ends at once.
+        sbc.engine.process:signal(15)
+        sbc.engine.process:wait_for_output("drain", 5)
+        local code, complaint = sbc.engine:stop()
+        assert.equal("", complaint)
+        assert.equal(0, code)
+        ends.caller.close()
+        ends.gateway.close()
     end)
 
     it("shows a call each way with its media in the demo", function()

@@ -1,5 +1,6 @@
 -- A flood of new calls that nobody answers meets the limits, which are counted; memory stays flat.
 local border = require "support.border"
+local lunasip = require "support.lunasip"
 local posix = require "support.posix"
 local raw = require "support.raw"
 
@@ -8,6 +9,8 @@ describe("a flood of random Call-IDs", function()
 
     it("stops at the limit of transactions, counted, with flat memory, and calls work again after it", function()
         local sbc = border.start {
+            -- The build that users run: the address sanitizer keeps freed memory for a while.
+            build = lunasip.build:gsub("build[^/]*$", "build"),
             timers = { t1_ms = 50, t2_ms = 200, t4_ms = 250 }, blocks = { limits = { transactions = 400 } },
         }
         local caller, silent = assert(posix.udp(sbc.public_caller, 5060)), assert(posix.udp(sbc.private_gateway, 5060))
