@@ -11,7 +11,7 @@
 #include "base/rows.h"
 #include "dispatcher/internal.h"
 
-#define INLINE_NAME "dispatcher.list" /* lines of the configuration, in faults */
+#define INLINE_NAME "dispatcher sets" /* entries of the configuration, in faults */
 
 struct gateway_key {
     unsigned set;

@@ -198,7 +198,11 @@ local function run_bounded(chunk, path)
     return ok, err
 end
 
-local function one_line(err)
+-- A fault of check:fail(), or what the configuration itself raised.
+local function one_line(err, path)
+    if type(err) == "table" and getmetatable(err) ~= checks.fault then
+        err = path .. ":1: an error was raised that is not a text"
+    end
     return (tostring(err):match "^[^\r\n]*")
 end
 
@@ -212,7 +216,7 @@ function M.check(source, path)
     end
     local chunk, err = loadstring(source, "@" .. path)
     if not chunk then
-        return nil, one_line(err)
+        return nil, one_line(err, path)
     end
     local check = checks.new(path, source)
     local result = { listeners = {}, addresses = {}, shared = {}, settings = {} }
@@ -224,7 +228,7 @@ function M.check(source, path)
         ok, err = pcall(cross_check, check, result, seen)
     end
     if not ok then
-        return nil, one_line(err)
+        return nil, one_line(err, path)
     end
     return result
 end

@@ -132,6 +132,8 @@ describe("a faulty configuration", function()
         { "print 'x'", 3, "there is no block 'print'" },
         { "while true do end", 1, "does not end" },
         { "local x = nil + 1", 3, "attempt to perform arithmetic" },
+        { "error 'mine'", 3, "mine" },
+        { "error({})", 1, "an error was raised that is not a text" },
         { "timers {", 3, "unexpected symbol near '<eof>'" },
     }
     local alone = {

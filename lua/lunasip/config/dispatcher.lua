@@ -1,6 +1,7 @@
 --- The dispatcher block: list files, sets written down here, and how destinations are probed.
 local blocks = require "lunasip.config.blocks"
 local checks = require "lunasip.config.check"
+local core = require "lunasip.core"
 
 local KEYS = {
     file = true, sets = true, ping_interval = true, ping_method = true, ping_from = true, ping_reply_codes = true,
@@ -10,7 +11,7 @@ local KEYS = {
 local DESTINATION_KEYS = { uri = true, flags = true, priority = true, attrs = true }
 
 local function uri_text(check, text, name)
-    if type(text) ~= "string" or not text:match "^sips?:[^%s]+$" then
+    if type(text) ~= "string" or not text:match "^sips?:[^%s]+$" or not core.uri_parse(text) then
         check:fail(("%s: '%s' is not a SIP URI; write \"sip:HOST:PORT\""):format(name, tostring(text)), text)
     end
     return text
