@@ -34,7 +34,12 @@ enum dialog_end {
 };
 const char *dialog_end_name(enum dialog_end end);
 
-enum dialog_event { DIALOG_EVENT_START, DIALOG_EVENT_ANSWER, DIALOG_EVENT_END };
+enum dialog_event {
+    DIALOG_EVENT_START,
+    DIALOG_EVENT_ANSWER,
+    DIALOG_EVENT_END,
+    DIALOG_EVENT_MEDIA_TIMEOUT, /**< its media ended for want of packets; told by who ties the two */
+};
 
 /** @p message is what caused it, NULL for timers; borrowed. On END attachments are still there. */
 typedef void dialog_event_handler(void *arg, struct dialog *dialog, enum dialog_event event,
@@ -57,6 +62,9 @@ int dialogs_create(struct dialogs **dialogsp, const struct dialogs_options *opti
 size_t dialogs_count(const struct dialogs *dialogs);
 /** End every dialog with DIALOG_END_LOCAL; before release. */
 void dialogs_stop(struct dialogs *dialogs);
+/** The dialog on which @p object hangs, returned borrowed; NULL. Walks through all: for rare events. */
+struct dialog *dialogs_find_attached(const struct dialogs *dialogs, enum dialog_attachment which,
+                                     const void *object);
 typedef void dialog_visit_handler(void *arg, struct dialog *dialog);
 void dialogs_for_each(struct dialogs *dialogs, dialog_visit_handler *visit, void *arg);
 

@@ -71,6 +71,17 @@ void dialogs_for_each(struct dialogs *dialogs, dialog_visit_handler *visit, void
         visit(arg, CONTAINER_OF(link, struct dialog, all));
 }
 
+struct dialog *dialogs_find_attached(const struct dialogs *dialogs, enum dialog_attachment which,
+                                     const void *object)
+{
+    LIST_FOR_EACH (link, &dialogs->all) {
+        struct dialog *dialog = CONTAINER_OF(link, struct dialog, all);
+        if (dialog->attachments[which] == object)
+            return dialog;
+    }
+    return NULL;
+}
+
 int dialog_create(struct dialog **dialogp, struct dialogs *dialogs, struct message *invite)
 {
     const struct caller_key key = {invite->call_id, message_from_tag(invite)};

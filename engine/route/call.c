@@ -53,6 +53,14 @@ void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event
         media_call_close(call);
 }
 
+void call_media_timeout(struct proxy *proxy, const struct media_call *call)
+{
+    const struct route_handlers *handlers = &proxy->options.handlers;
+    struct dialog *dialog = dialogs_find_attached(proxy->dialogs, DIALOG_MEDIA, call);
+    if (dialog && handlers->dialog_event)
+        handlers->dialog_event(handlers->arg, dialog, DIALOG_EVENT_MEDIA_TIMEOUT, NULL);
+}
+
 /* ---- SDP on its way ---- */
 
 enum sdp_role { SDP_NONE, SDP_OFFER, SDP_ANSWER };

@@ -61,7 +61,7 @@ struct route_handlers {
     void *(*generation)(void *arg);
     /** The context is about to go: release what the script kept for it (context_script_data). */
     void (*context_ended)(void *arg, struct response_context *context);
-    /** dialog:start, dialog:answer, dialog:end; @p message may be NULL */
+    /** dialog:start, dialog:answer, dialog:end, media:timeout; @p message may be NULL */
     void (*dialog_event)(void *arg, struct dialog *dialog, enum dialog_event event,
                          struct message *message);
     void *arg;
@@ -91,6 +91,8 @@ void proxy_receive(struct proxy *proxy, struct message *message);
 void proxy_undeliverable(struct proxy *proxy, const struct address *address, struct text bytes);
 /** New calls are refused with 503 and Retry-After while on (drain, overload). */
 void proxy_set_refusing(struct proxy *proxy, bool is_refusing);
+/** Requests outside of any dialog of ours that wait for their final answer. */
+size_t proxy_unanswered(const struct proxy *proxy);
 /** End everything; before release. */
 void proxy_stop(struct proxy *proxy);
 struct transactions *proxy_transactions(struct proxy *proxy);
@@ -190,3 +192,5 @@ int proxy_check_max_forwards(const struct response_context *context);
  */
 int call_media_manage(struct response_context *context, struct message *message,
                       const struct media_flags *flags);
+/** The relay ended a call's media for want of packets: the script hears of it. */
+void call_media_timeout(struct proxy *proxy, const struct media_call *call);

@@ -68,9 +68,9 @@ static struct text event_name(enum dialog_event event)
     switch (event) {
     case DIALOG_EVENT_START: return TEXT("dialog:start");
     case DIALOG_EVENT_ANSWER: return TEXT("dialog:answer");
-    case DIALOG_EVENT_END: break;
+    case DIALOG_EVENT_MEDIA_TIMEOUT: return TEXT("media:timeout");
+    default: return TEXT("dialog:end");
     }
-    return TEXT("dialog:end");
 }
 
 static void on_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,

@@ -158,14 +158,16 @@ static void on_media_event(struct worker *worker, void *arg)
     struct media_event *event = arg;
     char expected[ADDRESS_TEXT_BYTES], peer[ADDRESS_TEXT_BYTES];
     struct text call_id = media_call_id(event->call);
-    if (event->kind == MEDIA_EVENT_TIMEOUT)
+    if (event->kind == MEDIA_EVENT_TIMEOUT) {
         log_warning(worker->options.log, LOG_MEDIA, call_id, "no packets: the media was ended");
-    else
+        call_media_timeout(worker->proxy, event->call);
+    } else {
         log_info(worker->options.log, LOG_MEDIA, call_id,
                  "stream %u: the %s sends from %.*s, its SDP said %.*s", event->stream,
                  event->of_caller ? "caller" : "callee",
                  TEXT_ARG(address_print(&event->peer, peer)),
                  TEXT_ARG(address_print(&event->expected, expected)));
+    }
     memory_release(event);
 }
 

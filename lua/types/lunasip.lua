@@ -31,7 +31,8 @@ failure_route = {}
 ---@operator call(Reply): any
 onreply_route = {}
 
----Runs when something happens to a dialog: "dialog:start", "dialog:answer", "dialog:end".
+---Runs when something happens to a dialog: "dialog:start", "dialog:answer", "dialog:end", and
+---"media:timeout" when the relay ended its media because no packets came.
 ---@type table<string, fun(event: DialogEvent)>
 event_route = {}
 
