@@ -117,22 +117,23 @@ void call_queue_free(struct call_queue *queue, struct text call_id)
         memory_release(call);
 }
 
-bool call_queue_defer(struct call_queue *queue, struct text call_id, call_queue_handler *handler,
-                      void *owner, void *object)
+enum call_queue_verdict call_queue_defer(struct call_queue *queue, struct text call_id,
+                                         call_queue_handler *handler, void *owner, void *object,
+                                         bool is_vital)
 {
     struct waiting_call *call = find(queue, call_id);
-    if (!call || call->holds == 0)
-        return false;
+    if (!call || (call->holds == 0 && !call->is_draining))
+        return CALL_QUEUE_GO;
     struct deferred *deferred = NULL;
-    if (call->deferred.count < queue->proxy->options.settings->limits_call_queue)
+    if (is_vital || call->deferred.count < queue->proxy->options.settings->limits_call_queue)
         deferred = memory_alloc(sizeof *deferred, deferred_destroy);
     if (!deferred) {
         counter_count(queue->proxy->options.counters, COUNTER_ROUTE_QUEUE_FULL);
-        return true;
+        return CALL_QUEUE_FULL;
     }
     deferred->handler = handler;
     deferred->owner = memory_ref(owner);
     deferred->object = memory_ref(object);
     list_append(&call->deferred, &deferred->link);
-    return true;
+    return CALL_QUEUE_KEPT;
 }

@@ -66,6 +66,7 @@ struct response_context {
     const struct listener *send_listener;
     const struct listener *route_listener; /**< of our second own Route: where the request leaves */
     uint32_t flags;
+    bool is_attached; /**< the server transaction holds a reference */
     /* what was decided */
     bool is_decided; /**< relayed, answered or dropped */
     bool is_dropped; /**< no answer of ours: the server transaction ends with the run */
@@ -224,9 +225,15 @@ int call_queue_create(struct call_queue **queuep, struct proxy *proxy);
 int call_queue_hold(struct call_queue *queue, struct text call_id);
 /** It went on; what waited is delivered now, in order, as long as no handler waits again. */
 void call_queue_free(struct call_queue *queue, struct text call_id);
+enum call_queue_verdict {
+    CALL_QUEUE_GO,   /**< the call does not wait: go on now */
+    CALL_QUEUE_KEPT, /**< @p handler runs when its turn has come */
+    CALL_QUEUE_FULL, /**< limits.call_queue is reached, or no memory: nothing was kept */
+};
 /**
  * Does the call wait? Then keep @p owner and @p object (counted; shared) for @p handler.
- * @return true when they were kept, or dropped because limits.call_queue is reached
+ * @param is_vital  keep it beyond the limit, too: nobody would send it again
  */
-bool call_queue_defer(struct call_queue *queue, struct text call_id, call_queue_handler *handler,
-                      void *owner, void *object);
+enum call_queue_verdict call_queue_defer(struct call_queue *queue, struct text call_id,
+                                         call_queue_handler *handler, void *owner, void *object,
+                                         bool is_vital);

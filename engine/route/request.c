@@ -10,6 +10,7 @@ static void server_terminated(void *arg, struct transaction_server *txn)
 {
     struct response_context *context = arg;
     (void)txn;
+    context->is_attached = false;
     LIST_FOR_EACH (link, &context->branches) {
         struct branch *branch = CONTAINER_OF(link, struct branch, link);
         if (branch->client)
@@ -134,6 +135,7 @@ static void begin(struct proxy *proxy, void *owner, void *object)
     }
     /* This reference is the server transaction's; server_terminated() gives it back. */
     transaction_server_attach(txn, context, server_terminated);
+    context->is_attached = true;
     memory_ref(context);
     if (context->dialog)
         dialog_on_request(context->dialog, context->request);
@@ -146,8 +148,11 @@ void request_receive(void *arg, struct transaction_server *txn, struct message *
     struct proxy *proxy = arg;
     if (!admit(proxy, txn, request))
         return;
-    if (!call_queue_defer(proxy->queue, request->call_id, begin, txn, request))
-        begin(proxy, txn, request);
+    switch (call_queue_defer(proxy->queue, request->call_id, begin, txn, request, false)) {
+    case CALL_QUEUE_GO: begin(proxy, txn, request); break;
+    case CALL_QUEUE_KEPT: break;
+    case CALL_QUEUE_FULL: transaction_server_drop(txn); break; /* its sender repeats it */
+    }
 }
 
 static void begin_ack(struct proxy *proxy, void *owner, void *object)
@@ -167,7 +172,8 @@ void request_receive_ack(void *arg, struct message *ack)
     struct proxy *proxy = arg;
     if (sanity_check(ack).status)
         counter_count(proxy->options.counters, COUNTER_SIP_INSANE);
-    else if (!call_queue_defer(proxy->queue, ack->call_id, begin_ack, NULL, ack))
+    else if (call_queue_defer(proxy->queue, ack->call_id, begin_ack, NULL, ack, false) ==
+             CALL_QUEUE_GO)
         begin_ack(proxy, NULL, ack);
 }
 

@@ -386,7 +386,13 @@ void response_receive(void *arg, struct transaction_client *txn, struct message 
         branch_ring(branch, 100);
         return;
     }
-    if (call_queue_defer(proxy->queue, response->call_id, process, branch, response))
+    /* Only the 2xx to INVITE is repeated end to end; other final responses end here, in the client
+     * transaction, which absorbs what is repeated. */
+    bool is_vital =
+        response->status >= 300 || (response->status >= 200 && response->method != METHOD_INVITE);
+    enum call_queue_verdict verdict =
+        call_queue_defer(proxy->queue, response->call_id, process, branch, response, is_vital);
+    if (verdict == CALL_QUEUE_KEPT || (verdict == CALL_QUEUE_FULL && !is_vital))
         return;
     memory_ref(branch);
     process(proxy, branch, response);
