@@ -1,0 +1,321 @@
+local world = require "route.world"
+
+local MANAGE = [[
+    if req.method == "INVITE" then
+        local ok, problem = sip.media.manage(req, { from = "public", to = "private" })
+        if not ok then
+            sip.log.info("no media: %s", problem)
+            req:reply(500, "Media Proxy Error")
+            return
+        end
+    end
+]]
+
+describe("media of a call", function()
+    local net, alice, callees, bob
+
+    local function open(options)
+        options = options or {}
+        options.body = MANAGE .. (options.body or world.TO_BOB)
+        net, alice, callees = world.open(options)
+        bob = callees.bob
+    end
+
+    after_each(function()
+        net:close()
+    end)
+
+    local function assert_relayed(agent, host)
+        for _, stream in ipairs(agent.call.remote_sdp.streams) do
+            assert.equal(host, stream.host)
+        end
+        assert.equal(host, agent.call.remote_sdp.origin)
+    end
+
+    local function ports(agent)
+        local list = {}
+        for i, stream in ipairs(agent.call.remote_sdp.streams) do
+            list[i] = stream.port
+        end
+        return list
+    end
+
+    -- Everything that one side sends arrives at the other.
+    local function assert_flows(count)
+        count = count or 10
+        local before_a, before_b = alice:received_rtp(), bob:received_rtp()
+        alice:send_rtp(count)
+        bob:send_rtp(count)
+        net:advance(count * 0.02 + 0.1)
+        for i, stream in ipairs(alice:received_rtp()) do
+            assert.equal(count, stream.packets - before_a[i].packets)
+            assert.equal(1, stream.rtcp - before_a[i].rtcp)
+        end
+        for i, stream in ipairs(bob:received_rtp()) do
+            assert.equal(count, stream.packets - before_b[i].packets)
+        end
+    end
+
+    local function answered(sdp)
+        return world.answer(alice, bob, { sdp = sdp or { "audio", "video" } })
+    end
+
+    it("each side sees the relay's address of its own side; audio, video and RTCP flow", function()
+        open()
+        answered()
+        assert_relayed(alice, "192.0.2.1")
+        assert_relayed(bob, "10.0.0.1")
+        assert_flows()
+        assert.equal(1, net:status().media.calls)
+        world.hang_up(alice, bob)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("a BYE of either side frees it", function()
+        open()
+        answered()
+        world.hang_up(bob, alice)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("a failure frees it", function()
+        open()
+        alice:invite("sip:bob@example.net", { sdp = true })
+        bob:reply(bob:receive "INVITE", 486)
+        alice:receive(486)
+        net:advance(0.1)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("CANCEL frees it", function()
+        open()
+        alice:invite("sip:bob@example.net", { sdp = true })
+        bob:reply(bob:receive "INVITE", 180)
+        alice:receive(180)
+        alice:cancel()
+        alice:receive(487)
+        net:advance(0.1)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("a time-out frees it", function()
+        open()
+        alice:invite("sip:bob@example.net", { sdp = true })
+        bob:receive "INVITE"
+        alice:receive(408, 40)
+        net:advance(0.1)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("a script that fails after manage frees it", function()
+        open { body = "error 'oops'" }
+        alice:invite("sip:bob@example.net", { sdp = true })
+        alice:receive(500)
+        net:advance(0.1)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("a script that drops the call after manage frees it", function()
+        open { body = "req:drop()" }
+        alice:invite("sip:bob@example.net", { sdp = true, once = true })
+        net:advance(1)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("a re-INVITE keeps the ports", function()
+        open()
+        answered { "audio" }
+        local at_alice, at_bob = ports(alice), ports(bob)
+        alice:request(alice.call, "INVITE", { sdp = { "audio" } })
+        bob:reply(bob:receive "INVITE", 200, { sdp = { "audio" } })
+        alice:receive(200)
+        bob:receive "ACK"
+        assert.same(at_alice, ports(alice))
+        assert.same(at_bob, ports(bob))
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("a re-INVITE of the callee is rewritten the other way", function()
+        open()
+        answered { "audio" }
+        local at_alice, at_bob = ports(alice), ports(bob)
+        bob:request(bob.call, "INVITE", { sdp = { "audio" } })
+        alice:reply(alice:receive "INVITE", 200, { sdp = { "audio" } })
+        bob:receive(200)
+        bob:ack(bob.call)
+        alice:receive "ACK"
+        assert_relayed(alice, "192.0.2.1")
+        assert_relayed(bob, "10.0.0.1")
+        assert.same(at_alice, ports(alice))
+        assert.same(at_bob, ports(bob))
+        assert_flows()
+        world.hang_up(bob, alice)
+    end)
+
+    it("hold and resume by re-INVITE pass through", function()
+        open()
+        answered { "audio" }
+        for _, pair in ipairs { { "sendonly", "recvonly" }, { "sendrecv", "sendrecv" } } do
+            alice:request(alice.call, "INVITE", { sdp = { "audio", direction = pair[1] } })
+            bob:reply(bob:receive "INVITE", 200, { sdp = { "audio", direction = pair[2] } })
+            alice:receive(200)
+            bob:receive "ACK"
+            assert.equal(pair[1], bob.call.remote_sdp.streams[1].direction)
+            assert.equal(pair[2], alice.call.remote_sdp.streams[1].direction)
+        end
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("a refused re-INVITE leaves the media as it was", function()
+        open()
+        answered { "audio" }
+        alice:request(alice.call, "INVITE", { sdp = { "audio" } })
+        bob:reply(bob:receive "INVITE", 488)
+        alice:receive(488)
+        net:advance(0.1)
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("a re-INVITE may add a stream", function()
+        open()
+        answered { "audio" }
+        alice:request(alice.call, "INVITE", { sdp = { "audio", "video" } })
+        bob:reply(bob:receive "INVITE", 200, { sdp = { "audio", "video" } })
+        alice:receive(200)
+        bob:receive "ACK"
+        assert.equal(2, #alice.call.remote_sdp.streams)
+        assert_relayed(alice, "192.0.2.1")
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("UPDATE is offer and answer, too (RFC 3311)", function()
+        open()
+        answered { "audio" }
+        local at_bob = ports(bob)
+        alice:ask("UPDATE", { sdp = { "audio" } })
+        bob:reply(bob:receive "UPDATE", 200, { sdp = { "audio" } })
+        local ok = alice:receive(200)
+        assert.is_truthy(ok.body:find("c=IN IP4 192.0.2.1", 1, true))
+        assert_relayed(bob, "10.0.0.1")
+        assert.same(at_bob, ports(bob))
+        world.hang_up(alice, bob)
+    end)
+
+    it("delayed offer: the 200 offers, the ACK answers (RFC 3264 §5)", function()
+        open()
+        alice.auto_ack = false
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 200, { sdp = { "audio" } })
+        alice:receive(200)
+        assert_relayed(alice, "192.0.2.1")
+        alice:ack(alice.call, { sdp = { "audio" } })
+        bob:receive "ACK"
+        assert_relayed(bob, "10.0.0.1")
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("early media: what the 183 answers flows before the 200", function()
+        open()
+        alice:invite("sip:bob@example.net", { sdp = { "audio" } })
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 183, { sdp = { "audio" } })
+        alice:receive(183)
+        assert_relayed(alice, "192.0.2.1")
+        assert_flows()
+        bob:reply(invite, 200, { sdp = { "audio" } })
+        alice:receive(200)
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("a fork with two To tags: each answer has its own leg, the one that answers stays", function()
+        open { body = world.parallel() }
+        alice:invite("sip:all@example.net", { sdp = { "audio" } })
+        local carol = callees.carol
+        local b, c, d = bob:receive "INVITE", carol:receive "INVITE", callees.dave:receive "INVITE"
+        bob:reply(b, 183, { sdp = { "audio" } })
+        alice:receive(183)
+        assert_flows()
+        carol:reply(c, 183, { sdp = { "audio" } })
+        alice:receive(183)
+        callees.dave:reply(d, 486)
+        carol:reply(c, 200, { sdp = { "audio" } })
+        alice:receive(200)
+        bob:receive "CANCEL"
+        assert_relayed(alice, "192.0.2.1")
+        alice:send_rtp(5)
+        carol:send_rtp(5)
+        net:advance(0.3)
+        assert.equal(5, carol:received_rtp()[1].packets)
+        world.hang_up(alice, carol)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("failover keeps the caller's ports and serves the next gateway", function()
+        open {
+            body = [[req:record_route()
+                req:relay { to = "sip:10.0.0.21", interface = "private", on_failure = "NEXT" }]],
+            more = [[function failure_route.NEXT(req) req:relay { to = "sip:10.0.0.20", interface = "private" } end]],
+        }
+        alice:invite("sip:bob@example.net", { sdp = { "audio" } })
+        local first = callees.carol:receive "INVITE"
+        callees.carol:reply(first, 503)
+        bob:reply(bob:receive "INVITE", 200, { sdp = { "audio" } })
+        alice:receive(200)
+        assert_relayed(bob, "10.0.0.1")
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("a second 2xx that arrives late is anchored, too", function()
+        open()
+        alice:invite("sip:bob@example.net", { sdp = { "audio" } })
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 200, { sdp = { "audio" }, to_tag = "one" })
+        alice:receive(200)
+        bob:reply(invite, 200, { sdp = { "audio" }, to_tag = "two" })
+        local second = alice:receive(200)
+        assert.is_truthy(second.body:find("c=IN IP4 192.0.2.1", 1, true))
+        for _, tag in ipairs { "one", "two" } do
+            alice:request(alice.call, "BYE", { dialog = alice.call.dialogs[tag] })
+            bob:reply(bob:receive "BYE", 200)
+        end
+    end)
+
+    it("no ports left: manage gives nil, err; the script answers", function()
+        open { conf = {
+            listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
+            media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30003 } },
+        } }
+        answered { "audio" }
+        local zoe = net:agent { name = "zoe", address = "192.0.2.30" }
+        zoe:invite("sip:bob@example.net", { sdp = { "audio", "video" } })
+        assert.equal("Media Proxy Error", zoe:receive(500).reason)
+        assert.is_string(net:logged "no media: ")
+        world.hang_up(alice, bob)
+    end)
+
+    it("an SDP that is none: manage gives nil, err", function()
+        open()
+        alice:invite("sip:bob@example.net", { body = "v=0\r\nm=audio x RTP/AVP 0\r\n", content_type = "application/sdp" })
+        alice:receive(500)
+    end)
+
+    it("media that stops ends the call's media, and the dialog can still be ended", function()
+        open { conf = {
+            listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
+            media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30099 } },
+            media_limits = { timeout_s = 10 },
+        } }
+        answered { "audio" }
+        assert_flows()
+        net:advance(30)
+        assert.equal(0, net:status().media.ports)
+        world.hang_up(alice, bob)
+    end)
+end)
