@@ -144,6 +144,17 @@ static int command_of_check(int argc, char *const argv[])
     return EXIT_FINE;
 }
 
+/* The engine may stand in another folder: `reload PATH` means the caller's. @return owned by malloc */
+static char *script_path(int count, char *words[])
+{
+    if (count != 2 || strcmp(words[0], "reload") != 0)
+        return NULL;
+    char *path = realpath(words[1], NULL);
+    if (path)
+        words[1] = path;
+    return path;
+}
+
 static int command_of_ctl(int argc, char *const argv[])
 {
     const char *socket_path = NULL;
@@ -160,7 +171,9 @@ static int command_of_ctl(int argc, char *const argv[])
         else
             words[count++] = argv[i];
     }
+    char *path = script_path(count, words);
     int code = count && !is_wrong ? control_ask(socket_path, count, words, as_json) : say_usage();
+    free(path);
     free(words);
     return code;
 }

@@ -38,6 +38,8 @@ static void do_reload(struct engine *engine, const json_t *words, struct command
     memory_free_raw(fault);
 }
 
+#define USAGE_SET "dispatcher set SET URI active|inactive|disabled|trying|probing"
+
 static void set_destination(struct engine *engine, const json_t *words,
                             struct command_answer *answer)
 {
@@ -45,8 +47,7 @@ static void set_destination(struct engine *engine, const json_t *words,
     struct dispatcher *dispatcher = engine_dispatcher(engine);
     const char *uri = word(words, 3), *state = word(words, 4);
     if (json_array_size(words) != 5 || text_to_u32(text_of(word(words, 2)), &set)) {
-        fail(answer, 2,
-             "usage: ctl dispatcher set SET URI active|inactive|disabled|trying|probing");
+        fail(answer, 2, "usage: ctl " USAGE_SET);
         return;
     }
     int error = dispatcher ? dispatcher_mark(dispatcher, set, text_of(uri), text_of(state))
@@ -64,12 +65,12 @@ static void set_destination(struct engine *engine, const json_t *words,
 static void do_dispatcher(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
     struct text verb = text_of(word(words, 1));
-    if (text_equal(verb, TEXT("list")))
+    if (text_equal(verb, TEXT("list")) && json_array_size(words) == 2)
         answer->data = status_dispatcher(engine);
     else if (text_equal(verb, TEXT("set")))
         set_destination(engine, words, answer);
     else
-        fail(answer, 2, "usage: ctl dispatcher list | set SET URI STATE");
+        fail(answer, 2, "usage: ctl dispatcher list, ctl " USAGE_SET);
 }
 
 static void do_calls(struct engine *engine, const json_t *words, struct command_answer *answer)
@@ -106,6 +107,10 @@ static void do_log(struct engine *engine, const json_t *words, struct command_an
 static void do_drain(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
     bool is_off = text_equal(text_of(word(words, 1)), TEXT("off"));
+    if (json_array_size(words) > 1 && !is_off) {
+        fail(answer, 2, "usage: ctl drain [off]");
+        return;
+    }
     engine_set_draining(engine, !is_off);
     fail(answer, 0, is_off ? "new calls are taken" : "new calls get 503");
 }
@@ -120,29 +125,36 @@ static void do_stop(struct engine *engine, const json_t *words, struct command_a
 
 static const struct {
     const char *verb;
+    size_t words_most; /* the verb included */
     void (*run)(struct engine *engine, const json_t *words, struct command_answer *answer);
 } verbs[] = {
-    {"status", do_status},
-    {"reload", do_reload},
-    {"dispatcher", do_dispatcher},
-    {"calls", do_calls},
-    {"transactions", do_transactions},
-    {"media", do_media},
-    {"log", do_log},
-    {"drain", do_drain},
-    {"stop", do_stop},
+    {"status", 1, do_status},
+    {"reload", 2, do_reload},
+    {"dispatcher", 5, do_dispatcher},
+    {"calls", 1, do_calls},
+    {"transactions", 1, do_transactions},
+    {"media", 1, do_media},
+    {"log", 3, do_log},
+    {"drain", 2, do_drain},
+    {"stop", 1, do_stop},
 };
 
 void command_run(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
     const char *verb = word(words, 0);
+    size_t i = 0, count = sizeof verbs / sizeof verbs[0];
     *answer = (struct command_answer){0};
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (text_equal(text_of(verb), text_of(verbs[i].verb))) {
-            verbs[i].run(engine, words, answer);
-            return;
-        }
-    fail(answer, 2,
-         "unknown verb; one of: status, reload, dispatcher, calls, transactions, media, log, "
-         "drain, stop");
+    while (i < count && !text_equal(text_of(verb), text_of(verbs[i].verb)))
+        i++;
+    if (i == count) {
+        fail(answer, 2,
+             "unknown verb; one of: status, reload, dispatcher, calls, transactions, media, log, "
+             "drain, stop");
+    } else if (json_array_size(words) > verbs[i].words_most) {
+        answer->code = 2;
+        snprintf(answer->text, sizeof answer->text, "ctl %s: '%s' is one word too many", verb,
+                 word(words, verbs[i].words_most));
+    } else {
+        verbs[i].run(engine, words, answer);
+    }
 }
