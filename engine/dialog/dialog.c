@@ -144,7 +144,8 @@ static void answered(struct dialog *dialog, struct message *response)
     if (dialog->state == DIALOG_CONFIRMED)
         return;
     dialog->state = DIALOG_CONFIRMED;
-    dialog->answered_ms = loop_now_ms(dialog->dialogs->options.loop);
+    uint64_t now_ms = loop_now_ms(dialog->dialogs->options.loop);
+    dialog->answered_ms = now_ms ? now_ms : 1; /* 0 says: not answered */
     memory_ref(dialog);
     dialog_tell(dialog, DIALOG_EVENT_ANSWER, response);
     if (leg && dialog->state == DIALOG_CONFIRMED && dialog->legs.confirmed == 0)
