@@ -103,7 +103,8 @@ describe("CANCEL processing (RFC 3261 §9, §16.10)", function()
         alice:send(world.raw {
             method = "CANCEL", via = via, from = alice.call.last_sent:match "\r\n(From: [^\r\n]+)",
             to = alice.call.last_sent:match "\r\n(To: [^\r\n]+)",
-            call_id = "Call-ID: " .. alice.call.id, headers = { 'Reason: SIP ;cause=200 ;text="Call completed elsewhere"' },
+            call_id = "Call-ID: " .. alice.call.id,
+            headers = { 'Reason: SIP ;cause=200 ;text="Call completed elsewhere"' },
         })
         assert.equal('SIP ;cause=200 ;text="Call completed elsewhere"', bob:receive "CANCEL":header "Reason")
         alice:receive(487)

@@ -302,7 +302,9 @@ describe("media of a call", function()
 
     it("an SDP that is none: manage gives nil, err", function()
         open()
-        alice:invite("sip:bob@example.net", { body = "v=0\r\nm=audio x RTP/AVP 0\r\n", content_type = "application/sdp" })
+        alice:invite("sip:bob@example.net", {
+            body = "v=0\r\nm=audio x RTP/AVP 0\r\n", content_type = "application/sdp",
+        })
         alice:receive(500)
     end)
 

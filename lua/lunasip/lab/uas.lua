@@ -99,6 +99,11 @@ function Agent:on_request(msg)
     return not is_repeated_ack
 end
 
+--- Is this INVITE still without a final answer?
+function Agent:is_pending(invite)
+    return self.pending[message.via_param(invite:values "Via"[1], "branch") or "?"] == invite
+end
+
 function Agent:answer_cancel(cancel)
     local branch = message.via_param(cancel:values "Via"[1], "branch") or "?"
     local invite = self.pending[branch]

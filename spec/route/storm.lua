@@ -1,0 +1,238 @@
+--- Random calls over a bad network: callers that cancel, callees that ring, answer, refuse or keep silent,
+-- scripts that fork, fail over and sleep. What happens depends on the seed alone.
+--
+-- Run by itself it prints the trace:  luajit spec/route/storm.lua SEED WORKERS
+local lab = require "lunasip.lab"
+
+local M = {}
+
+local STEP_S = 0.05
+local BUSY_S = 90 -- everything that an agent does of itself happens within
+
+local ROUTE = [[
+local sip = require "lunasip"
+local ALL = { "sip:b@10.0.0.20:5060", "sip:c@10.0.0.21:5060", "sip:d@10.0.0.22:5060" }
+
+function request_route(req)
+    if req:in_dialog() then
+        if not req:loose_route() then
+            return req.method ~= "ACK" and req:reply(481, "Call/Transaction Does Not Exist") or req:drop()
+        end
+        if req.method == "INVITE" then
+            sip.sleep(0.05)
+        end
+        if not req:relay() and req.method ~= "ACK" then
+            req:reply(500)
+        end
+        return
+    end
+    local plan = req:header "X-Plan" or "one"
+    sip.media.manage(req, { from = "public", to = "private" })
+    req:record_route()
+    if plan == "one" then
+        req:relay { to = "sip:10.0.0.20", interface = "private", on_failure = "NEXT" }
+    elseif plan == "parallel" then
+        req:fork { ALL[1], ALL[2], ALL[3], interface = "private", on_branch = "MARK" }
+    elseif plan == "serial" then
+        req:fork { { uri = ALL[1], q = 0.9 }, { uri = ALL[2], q = 0.9 }, { uri = ALL[3], q = 0.5 },
+            interface = "private", on_failure = "NEXT", ringing_timeout_ms = 6000, timeout_ms = 3000 }
+    elseif plan == "sleepy" then
+        sip.sleep(0.3)
+        req:relay { to = "sip:10.0.0.21", interface = "private", on_reply = "SLOW" }
+    elseif plan == "name" then
+        req:relay { to = "sip:gw.example", interface = "private", on_failure = "NEXT" }
+    elseif plan == "lazy" then
+        sip.sleep(1)
+    else
+        error "no such plan"
+    end
+end
+
+function branch_route.MARK(req) req:set_header("X-Branch", req["$T_branch_idx"]) end
+function onreply_route(reply) reply:set_header("X-Passed", "1") end
+function onreply_route.SLOW(reply) sip.sleep(0.1) end
+function failure_route.NEXT(req, reply)
+    if reply.status == 486 then
+        return
+    end
+    sip.sleep(0.1)
+    req:relay { to = "sip:10.0.0.22", interface = "private" }
+end
+]]
+
+local PLANS = { "one", "parallel", "serial", "sleepy", "name", "lazy", "error" }
+local FINALS = { 200, 200, 200, 486, 404, 500, 503, 603, 302, 401, false }
+
+local function generator(seed)
+    local state = seed * 7919 % 2147483646 + 1
+    return function(least, most)
+        state = (state * 16807) % 2147483647
+        return least + state % (most - least + 1)
+    end
+end
+
+local function open_world(seed, workers)
+    local net = lab.new { route = ROUTE, seed = seed, workers = workers, log_level = "info" }
+    local storm = { net = net, draw = generator(seed), agendas = {}, order = 0 }
+    storm.callers, storm.callees = {}, {}
+    for i = 1, 2 do
+        storm.callers[i] = net:agent { name = "caller" .. i, address = "192.0.2." .. 9 + i }
+    end
+    for i = 1, 3 do
+        storm.callees[i] = net:agent {
+            name = "callee" .. i, address = "10.0.0." .. 19 + i, side = "private", auto_cancel = true,
+        }
+    end
+    net:name("_sip._udp.gw.example", "SRV", "1 0 5060 dead.example")
+    net:name("_sip._udp.gw.example", "SRV", "2 0 5060 live.example")
+    net:name("dead.example", "A", "10.0.0.77")
+    net:name("live.example", "A", "10.0.0.20")
+    return storm
+end
+
+local function after(storm, seconds, action)
+    storm.order = storm.order + 1
+    table.insert(storm.agendas, { due = storm.net:now() + seconds, order = storm.order, action = action })
+end
+
+local function run_agenda(storm)
+    table.sort(storm.agendas, function(a, b)
+        return a.due < b.due or a.due == b.due and a.order < b.order
+    end)
+    while storm.agendas[1] and storm.agendas[1].due <= storm.net:now() do
+        table.remove(storm.agendas, 1).action()
+    end
+end
+
+local function tenths(storm, least, most)
+    return storm.draw(least * 10, most * 10) / 10
+end
+
+local function on_callee_message(storm, agent, msg)
+    local draw = storm.draw
+    if msg.method == "INVITE" then
+        local final, ring_s = FINALS[draw(1, #FINALS)], tenths(storm, 0, 1)
+        if draw(1, 3) > 1 then
+            after(storm, ring_s, function()
+                if agent:is_pending(msg) then agent:reply(msg, 180, { sdp = draw(1, 2) == 1 }) end
+            end)
+        end
+        if final or msg:tag "To" then
+            after(storm, ring_s + tenths(storm, 0, 5), function()
+                if agent:is_pending(msg) then agent:reply(msg, final or 200, { sdp = final == 200 }) end
+            end)
+        end
+    elseif msg.method and msg.method ~= "ACK" and msg.method ~= "CANCEL" then
+        agent:reply(msg, 200)
+    end
+end
+
+local function on_caller_message(storm, agent, msg)
+    local call = agent.calls[msg:header "Call-ID"]
+    if msg.status and msg.status >= 200 and msg.status < 300 and msg.cseq_method == "INVITE" then
+        local dialog = call.dialogs[msg:tag "To"]
+        if not dialog.is_ended then
+            dialog.is_ended = true
+            if storm.draw(1, 3) == 1 then
+                after(storm, tenths(storm, 0, 1), function()
+                    agent:request(call, "INFO", { dialog = dialog })
+                end)
+            end
+            after(storm, tenths(storm, 1, 5), function()
+                agent:request(call, "BYE", { dialog = dialog })
+            end)
+        end
+    elseif msg.method and msg.method ~= "ACK" then
+        agent:reply(msg, 200)
+    end
+end
+
+local function start_call(storm, agent)
+    local draw = storm.draw
+    local call = agent:invite("sip:all@example.net", {
+        sdp = draw(1, 4) > 1, headers = { ["X-Plan"] = PLANS[draw(1, #PLANS)] },
+    })
+    if draw(1, 3) == 1 then
+        after(storm, tenths(storm, 0, 6), function()
+            if not call.is_answered and not call.is_refused then
+                local current = agent.call
+                agent.call = call
+                agent:cancel()
+                agent.call = current
+            end
+        end)
+    end
+end
+
+local function take(storm, agents, handle)
+    for _, agent in ipairs(agents) do
+        while agent.queue[1] do
+            handle(storm, agent, table.remove(agent.queue, 1))
+        end
+    end
+end
+
+--- Run one storm. @return the network, still open
+function M.run(seed, workers)
+    local storm = open_world(seed, workers)
+    local draw = storm.draw
+    storm.net:impair {
+        loss = draw(0, 20) / 100, duplicate = draw(0, 15) / 100, reorder = draw(0, 20) / 100,
+        delay = draw(0, 30) / 1000, jitter = draw(0, 40) / 1000,
+    }
+    for i = 1, 4 do
+        after(storm, tenths(storm, 0, 4), function() start_call(storm, storm.callers[i % 2 + 1]) end)
+    end
+    local finish = storm.net:now() + BUSY_S
+    while storm.net:now() < finish do
+        storm.net:advance(STEP_S)
+        take(storm, storm.callees, on_callee_message)
+        take(storm, storm.callers, on_caller_message)
+        run_agenda(storm)
+    end
+    storm.net:impair {}
+    storm.net:settle() -- what only rings ends with Timer C
+    return storm.net
+end
+
+--- What is wrong with what the callers saw; nil when nothing is.
+-- One final response of 300 and above, or 2xx: one per To tag, its repetitions the same bytes.
+function M.faults(net)
+    local calls = {}
+    for _, entry in ipairs(net.journal) do
+        local msg = entry.message
+        if entry.agent:match "^caller" and msg.cseq_method == "INVITE" then
+            local id = msg:header "Call-ID"
+            local call = calls[id] or { successes = {}, tags = 0 }
+            calls[id] = call
+            if msg.method == "INVITE" and entry.direction == "out" then
+                call.is_sent = true
+            elseif entry.direction == "in" and msg.status and msg.status >= 200 then
+                local key = msg.status >= 300 and "refused" or msg:tag "To"
+                local seen = call.successes[key]
+                if seen and seen ~= msg.bytes then
+                    return id .. ": two different final responses:\n" .. seen .. msg.bytes
+                end
+                if not seen then
+                    call.successes[key] = msg.bytes
+                    call.tags = call.tags + 1
+                end
+            end
+        end
+    end
+    for id, call in pairs(calls) do
+        if call.is_sent and call.tags == 0 then
+            return id .. ": no final response"
+        elseif call.successes.refused and call.tags > 1 then
+            return id .. ": refused and answered"
+        end
+    end
+end
+
+if arg and arg[0] and arg[0]:match "storm%.lua$" then
+    local net = M.run(tonumber(arg[1]), tonumber(arg[2]))
+    io.write(net:trace())
+    net:close()
+end
+
+return M
