@@ -53,7 +53,8 @@ control { socket = "../run/lunasip.sock" }
 -- workers = 4
 -- media_threads = 2
 
--- The account to run as once the sockets are open.
+-- The account to run as once the sockets are open; the group is the user's own unless it is named. It must
+-- be able to read this folder and the scripts, or a reload finds nothing.
 -- user = "lunasip"
 -- group = "lunasip"
 
@@ -120,6 +121,7 @@ dscp {
 -- DRAIN: a stop that lets calls end.
 drain {
     -- deadline_s = 30, -- how long SIGTERM waits for calls to end; 0 to 86400
+    -- rule = "leave", -- calls that outlive the deadline go on without us
 }
 
 -- RESOLVE: names (RFC 3263).

@@ -4,6 +4,7 @@
 #include "script/program.h"
 #include "worker/control.h"
 #include "worker/engine.h"
+#include "worker/privileges.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,31 +68,57 @@ static void raise_descriptor_limit(struct log *log)
                     (unsigned long long)limit.rlim_cur / DESCRIPTORS_PER_CALL);
 }
 
+/* After everything that root alone may do, before any thread. */
+static int drop_privileges(const struct configuration *configuration, struct control *control,
+                           char **fault)
+{
+    struct account account;
+    if (!configuration->user)
+        return 0;
+    int error = account_find(&account, configuration->user, configuration->group, fault);
+    if (error)
+        return error;
+    control_give(control, account.uid, account.gid);
+    return account_become(&account, fault);
+}
+
+static int serve(struct engine *engine, const char *conf_path)
+{
+    char *fault = NULL;
+    const struct configuration *configuration = engine_configuration(engine);
+    struct control *control = NULL;
+    int error = control_open(&control, configuration->control_path);
+    if (error) {
+        fprintf(stderr, "lunasip: control socket %s: %s\n", configuration->control_path,
+                error_text(error));
+        return error;
+    }
+    raise_descriptor_limit(engine_log(engine));
+    error = drop_privileges(configuration, control, &fault);
+    if (!error)
+        error = engine_start(engine);
+    if (!error) {
+        log_info(engine_log(engine), LOG_ENGINE, TEXT_NONE, "lunasip %s runs %s with %u workers",
+                 LUNASIP_VERSION, conf_path, engine_worker_count(engine));
+        control_run(control, engine);
+    } else {
+        say_fault(fault, error);
+    }
+    engine_stop(engine);
+    memory_release(control);
+    return error;
+}
+
 static int run_engine(struct io *io, const char *conf_path)
 {
     struct engine *engine;
     char *fault = NULL;
-    int error = engine_create(&engine,
-                              &(struct engine_options){
-                                  .io = io,
-                                  .conf_path = conf_path,
-                                  .lua_dir = lua_dir(),
-                                  .log_level = LOG_INFO,
-                              },
-                              &fault);
+    int error = engine_create(
+        &engine, &(struct engine_options){.io = io, .conf_path = conf_path, .lua_dir = lua_dir()},
+        &fault);
     if (error)
         return say_fault(fault, error);
-    raise_descriptor_limit(engine_log(engine));
-    const char *socket_path = engine_configuration(engine)->control_path;
-    error = engine_start(engine);
-    if (!error) {
-        log_info(engine_log(engine), LOG_ENGINE, TEXT_NONE, "lunasip %s runs %s with %u workers",
-                 LUNASIP_VERSION, conf_path, engine_worker_count(engine));
-        error = control_run(engine, socket_path);
-        if (error)
-            fprintf(stderr, "lunasip: control socket %s: %s\n", socket_path, error_text(error));
-    }
-    engine_stop(engine);
+    error = serve(engine, conf_path);
     memory_release(engine);
     return error ? EXIT_FAULT : EXIT_FINE;
 }

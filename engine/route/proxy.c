@@ -78,11 +78,28 @@ void proxy_set_refusing(struct proxy *proxy, bool is_refusing)
     proxy->is_refusing = is_refusing;
 }
 
+size_t proxy_unanswered(const struct proxy *proxy)
+{
+    size_t count = 0;
+    LIST_FOR_EACH (link, &proxy->contexts) {
+        const struct response_context *context = CONTAINER_OF(link, struct response_context, link);
+        count +=
+            context->server && !context->dialog && !context->is_final_sent && !context->is_dropped;
+    }
+    return count;
+}
+
 void proxy_stop(struct proxy *proxy)
 {
     proxy->queue = memory_release(proxy->queue);
     dialogs_stop(proxy->dialogs);
     transactions_stop(proxy->transactions);
+    /* Nobody is told when everything stops, so what the transactions held is given back here. */
+    LIST_FOR_EACH_SAFE (link, &proxy->contexts) {
+        struct response_context *context = CONTAINER_OF(link, struct response_context, link);
+        if (context->is_attached)
+            memory_release(context);
+    }
 }
 
 struct transactions *proxy_transactions(struct proxy *proxy)

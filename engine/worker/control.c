@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "worker/commands.h"
+#include "worker/notify.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define REQUEST_BYTES_MAX 65536
@@ -36,7 +38,42 @@ void control_block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* How the control thread stands. */
+struct control {
+    char *socket_path;     /* owned; NULL: none */
+    struct engine *engine; /* borrowed; NULL until control_run() */
+    int listener, signals;
+    bool has_made_folder, is_draining, is_over;
+    uint64_t drain_until_ms;
+};
+
+static void destroy(void *arg)
+{
+    struct control *control = arg;
+    if (control->listener >= 0) {
+        close(control->listener);
+        unlink(control->socket_path);
+    }
+    memory_free_raw(control->socket_path);
+}
+
+/* Not the seam's clock: control has no loop and no place in the lab. */
+static uint64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* ---- socket ---- */
+
+#define PATH_BYTES sizeof((struct sockaddr_un *)0)->sun_path
+
+static bool find_parent(const char *path, char parent[PATH_BYTES])
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash != path && text_to_array(text_span(path, slash), parent, PATH_BYTES);
+}
 
 static int open_address(const char *path, struct sockaddr_un *address)
 {
@@ -50,15 +87,14 @@ static int open_address(const char *path, struct sockaddr_un *address)
     return fd;
 }
 
-static void make_parent(const char *path)
+/* @return whether the folder was not there before */
+static bool make_parent(const char *path)
 {
-    char parent[sizeof((struct sockaddr_un *)0)->sun_path];
-    const char *slash = strrchr(path, '/');
-    if (slash && slash != path && text_to_array(text_span(path, slash), parent, sizeof parent))
-        mkdir(parent, 0755);
+    char parent[PATH_BYTES];
+    return find_parent(path, parent) && mkdir(parent, 0755) == 0;
 }
 
-static int listen_on(const char *path, int *listener)
+static int listen_on(const char *path, struct control *control)
 {
     struct sockaddr_un address;
     int fd = open_address(path, &address);
@@ -69,7 +105,7 @@ static int listen_on(const char *path, int *listener)
         return ERROR_IN_USE; /* somebody answers: a running engine's socket */
     }
     close(fd);
-    make_parent(path);
+    control->has_made_folder = make_parent(path);
     unlink(path); /* left behind by one that was killed */
     fd = open_address(path, &address);
     mode_t mask = umask(0077); /* whoever may connect may end calls */
@@ -79,7 +115,7 @@ static int listen_on(const char *path, int *listener)
         close(fd);
         return ERROR_TRANSPORT;
     }
-    *listener = fd;
+    control->listener = fd;
     return 0;
 }
 
@@ -147,20 +183,13 @@ static bool serve(struct engine *engine, int client)
 static void reload(struct engine *engine)
 {
     char *fault = NULL;
+    notify_reloading();
     if (engine_reload(engine, NULL, &fault))
         log_error(engine_log(engine), LOG_CONTROL, TEXT_NONE, "not reloaded: %s",
                   fault ? fault : "out of memory");
     memory_free_raw(fault);
+    notify("READY=1");
 }
-
-/* How the control thread stands. */
-struct control {
-    struct engine *engine;
-    int listener, signals;
-    bool is_draining;
-    uint64_t drain_left_ms;
-    bool is_over;
-};
 
 static void drain(struct control *control)
 {
@@ -168,13 +197,13 @@ static void drain(struct control *control)
         control->is_over = true; /* told twice: now */
         return;
     }
+    uint64_t deadline_s = engine_configuration(control->engine)->settings.drain_deadline_s;
     control->is_draining = true;
-    control->drain_left_ms =
-        engine_configuration(control->engine)->settings.drain_deadline_s * 1000;
+    control->drain_until_ms = clock_ms() + deadline_s * 1000;
     engine_set_draining(control->engine, true);
+    notify("STOPPING=1");
     log_info(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
-             "draining: new calls get 503, %llu s for the others",
-             (unsigned long long)control->drain_left_ms / 1000);
+             "draining: new calls get 503, %llu s for the others", (unsigned long long)deadline_s);
 }
 
 static void on_signal(struct control *control)
@@ -201,40 +230,65 @@ static void on_client(struct control *control)
     close(client);
 }
 
+/* What is left at the deadline is left as it is: the parties go on without us. */
 static void check_drained(struct control *control)
 {
-    if (!control->is_draining)
+    if (!control->is_draining || control->is_over)
         return;
-    if (control->drain_left_ms < DRAIN_CHECK_MS || engine_calls(control->engine) == 0)
-        control->is_over = true;
-    else
-        control->drain_left_ms -= DRAIN_CHECK_MS;
+    size_t calls = engine_calls(control->engine);
+    bool is_late = clock_ms() >= control->drain_until_ms;
+    control->is_over = calls == 0 || is_late;
+    if (calls && is_late)
+        log_warning(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
+                    "the deadline is over: %zu calls are left as they are", calls);
 }
 
-int control_run(struct engine *engine, const char *socket_path)
+int control_open(struct control **controlp, const char *socket_path)
+{
+    struct control *control = memory_alloc(sizeof *control, destroy);
+    if (!control)
+        return ERROR_MEMORY;
+    control->listener = -1;
+    control->socket_path = socket_path ? text_strdup(text_of(socket_path)) : NULL;
+    int error = socket_path && !control->socket_path ? ERROR_MEMORY : 0;
+    if (!error && socket_path)
+        error = listen_on(socket_path, control);
+    if (error)
+        memory_release(control);
+    else
+        *controlp = control;
+    return error;
+}
+
+void control_give(struct control *control, uid_t uid, gid_t gid)
+{
+    char parent[PATH_BYTES];
+    if (control->listener < 0)
+        return;
+    int failed = chown(control->socket_path, uid, gid);
+    if (control->has_made_folder && find_parent(control->socket_path, parent))
+        failed |= chown(parent, uid, gid);
+    (void)failed; /* whoever is not root owns what it made already */
+}
+
+void control_run(struct control *control, struct engine *engine)
 {
     sigset_t set;
-    struct control control = {.engine = engine, .listener = -1};
-    int error = socket_path ? listen_on(socket_path, &control.listener) : 0;
-    if (error)
-        return error;
+    control->engine = engine;
     control_signals(&set);
-    control.signals = signalfd(-1, &set, SFD_CLOEXEC);
-    while (!control.is_over) {
-        struct pollfd fds[] = {{control.signals, POLLIN, 0}, {control.listener, POLLIN, 0}};
-        int ready = poll(fds, socket_path ? 2 : 1, control.is_draining ? DRAIN_CHECK_MS : -1);
+    control->signals = signalfd(-1, &set, SFD_CLOEXEC);
+    notify("READY=1");
+    while (!control->is_over) {
+        struct pollfd fds[] = {{control->signals, POLLIN, 0}, {control->listener, POLLIN, 0}};
+        int ready =
+            poll(fds, control->listener >= 0 ? 2 : 1, control->is_draining ? DRAIN_CHECK_MS : -1);
         if (ready > 0 && fds[0].revents)
-            on_signal(&control);
-        if (ready > 0 && socket_path && fds[1].revents)
-            on_client(&control);
-        check_drained(&control);
+            on_signal(control);
+        if (ready > 0 && control->listener >= 0 && fds[1].revents)
+            on_client(control);
+        check_drained(control);
     }
-    close(control.signals);
-    if (control.listener >= 0) {
-        close(control.listener);
-        unlink(socket_path);
-    }
-    return 0;
+    close(control->signals);
 }
 
 /* ---- client ---- */

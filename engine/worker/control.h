@@ -7,13 +7,24 @@
 
 #include "worker/engine.h"
 
+#include <sys/types.h>
+
+struct control; /* counted */
+
 /**
- * Serve control clients and signals until told to stop: SIGTERM, SIGINT and `ctl stop` drain first,
- * a second signal ends at once; SIGHUP reloads.
+ * Listen on the control socket; nobody is served yet.
  * @param socket_path  NULL: signals only
- * @return 0, ERROR_IN_USE (another lunasip answers there), ERROR_TRANSPORT
+ * @return 0, ERROR_IN_USE (another lunasip answers there), ERROR_TRANSPORT, ERROR_MEMORY
  */
-int control_run(struct engine *engine, const char *socket_path);
+int control_open(struct control **controlp, const char *socket_path);
+/** Make this account the owner of the socket, and of its folder if that was made. */
+void control_give(struct control *control, uid_t uid, gid_t gid);
+/**
+ * Serve control clients and signals until told to stop: SIGTERM, SIGINT and `ctl stop` refuse new
+ * calls and wait for the others, at most drain.deadline_s; a second signal ends at once; SIGHUP
+ * reloads.
+ */
+void control_run(struct control *control, struct engine *engine);
 /** Block the signals that control_run() takes; before any thread starts. */
 void control_block_signals(void);
 /**

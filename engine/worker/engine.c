@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rate.h"
+#include "worker/syslog.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -89,6 +90,24 @@ static int load(struct engine *engine, const struct engine_options *options, cha
     if (!engine->lua_dir || (options->route_path && !engine->route_path))
         return ERROR_MEMORY;
     return shared_create(&engine->shared, engine->configuration->settings.shared_bytes);
+}
+
+/* Where lines go: to who made this engine, or as configured. */
+static int open_log(struct engine *engine, const struct engine_options *options)
+{
+    struct log *log = &engine->log;
+    if (options->log_sink) {
+        log->level = options->log_level;
+        log->sink = options->log_sink;
+        log->arg = options->log_arg;
+        return 0;
+    }
+    log->level = engine->configuration->log_level;
+    if (!engine->configuration->is_log_syslog)
+        return log_buffer_create(&log->buffer);
+    syslog_open();
+    log->sink = syslog_line;
+    return 0;
 }
 
 static int create_dispatcher(struct engine *engine, char **fault)
@@ -251,12 +270,10 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     if (!engine)
         return ERROR_MEMORY;
     engine->io = options->io;
-    engine->log = (struct log){
-        .level = options->log_level, .sink = options->log_sink, .arg = options->log_arg};
     seed(engine);
-    int error = options->log_sink ? 0 : log_buffer_create(&engine->log.buffer);
+    int error = load(engine, options, fault);
     if (!error)
-        error = load(engine, options, fault);
+        error = open_log(engine, options);
     if (!error)
         error = create_dispatcher(engine, fault);
     if (!error)
@@ -351,7 +368,8 @@ void engine_set_draining(struct engine *engine, bool is_draining)
 
 static void count_calls(struct worker *worker, void *arg)
 {
-    *(size_t *)arg += dialogs_count(proxy_dialogs(worker_proxy(worker)));
+    struct proxy *proxy = worker_proxy(worker);
+    *(size_t *)arg += dialogs_count(proxy_dialogs(proxy)) + proxy_unanswered(proxy);
 }
 
 size_t engine_calls(struct engine *engine)

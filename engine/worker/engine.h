@@ -10,13 +10,13 @@
 struct engine; /* counted */
 
 struct engine_options {
-    struct io *io;          /**< borrowed, outlives the engine */
-    const char *conf_path;  /**< configuration file */
-    const char *lua_dir;    /**< holds lunasip/runtime.lua */
-    const char *route_path; /**< instead of the configuration's; may be NULL */
-    unsigned workers;       /**< instead of the configuration's; 0: as configured */
-    enum log_level log_level;
-    log_sink *log_sink; /**< NULL: stderr */
+    struct io *io;            /**< borrowed, outlives the engine */
+    const char *conf_path;    /**< configuration file */
+    const char *lua_dir;      /**< holds lunasip/runtime.lua */
+    const char *route_path;   /**< instead of the configuration's; may be NULL */
+    unsigned workers;         /**< instead of the configuration's; 0: as configured */
+    log_sink *log_sink;       /**< NULL: where the configuration says, at its level */
+    enum log_level log_level; /**< of log_sink */
     void *log_arg;
 };
 
@@ -40,7 +40,7 @@ void engine_stop(struct engine *engine);
 int engine_reload(struct engine *engine, const char *route_path, char **fault);
 /** Refuse new calls (503 with Retry-After) or take them again; from the control thread. */
 void engine_set_draining(struct engine *engine, bool is_draining);
-/** Dialogs and transactions that are not yet over; from the control thread. */
+/** Dialogs, and requests without a final answer; from the control thread. */
 size_t engine_calls(struct engine *engine);
 
 /* For control and status. */

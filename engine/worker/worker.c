@@ -10,7 +10,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#define LAG_CHECK_MS 100 /* how often a worker looks whether it is behind */
+#define LAG_CHECK_MS 100  /* how often a worker looks whether it is behind */
+#define SHED_MS      1000 /* new calls are refused so long at least: no flapping */
 
 struct worker {
     struct worker_options options;
@@ -26,6 +27,7 @@ struct worker {
     struct random random;
     struct timer lag_timer;
     uint64_t lag_due_ms;
+    uint64_t behind_until_ms; /* was behind SHED_MS before */
     bool is_draining, is_behind;
 };
 
@@ -131,7 +133,9 @@ static void on_lag_timer(void *arg)
     struct worker *worker = arg;
     uint64_t now_ms = loop_clock_us(worker->loop) / 1000;
     uint64_t late_ms = now_ms > worker->lag_due_ms ? now_ms - worker->lag_due_ms : 0;
-    bool is_behind = late_ms >= worker->settings.limits_shed_lag_ms;
+    if (late_ms >= worker->settings.limits_shed_lag_ms)
+        worker->behind_until_ms = now_ms + SHED_MS;
+    bool is_behind = now_ms < worker->behind_until_ms;
     if (is_behind != worker->is_behind) {
         worker->is_behind = is_behind;
         log_warning(worker->options.log, LOG_ENGINE, TEXT_NONE,

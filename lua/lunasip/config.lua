@@ -83,6 +83,22 @@ local function shared_block(numbers)
     end
 end
 
+-- drain { deadline_s = …, rule = "leave" }: what happens to calls that outlive the deadline.
+local function drain_block(numbers)
+    return function(check, value, result, folder)
+        local settings = {}
+        for name, entry in pairs(check:type(value, "table", "drain", "drain { deadline_s = 30 }")) do
+            settings[name] = name ~= "rule" and entry or nil
+        end
+        numbers(check, settings, result, folder)
+        if value.rule == "bye" then
+            check:fail("drain rule 'bye' is not available yet; write rule = \"leave\"", "rule")
+        elseif value.rule ~= nil and value.rule ~= "leave" then
+            check:fail("drain rule must be leave; write rule = \"leave\"", "rule")
+        end
+    end
+end
+
 local function all_blocks()
     local out = {}
     for block, known in pairs(numeric_blocks()) do
@@ -90,6 +106,9 @@ local function all_blocks()
     end
     if out.shared then
         out.shared = shared_block(out.shared)
+    end
+    if out.drain then
+        out.drain = drain_block(out.drain)
     end
     for name, run in pairs(BLOCKS) do
         out[name] = run
@@ -162,7 +181,8 @@ local function environment(check, result, folder)
     }), seen
 end
 
--- A media block's interfaces must be listen interfaces, or nothing could ever say which it means.
+-- Blocks that must be there, and what one block says about another: a media block's interfaces must be listen
+-- interfaces, or nothing could ever say which it means.
 local function cross_check(check, result, seen)
     for _, block in ipairs { "listen", "route" } do
         if not seen[block] then
@@ -170,6 +190,10 @@ local function cross_check(check, result, seen)
             check:fail(("there is no %s; write %s"):format(block,
                 block == "listen" and "listen { public = { \"udp:HOST:PORT\" } }" or "route \"sbc.lua\""))
         end
+    end
+    if result.group and not result.user then
+        check.line = seen.group
+        check:fail "there is a group but no user; write user = \"lunasip\""
     end
     local interfaces = {}
     for _, listener in ipairs(result.listeners) do

@@ -1,0 +1,92 @@
+-- A stop that loses no call: SIGTERM and `ctl stop`.
+local running = require "worker.running"
+
+local SIGTERM = 15
+
+describe("draining", function()
+    local it_runs
+
+    local function start(options)
+        it_runs = running.start(options)
+        return it_runs.alice, it_runs.bob, it_runs.engine
+    end
+
+    after_each(function()
+        it_runs:close()
+    end)
+
+    it("refuses new calls, lets the others end, and then ends with 0", function()
+        local alice, _, engine = start()
+        it_runs:call()
+        engine.process:signal(SIGTERM)
+        it_runs:wait_for_log "draining: new calls get 503, 30 s for the others"
+        local carol = it_runs:agent("carol", it_runs.at(13), it_runs.public)
+        carol:invite "sip:bob@example.net"
+        assert.equal("5", carol:receive(503):header "Retry-After")
+        alice:ask "OPTIONS" -- in the dialog
+        it_runs.bob:reply(it_runs.bob:receive "OPTIONS", 200)
+        alice:receive(200)
+        assert.is_nil(engine.process:poll())
+        it_runs:hang_up()
+        assert.equal(0, it_runs:wait_for_end())
+    end)
+
+    it("waits for a request that is not answered yet, record-routed or not", function()
+        local alice, bob, engine = start {
+            route = [[function request_route(req) req:relay { to = "sip:%s:5060", interface = "private" } end]],
+        }
+        alice:invite "sip:bob@example.net"
+        local invite = bob:receive "INVITE"
+        engine.process:signal(SIGTERM)
+        it_runs:wait_for_log "draining"
+        it_runs.world:run(0.4)
+        bob:reply(invite, 486)
+        alice:receive(486)
+        assert.equal(0, it_runs:wait_for_end())
+    end)
+
+    it("ends at once when it is told twice", function()
+        local _, _, engine = start { blocks = { drain = { deadline_s = 3600 } } }
+        it_runs:call()
+        engine.process:signal(SIGTERM)
+        it_runs:wait_for_log "draining"
+        engine.process:signal(SIGTERM)
+        assert.equal(0, it_runs:wait_for_end())
+    end)
+
+    it("leaves the calls that outlive the deadline as they are", function()
+        local alice, bob, engine = start { blocks = { drain = { deadline_s = 1, rule = "leave" } } }
+        it_runs:call()
+        engine.process:signal(SIGTERM)
+        assert.equal(0, it_runs:wait_for_end())
+        assert.matches("the deadline is over: 1 calls are left as they are", engine.process:output())
+        alice:receive_nothing("BYE", 0.1)
+        bob:receive_nothing("BYE", 0.1)
+    end)
+
+    it("is what `ctl stop` does too", function()
+        local _, _, engine = start()
+        it_runs:call()
+        assert.equal(0, (engine:ctl "stop"))
+        it_runs:wait_for_log "draining"
+        assert.is_nil(engine.process:poll())
+        it_runs:hang_up()
+        assert.equal(0, it_runs:wait_for_end())
+    end)
+
+    it("ends at once without calls", function()
+        local _, _, engine = start()
+        engine.process:signal(SIGTERM)
+        assert.equal(0, it_runs:wait_for_end())
+    end)
+
+    it("can be taken back with `ctl drain off`", function()
+        local alice, _, engine = start()
+        engine:ctl "drain"
+        alice:invite "sip:bob@example.net"
+        alice:receive(503)
+        engine:ctl("drain", "off")
+        it_runs:call()
+        it_runs:hang_up()
+    end)
+end)
