@@ -60,15 +60,21 @@ struct text arena_copy(struct arena *arena, struct text t)
 struct text arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list args;
+    char *at = arena->at; /* where the text will usually stay */
+    size_t room = at ? (size_t)(arena->end - at) : 0;
     va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(at, room, format, args);
     va_end(args);
-    char *out = n < 0 ? NULL : arena_alloc(arena, (size_t)n + 1);
+    if (n < 0)
+        return TEXT_NONE;
+    char *out = arena_alloc(arena, (size_t)n + 1);
     if (!out)
         return TEXT_NONE;
-    va_start(args, format);
-    vsnprintf(out, (size_t)n + 1, format, args);
-    va_end(args);
+    if (out != at || (size_t)n >= room) {
+        va_start(args, format);
+        vsnprintf(out, (size_t)n + 1, format, args);
+        va_end(args);
+    }
     return (struct text){out, (size_t)n};
 }
 

@@ -57,17 +57,20 @@ void buffer_append_u64(struct buffer *buffer, uint64_t value)
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
     va_list args;
+    size_t room = buffer->error ? 0 : buffer->room - buffer->n;
     va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
+    int n = vsnprintf(room ? buffer->p + buffer->n : NULL, room, format, args);
     va_end(args);
     if (n < 0)
         return;
-    buffer_reserve(buffer, (size_t)n + 1);
-    if (buffer->error)
-        return;
-    va_start(args, format);
-    vsnprintf(buffer->p + buffer->n, (size_t)n + 1, format, args);
-    va_end(args);
+    if ((size_t)n >= room) { /* it did not fit */
+        buffer_reserve(buffer, (size_t)n + 1);
+        if (buffer->error)
+            return;
+        va_start(args, format);
+        vsnprintf(buffer->p + buffer->n, (size_t)n + 1, format, args);
+        va_end(args);
+    }
     buffer->n += (size_t)n;
 }
 

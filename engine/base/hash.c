@@ -50,25 +50,34 @@ static void siphash_begin(struct siphash *s, const struct hash_key *key)
     };
 }
 
+/* Up to seven bytes as the low end of a word. */
+static uint64_t few_bytes(const char *p, size_t n)
+{
+    uint64_t word = 0;
+    memcpy(&word, p, n);
+    return word;
+}
+
 static void siphash_update(struct siphash *s, const char *p, size_t n)
 {
     s->total += n;
-    while (n && s->filled) {
-        s->tail |= (uint64_t)(unsigned char)*p++ << (8 * s->filled);
-        n--;
-        if (++s->filled == 8) {
-            siphash_word(s, s->tail);
-            s->tail = 0;
-            s->filled = 0;
-        }
-    }
+    unsigned shift = 8 * s->filled;
     for (; n >= 8; p += 8, n -= 8) {
         uint64_t m;
         memcpy(&m, p, 8);
-        siphash_word(s, m);
+        siphash_word(s, s->tail | m << shift);
+        s->tail = shift ? m >> (64 - shift) : 0;
     }
-    for (; n; n--)
-        s->tail |= (uint64_t)(unsigned char)*p++ << (8 * s->filled++);
+    if (n == 0)
+        return;
+    uint64_t m = few_bytes(p, n);
+    s->tail |= m << shift;
+    s->filled += (unsigned)n;
+    if (s->filled < 8)
+        return;
+    siphash_word(s, s->tail);
+    s->filled -= 8;
+    s->tail = shift ? m >> (64 - shift) : 0;
 }
 
 static uint64_t siphash_end(struct siphash *s)

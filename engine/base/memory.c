@@ -38,18 +38,24 @@ static struct block *block_of(void *object)
     return (struct block *)object - 1;
 }
 
-void *memory_alloc(size_t size_bytes, memory_destructor *destructor)
+void *memory_alloc_room(size_t size_bytes, size_t room_bytes, memory_destructor *destructor)
 {
     if (must_fail())
         return NULL;
-    struct block *block = calloc(1, sizeof *block + size_bytes);
+    struct block *block = malloc(sizeof *block + size_bytes + room_bytes);
     if (!block)
         return NULL;
+    memset(block, 0, sizeof *block + size_bytes);
     block->destructor = destructor;
     block->magic = MEMORY_MAGIC;
     atomic_init(&block->references, 1);
     atomic_fetch_add_explicit(&live_objects, 1, memory_order_relaxed);
     return block + 1;
+}
+
+void *memory_alloc(size_t size_bytes, memory_destructor *destructor)
+{
+    return memory_alloc_room(size_bytes, 0, destructor);
 }
 
 void *memory_ref(void *object)

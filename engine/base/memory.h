@@ -16,6 +16,8 @@ typedef void memory_destructor(void *object);
 
 /** @return zeroed @p size_bytes with one reference, returned owned; NULL without memory */
 void *memory_alloc(size_t size_bytes, memory_destructor *destructor);
+/** Like memory_alloc(), with @p room_bytes behind the object that are not zeroed. */
+void *memory_alloc_room(size_t size_bytes, size_t room_bytes, memory_destructor *destructor);
 /** Take one more reference. @return @p object */
 void *memory_ref(void *object);
 /** Give one reference back; accepts NULL. @return NULL, so that `p = memory_release(p)` reads well */
