@@ -97,6 +97,8 @@ static int create_client(struct branch *branch, struct text branch_id, struct te
         .timeout_ms = branch->timeout_ms,
         .handlers = {response_receive, response_failure, branch},
     };
+    if (branch->client) /* of the address before: it absorbs what is repeated */
+        transaction_client_detach(branch->client);
     branch->client = memory_release(branch->client);
     return transaction_client_create(&branch->client, context->proxy->transactions, &options);
 }
@@ -146,11 +148,22 @@ static bool take_address(struct branch *branch)
     return false;
 }
 
+static void start_timer_c(struct branch *branch)
+{
+    const struct settings *settings = branch->context->proxy->options.settings;
+    if (branch->context->request->method == METHOD_INVITE)
+        timer_start(timers_of(branch), &branch->timer_c, settings->timers_c_ms, on_timer_c, branch);
+}
+
 bool branch_next_address(struct branch *branch)
 {
-    if (!branch->edits || branch->is_cancelled || !take_address(branch))
+    if (!branch->edits || branch->is_cancelled || branch->state != BRANCH_PENDING ||
+        !take_address(branch) || send_request(branch))
         return false;
-    return send_request(branch) == 0;
+    branch->status = 0;
+    branch->is_ringing = false;
+    start_timer_c(branch);
+    return true;
 }
 
 static void send_first(struct branch *branch)
@@ -161,9 +174,7 @@ static void send_first(struct branch *branch)
     if (!error) {
         branch->state = BRANCH_PENDING;
         request_reply_trying(context);
-        if (context->request->method == METHOD_INVITE)
-            timer_start(timers_of(branch), &branch->timer_c,
-                        context->proxy->options.settings->timers_c_ms, on_timer_c, branch);
+        start_timer_c(branch);
     }
     settle(branch, error);
 }

@@ -257,6 +257,9 @@ static void response_final(struct reply_run *run)
     struct response_context *context = run->context;
     struct branch *branch = run->branch;
     unsigned status = run->response->status;
+    /* 503 is a failure of that address: the next one of the name is tried (RFC 3263 s4.3). */
+    if (status == 503 && !context->is_cancelled && branch_next_address(branch))
+        return;
     branch_finish(branch);
     if (status / 100 == 2) {
         if (run->response->method == METHOD_INVITE || !context->is_final_sent)

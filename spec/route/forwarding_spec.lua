@@ -178,6 +178,32 @@ describe("request forwarding (RFC 3261 §16.6)", function()
             alice:receive(486)
         end)
 
+        it("fails over when a target answers 503 (RFC 3263 §4.3)", function()
+            open 'req:relay { to = "sip:gw.example", interface = "private" }'
+            srv(10, "one.example")
+            srv(20, "two.example")
+            net:name("one.example", "A", "10.0.0.20")
+            net:name("two.example", "A", "10.0.0.21")
+            alice:invite "sip:bob@example.net"
+            callees.bob:reply(callees.bob:receive "INVITE", 503)
+            local second = callees.carol:receive("INVITE", 0.1)
+            callees.bob:receive "ACK"
+            callees.carol:reply(second, 503)
+            alice:receive(500)
+        end)
+
+        it("fails over when a target keeps silent", function()
+            open 'req:relay { to = "sip:gw.example", interface = "private", timeout_ms = 2000 }'
+            srv(10, "one.example")
+            srv(20, "two.example")
+            net:name("one.example", "A", "10.0.0.20")
+            net:name("two.example", "A", "10.0.0.21")
+            alice:invite "sip:bob@example.net"
+            callees.bob:receive "INVITE"
+            callees.carol:reply(callees.carol:receive("INVITE", 3), 486)
+            alice:receive(486)
+        end)
+
         it("gives each target a Via branch of its own", function()
             open 'req:relay { to = "sip:gw.example", interface = "private" }'
             srv(10, "one.example")

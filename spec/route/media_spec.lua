@@ -219,6 +219,76 @@ describe("media of a call", function()
         world.hang_up(alice, bob)
     end)
 
+    it("a re-INVITE without SDP is a delayed offer within the call", function()
+        open()
+        answered { "audio" }
+        alice.auto_ack = false
+        alice:request(alice.call, "INVITE")
+        bob:reply(bob:receive "INVITE", 200, { sdp = { "audio" } })
+        alice:receive(200)
+        alice:ack(alice.call, { sdp = { "audio" } })
+        bob:receive "ACK"
+        assert_relayed(alice, "192.0.2.1")
+        assert_relayed(bob, "10.0.0.1")
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("a reliable 183 may offer, and PRACK answers (RFC 3262 §5)", function()
+        open()
+        alice:invite("sip:bob@example.net", { headers = { Supported = "100rel" } })
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 183, { sdp = { "audio" }, headers = { Require = "100rel", RSeq = "1" } })
+        alice:receive(183)
+        assert_relayed(alice, "192.0.2.1")
+        alice:ask("PRACK", { sdp = { "audio" }, headers = { RAck = "1 1 INVITE" } })
+        local prack = bob:receive "PRACK"
+        bob:take_sdp(bob.call, prack)
+        bob:reply(prack, 200)
+        alice:receive(200)
+        assert_relayed(bob, "10.0.0.1")
+        assert_flows()
+        bob:reply(invite, 200)
+        alice:receive(200)
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("UPDATE in the early dialog renegotiates (RFC 3311)", function()
+        open()
+        alice:invite("sip:bob@example.net", { sdp = { "audio" } })
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 183, { sdp = { "audio" } })
+        alice:receive(183)
+        alice:ask("UPDATE", { sdp = { "audio", direction = "inactive" } })
+        bob:reply(bob:receive "UPDATE", 200, { sdp = { "audio", direction = "inactive" } })
+        alice:receive(200)
+        assert_relayed(bob, "10.0.0.1")
+        assert.equal("inactive", bob.call.remote_sdp.streams[1].direction)
+        bob:reply(invite, 200)
+        alice:receive(200)
+        world.hang_up(alice, bob)
+    end)
+
+    it("an SDP inside a multipart body is rewritten in its place", function()
+        open()
+        local sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+            .. "m=audio 4000 RTP/AVP 0\r\na=x-kept:1\r\n"
+        local before = "--edge\r\nContent-Type: application/sdp\r\n\r\n"
+        local behind = "\r\n--edge\r\nContent-Type: application/x-other\r\n\r\n\0\1binary\r\n--edge--\r\n"
+        alice:invite("sip:bob@example.net", {
+            body = before .. sdp .. behind, content_type = "multipart/mixed;boundary=edge",
+        })
+        local invite = bob:receive "INVITE"
+        assert.equal(before, invite.body:sub(1, #before))
+        assert.equal(behind, invite.body:sub(-#behind))
+        assert.is_truthy(invite.body:find("c=IN IP4 10.0.0.1\r\n", 1, true))
+        assert.is_truthy(invite.body:find("a=x-kept:1\r\n", 1, true))
+        assert.is_nil(invite.body:find("192.0.2.10", 1, true))
+        bob:reply(invite, 486)
+        alice:receive(486)
+    end)
+
     it("early media: what the 183 answers flows before the 200", function()
         open()
         alice:invite("sip:bob@example.net", { sdp = { "audio" } })
