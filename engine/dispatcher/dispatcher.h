@@ -150,7 +150,8 @@ void dispatcher_for_each(struct dispatcher *dispatcher, dispatcher_visit_handler
 /** @return next destination due for a ping at @p now_ms, with a reference for the caller, or NULL; each is returned once per interval */
 struct dispatcher_destination *dispatcher_ping_due(struct dispatcher *dispatcher, uint64_t now_ms);
 const struct dispatcher_options *dispatcher_get_options(const struct dispatcher *dispatcher);
-/** @p status final response code, 408 for time-out; @p latency_ms round trip. @return true when the state changed */
+#define DISPATCHER_NO_ANSWER 0 /* as a status: none came, or nothing could be sent; never good */
+/** @p status final response code, or DISPATCHER_NO_ANSWER; @p latency_ms round trip. @return true when the state changed */
 bool dispatcher_ping_result(struct dispatcher *dispatcher,
                             struct dispatcher_destination *destination, unsigned status,
                             uint32_t latency_ms);

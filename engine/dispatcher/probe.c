@@ -110,9 +110,9 @@ bool dispatcher_ping_result(struct dispatcher *dispatcher,
 {
     struct gateway *gateway = destination->gateway;
     bool is_good = status < REPLY_CODES && dispatcher->good_replies[status];
-    if (status == 408 && !is_good) {
+    if (status == DISPATCHER_NO_ANSWER || (status == 408 && !is_good)) {
         atomic_fetch_add_explicit(&gateway->timeouts, 1, memory_order_relaxed);
-    } else if (status != 503 || is_good) { /* 503 may be our own: nothing was sent */
+    } else {
         pthread_mutex_lock(&dispatcher->mutex);
         gateway_measure(gateway, latency_ms);
         pthread_mutex_unlock(&dispatcher->mutex);

@@ -1,7 +1,7 @@
 /*
  * Probing gateways: once a second the dispatcher is asked who is due; each gets a request of the
  * configured method from the interface that leads to it, and the answer goes back to the
- * dispatcher, which decides what it means.
+ * dispatcher, which decides what it means and says so in the log.
  */
 #include "worker/ping.h"
 
@@ -27,7 +27,7 @@ struct probe {
     struct dispatcher_destination *destination; /* owned reference */
     struct transaction_client *client;          /* owned reference */
     struct resolve_query *query;
-    uint64_t sent_ms;
+    uint64_t sent_us;
 };
 
 static void probe_destroy(void *arg)
@@ -56,28 +56,33 @@ int ping_create(struct ping **pingp, struct worker *worker)
     return 0;
 }
 
-static void finish(struct probe *probe, unsigned status)
+static struct dispatcher *dispatcher_of(const struct ping *ping)
 {
-    struct worker *worker = probe->ping->worker;
-    struct dispatcher *dispatcher = worker_get_options(worker)->dispatcher;
-    uint64_t took_ms = loop_now_ms(worker_loop(worker)) - probe->sent_ms;
-    if (status >= 300)
-        counter_count(worker_counters(worker), COUNTER_DISPATCHER_PING_FAILED);
-    if (dispatcher_ping_result(dispatcher, probe->destination, status, (uint32_t)took_ms))
-        log_warning(
-            worker_get_options(worker)->log, LOG_DISPATCHER, TEXT_NONE,
-            "set %u %.*s is now %s (%u)", dispatcher_destination_set(probe->destination),
-            TEXT_ARG(dispatcher_destination_uri(probe->destination)),
-            dispatcher_state_letters(dispatcher_destination_state(probe->destination, NULL), true),
-            status);
+    return worker_get_options(ping->worker)->dispatcher;
+}
+
+/* @param received_us  when the answer came; 0: none did */
+static void finish(struct probe *probe, unsigned status, uint64_t received_us)
+{
+    struct ping *ping = probe->ping;
+    uint64_t took_us = received_us > probe->sent_us ? received_us - probe->sent_us : 0;
+    if (status < 200 || status >= 300)
+        counter_count(worker_counters(ping->worker), COUNTER_DISPATCHER_PING_FAILED);
+    dispatcher_ping_result(dispatcher_of(ping), probe->destination, status,
+                           (uint32_t)((took_us + 500) / 1000));
     memory_release(probe);
+}
+
+static void fail(struct probe *probe)
+{
+    finish(probe, DISPATCHER_NO_ANSWER, 0);
 }
 
 static void on_response(void *arg, struct transaction_client *client, struct message *response)
 {
     (void)client;
     if (response->status >= 200)
-        finish(arg, response->status);
+        finish(arg, response->status, response->source.received_us);
 }
 
 static void on_failure(void *arg, struct transaction_client *client,
@@ -85,7 +90,7 @@ static void on_failure(void *arg, struct transaction_client *client,
 {
     (void)client;
     (void)failure;
-    finish(arg, 408);
+    fail(arg);
 }
 
 /* A Call-ID of ours is drawn until it hashes home, so that the answer stays at this worker. */
@@ -133,32 +138,47 @@ static void print_request(struct probe *probe, const struct listener *listener, 
                   (int)sizeof call_id, call_id, ++probe->ping->cseq, method);
 }
 
-static void send_probe(struct probe *probe, const struct address *address)
+/* The first address that the gateway's socket, or one of ours, can send to. */
+static bool choose_destination(struct probe *probe, const struct resolve_target *v, size_t count,
+                               struct destination *destination)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct listener *listener = choose_listener(probe, &v[i].address);
+        if (!listener || listener->local.sa.sa_family != v[i].address.sa.sa_family)
+            continue;
+        *destination = (struct destination){.listener = listener, .address = v[i].address};
+        return true;
+    }
+    return false;
+}
+
+static void send_probe(struct probe *probe, const struct resolve_target *v, size_t count)
 {
     struct worker *worker = probe->ping->worker;
     struct transactions *transactions = proxy_transactions(worker_proxy(worker));
-    const struct listener *listener = choose_listener(probe, address);
+    struct destination destination;
     struct buffer out = {0};
     char branch_array[BRANCH_BYTES];
-    if (!listener) {
-        finish(probe, 503);
+    if (!choose_destination(probe, v, count, &destination)) {
+        fail(probe);
         return;
     }
     struct text branch = transactions_make_branch(transactions, 0, branch_array);
-    print_request(probe, listener, branch, &out);
+    print_request(probe, destination.listener, branch, &out);
     struct transaction_client_options options = {
         .method = METHOD_OPTIONS,
         .branch = branch,
-        .destination = {.listener = listener, .address = *address},
+        .destination = destination,
         .bytes = buffer_text(&out),
         .handlers = {on_response, on_failure, probe},
     };
     counter_count(worker_counters(worker), COUNTER_DISPATCHER_PING);
+    probe->sent_us = loop_clock_us(worker_loop(worker));
     int error =
         out.error ? out.error : transaction_client_create(&probe->client, transactions, &options);
     buffer_release(&out);
     if (error)
-        finish(probe, 503);
+        fail(probe);
 }
 
 static void on_resolved(void *arg, int error, const struct resolve_target *v, size_t count)
@@ -166,9 +186,9 @@ static void on_resolved(void *arg, int error, const struct resolve_target *v, si
     struct probe *probe = arg;
     probe->query = NULL;
     if (error || count == 0)
-        finish(probe, 503);
+        fail(probe);
     else
-        send_probe(probe, &v[0].address);
+        send_probe(probe, v, count);
 }
 
 static void start_probe(struct ping *ping, struct dispatcher_destination *destination)
@@ -183,32 +203,29 @@ static void start_probe(struct ping *ping, struct dispatcher_destination *destin
     }
     probe->ping = ping;
     probe->destination = destination;
-    probe->sent_ms = loop_now_ms(worker_loop(worker));
     list_append(&ping->probes, &probe->link);
     int error = uri_parse(&uri, dispatcher_destination_uri(destination));
     if (!error)
         error = resolve_uri(worker_resolver(worker), &uri, &now, on_resolved, probe, &probe->query);
     if (error)
-        finish(probe, 503);
+        fail(probe);
     else if (now.count)
-        send_probe(probe, &now.v[0].address);
+        send_probe(probe, now.v, now.count);
 }
 
 static void on_tick(void *arg)
 {
     struct ping *ping = arg;
-    struct dispatcher *dispatcher = worker_get_options(ping->worker)->dispatcher;
-    uint64_t now_ms = loop_now_ms(worker_loop(ping->worker));
+    struct loop *loop = worker_loop(ping->worker);
     struct dispatcher_destination *destination;
-    while ((destination = dispatcher_ping_due(dispatcher, now_ms)))
+    while ((destination = dispatcher_ping_due(dispatcher_of(ping), loop_now_ms(loop))))
         start_probe(ping, destination);
     ping_start(ping);
 }
 
 void ping_start(struct ping *ping)
 {
-    struct dispatcher *dispatcher = worker_get_options(ping->worker)->dispatcher;
-    if (dispatcher_get_options(dispatcher)->ping_interval_s == 0)
+    if (dispatcher_get_options(dispatcher_of(ping))->ping_interval_s == 0)
         return;
     timer_start(loop_timers(worker_loop(ping->worker)), &ping->timer, PING_TICK_MS, on_tick, ping);
 }

@@ -236,6 +236,10 @@ static void add_destination(void *arg, struct dispatcher_destination *destinatio
                         json_integer(dispatcher_destination_priority(destination)));
     json_object_set_new(entry, "attrs", text_json(dispatcher_destination_attrs(destination)));
     set_number(entry, "calls", dispatcher_destination_calls(destination));
+    struct dispatcher_latency latency = dispatcher_destination_latency(destination);
+    set_number(entry, "pings_answered", latency.answers);
+    set_number(entry, "pings_unanswered", latency.timeouts);
+    set_number(entry, "ping_average_us", latency.average_us);
     json_array_append_new(arg, entry);
 }
 

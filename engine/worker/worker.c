@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rate.h"
+#include "worker/gateway_names.h"
 #include "worker/handover.h"
 #include "worker/ping.h"
 
@@ -24,6 +25,7 @@ struct worker {
     struct script *script;       /* owned */
     struct handover *handover;   /* owned */
     struct ping *ping;           /* owned; NULL: nothing to ping, or another worker does */
+    struct gateway_names *names; /* the same */
     struct random random;
     struct timer lag_timer;
     uint64_t lag_due_ms;
@@ -34,6 +36,7 @@ struct worker {
 static void destroy(void *arg)
 {
     struct worker *worker = arg;
+    memory_release(worker->names);
     memory_release(worker->ping);
     memory_release(worker->proxy);
     memory_release(worker->script);
@@ -246,11 +249,13 @@ static int create_proxy(struct worker *worker)
                         });
 }
 
-static int create_ping(struct worker *worker)
+/* What one worker does for all. */
+static int create_gateway_care(struct worker *worker)
 {
     if (worker->options.index != 0 || !worker->options.dispatcher)
         return 0;
-    return ping_create(&worker->ping, worker);
+    int error = ping_create(&worker->ping, worker);
+    return error ? error : gateway_names_create(&worker->names, worker);
 }
 
 int worker_create(struct worker **workerp, const struct worker_options *options,
@@ -276,7 +281,7 @@ int worker_create(struct worker **workerp, const struct worker_options *options,
     if (!error)
         error = create_proxy(worker);
     if (!error)
-        error = create_ping(worker);
+        error = create_gateway_care(worker);
     if (error) {
         memory_release(worker);
         return error;
@@ -294,6 +299,8 @@ static void on_start(struct worker *worker, void *arg)
     transport_start(worker->transport);
     if (worker->ping)
         ping_start(worker->ping);
+    if (worker->names)
+        gateway_names_start(worker->names);
     worker->lag_due_ms = loop_now_ms(worker->loop) + LAG_CHECK_MS;
     timer_start(loop_timers(worker->loop), &worker->lag_timer, LAG_CHECK_MS, on_lag_timer, worker);
 }
@@ -311,6 +318,8 @@ static void on_stop(struct worker *worker, void *arg)
     timer_stop(loop_timers(worker->loop), &worker->lag_timer);
     if (worker->ping)
         ping_stop(worker->ping);
+    if (worker->names)
+        gateway_names_stop(worker->names);
     proxy_stop(worker->proxy);
     script_stop(worker->script);
     transport_flush(worker->transport);

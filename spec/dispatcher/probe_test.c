@@ -105,6 +105,7 @@ static void reply_codes_say_what_is_well(void **state)
         {"", {200, 202, 299}, {100, 301, 404, 408}},
         {"class=2;code=403;code=488", {200, 403, 488}, {404, 489, 408}},
         {" class=3 ; code = 408; ", {200, 302, 408}, {403, 503}},
+        {"class=1;class=4;class=5", {200, 404, 503}, {DISPATCHER_NO_ANSWER, 302}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -268,8 +269,8 @@ static void latency_is_measured(void **state)
     assert_in_range(latency.average_us, 86000, 87000);
     assert_in_range(latency.estimate_us, 99000, 100000); /* follows faster */
     dispatcher_ping_result(bench.dispatcher, destination, 408, 32000);
-    dispatcher_ping_result(bench.dispatcher, destination, 503, 0);
-    assert_int_equal(dispatcher_destination_latency(destination).timeouts, 1);
+    dispatcher_ping_result(bench.dispatcher, destination, DISPATCHER_NO_ANSWER, 0);
+    assert_int_equal(dispatcher_destination_latency(destination).timeouts, 2);
     assert_int_equal(dispatcher_destination_latency(destination).answers, 60);
     for (unsigned i = 0; i < 5000; i++) /* for ever */
         dispatcher_ping_result(bench.dispatcher, destination, 200, 1);

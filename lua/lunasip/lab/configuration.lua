@@ -12,6 +12,18 @@ local function sorted_names(value)
     return names
 end
 
+-- Number keys behind a gap: { [2] = ... } is no array.
+local function sparse_numbers(value)
+    local numbers = {}
+    for key in pairs(value) do
+        if type(key) == "number" and (key > #value or key < 1) then
+            numbers[#numbers + 1] = key
+        end
+    end
+    table.sort(numbers)
+    return numbers
+end
+
 local function literal(value)
     if type(value) ~= "table" then
         return type(value) == "string" and ("%q"):format(value) or tostring(value)
@@ -22,6 +34,9 @@ local function literal(value)
     end
     for _, name in ipairs(sorted_names(value)) do
         parts[#parts + 1] = ("[%q] = %s"):format(name, literal(value[name]))
+    end
+    for _, number in ipairs(sparse_numbers(value)) do
+        parts[#parts + 1] = ("[%d] = %s"):format(number, literal(value[number]))
     end
     return "{ " .. table.concat(parts, ", ") .. " }"
 end
