@@ -209,6 +209,8 @@ void request_receive_cancel(void *arg, struct transaction_server *invite, struct
     memory_release(context);
 }
 
+/* Deviation: RFC 3261 s16.10 forwards it statelessly, for an INVITE that may have been forwarded so.
+ * A border answers for itself: nothing passes that its route did not see. */
 void request_receive_stray_cancel(void *arg, struct message *cancel)
 {
     struct proxy *proxy = arg;
