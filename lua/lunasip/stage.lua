@@ -49,6 +49,9 @@ local M = {}
 local Stage = {}
 Stage.__index = Stage
 
+--- The engine's symbols, as they were found: for specs that reach deeper.
+M.library = engine
+
 --- Open a world.
 -- @tparam table options real = true, or seed = number
 function M.open(options)

@@ -36,7 +36,7 @@ describe("a call without memory", function()
     local engine
 
     setup(function()
-        engine = ffi.load((os.getenv "LUNASIP_BUILD" or "build") .. "/liblunasip.so")
+        engine = require "lunasip.stage".library
     end)
 
     before_each(function()
