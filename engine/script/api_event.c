@@ -17,7 +17,8 @@ static void push_dialog(lua_State *L, const struct run *run)
     lua_pushboolean(L, answered_ms != 0);
     lua_setfield(L, -2, "answered");
     if (answered_ms) {
-        lua_pushnumber(L, (double)(now_ms - answered_ms) / 1000);
+        /* The first millisecond of a clock counts as the second: 0 says "not answered". */
+        lua_pushnumber(L, now_ms > answered_ms ? (double)(now_ms - answered_ms) / 1000 : 0);
         lua_setfield(L, -2, "duration_s");
     }
     if (run->event == DIALOG_EVENT_END) {

@@ -109,7 +109,7 @@ return function(words)
     local journal, agents = {}, {}
     local number, fault = world:engine(conf_path())
     if not number then
-        io.stderr:write("lunasip: ", fault, "\n")
+        io.stderr:write(fault, "\n")
         world:close()
         return 3
     end

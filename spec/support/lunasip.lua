@@ -94,6 +94,18 @@ function M.start(options)
     return self
 end
 
+--- Run `lunasip demo --once`. Its addresses are fixed: one at a time on a machine, and whoever has them is waited for.
+-- @return exit code, output
+function M.demo()
+    local lock = { "flock", "-w", "100", "/tmp/lunasip-demo.lock", M.build .. "/lunasip", "demo", "--once" }
+    local code, output
+    posix.wait_until(function()
+        code, output = process.run(lock, 110, { env = sanitizer_env })
+        return not output:find("address in use", 1, true)
+    end, 60, 1)
+    return code, output
+end
+
 --- Run `lunasip ctl …`. @return exit code, output
 function Engine:ctl(...)
     return process.run({ self.binary, "ctl", "--socket", self.socket, ... }, 20, { env = sanitizer_env })

@@ -1,0 +1,296 @@
+-- What README.md and the comments of lua/ show is true: examples are run, lists are the engine's, files are there.
+local lunasip = require "support.lunasip"
+local network = require "support.network"
+local process = require "support.process"
+
+local binary = lunasip.build .. "/lunasip"
+
+local function read(path)
+    local file = assert(io.open(path))
+    local text = file:read "*a"
+    file:close()
+    return text
+end
+
+local function write(path, text)
+    local file = assert(io.open(path, "w"))
+    file:write(text)
+    file:close()
+end
+
+local readme = read "README.md"
+
+-- Fenced blocks in order: { kind = "lua route", text = … }
+local blocks = {}
+for kind, text in ("\n" .. readme):gmatch "\n```(%l[%l ]*)\n(.-\n)```" do
+    blocks[#blocks + 1] = { kind = kind, text = text }
+end
+
+local function blocks_of(kind)
+    local out = {}
+    for _, block in ipairs(blocks) do
+        if block.kind == kind then out[#out + 1] = block.text end
+    end
+    return out
+end
+
+local function only(kind)
+    local found = blocks_of(kind)
+    assert(#found == 1, ("%d blocks ```%s in README.md, not 1"):format(#found, kind))
+    return found[1]
+end
+
+-- The folder of the first route as the reader has it. @return folder in which first/ is
+local function first_route()
+    local folder = process.folder()
+    assert(process.run { "mkdir", folder .. "/first" } == 0)
+    write(folder .. "/first/route.lua", only "lua route")
+    write(folder .. "/first/conf.lua", only "lua conf")
+    write(folder .. "/first/route_spec.lua", only "lua spec")
+    return folder
+end
+
+local function run_in(folder, words, env)
+    return process.run({ binary, unpack(words) }, 60, { directory = folder, env = env })
+end
+
+local function words_of(line)
+    local words = {}
+    for word in line:gmatch "%S+" do words[#words + 1] = word end
+    return words
+end
+
+describe("README.md", function()
+    after_each(process.clean)
+
+    it("has blocks of known kinds only, so that none goes unrun", function()
+        local known = {
+            ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
+            ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
+        }
+        for _, block in ipairs(blocks) do assert.is_true(known[block.kind], block.kind) end
+        assert.equal(2 * #blocks, select(2, ("\n" .. readme):gsub("\n```", "")))
+    end)
+
+    it("shows a first route of at most 20 lines that is fine", function()
+        assert.is_true(select(2, only("lua route"):gsub("\n", "")) <= 20)
+        local code, output = run_in(first_route(), { "check", "first/conf.lua" })
+        assert.equal("0 first/conf.lua is fine\n", code .. " " .. output)
+    end)
+
+    it("shows a spec of the first route that passes, and that fails with a broken route", function()
+        local folder = first_route()
+        local code, output = run_in(folder, { "test", "first/route_spec.lua" })
+        assert.equal(0, code, output)
+        assert.matches("2 successes / 0 failures / 0 errors", output)
+        write(folder .. "/first/route.lua", (only("lua route"):gsub("req:record_route%(%)", "req:drop()")))
+        code, output = run_in(folder, { "test", "first/route_spec.lua" })
+        assert.equal(1, code, output)
+        assert.matches("gateway waited for INVITE in vain", output)
+        assert.matches("phone +%-> public +INVITE", output)
+    end)
+
+    it("shows commands that work", function()
+        local at, folder = network.block(), first_route()
+        local engine = lunasip.start { public = { ("udp:%s:5060"):format(at(1)) } }
+        local count = 0
+        for _, text in ipairs(blocks_of "sh") do
+            for line in text:gmatch "[^\n]+" do
+                local words = words_of(line)
+                local command = table.remove(words, 1)
+                count = count + 1
+                if command == "make" then
+                    assert.is_truthy(read("Makefile"):find("\n" .. words[1] .. ":", 1, true), line)
+                else
+                    assert.equal("build/lunasip", command)
+                    -- `run` stays: other specs run it. Everything else ends by itself.
+                    if words[1] ~= "run" then
+                        local code, output = run_in(folder, words, { LUNASIP_SOCKET = engine.socket })
+                        assert.equal(0, code, line .. "\n" .. output)
+                    end
+                end
+            end
+        end
+        assert.is_true(count >= 12)
+        assert.equal(0, engine.process:wait(20)) -- the last one was `ctl stop`
+    end)
+
+    it("shows what the demo prints", function()
+        local code, output = lunasip.demo()
+        assert.equal(0, code, output)
+        -- Times, ports and jitter differ from run to run.
+        local function normal(line)
+            return (line:gsub("%d%.%d+", "N"):gsub("port %d+", "port N"):gsub("%s+", " "))
+        end
+        local printed = {}
+        for line in output:gmatch "[^\n]+" do printed[normal(line)] = true end
+        for line in only("text demo"):gmatch "[^\n]+" do
+            assert.is_true(printed[normal(line)], line .. "\nis not in\n" .. output)
+        end
+    end)
+
+    it("names files that are there", function()
+        local count = 0
+        for path in readme:gmatch "`(%l+/[%w_/.]+)`" do
+            if not path:match "^build/" and not path:match "^first/" then
+                local file = io.open(path)
+                assert.is_truthy(file, path)
+                file:close()
+                count = count + 1
+            end
+        end
+        assert.is_true(count > 40)
+    end)
+
+    it("maps every folder", function()
+        local list = io.popen "git ls-files 2>/dev/null || find . -type f"
+        local folders = {}
+        for path in list:lines() do
+            local top = path:match "^(engine/[^/]+)/" or path:match "^(%l+)/"
+            if top and top ~= "engine" then folders[top] = true end
+        end
+        list:close()
+        for folder in pairs(folders) do assert.is_truthy(readme:find("`" .. folder .. "/`", 1, true), folder) end
+    end)
+
+    it("lists every verb of the command", function()
+        local _, usage = process.run { binary, "help" }
+        for verb in usage:gmatch "lunasip (%l+)" do
+            assert.is_truthy(readme:find("`lunasip " .. verb, 1, true), verb)
+        end
+        local _, verbs = process.run { binary, "ctl", "--socket", "/nowhere", "status" }
+        assert.matches("no running lunasip", verbs)
+        for verb in read("engine/worker/commands.c"):gmatch '\n    {"(%l+)", %d' do
+            assert.is_truthy(readme:find("ctl " .. verb, 1, true), verb)
+        end
+    end)
+
+    it("lists every function that scripts can call", function()
+        local count = 0
+        local types = read "lua/types/lunasip.lua"
+        local owners = {
+            Message = "msg:", Request = "req:", Dictionary = ":", lunasip = "sip%.", Dispatcher = "sip%.dispatcher%.",
+            Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
+        }
+        for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do
+            local call = assert(owners[class], class) .. name
+            assert.is_truthy(readme:find(call .. "%f[^%l_]"), call)
+            count = count + 1
+        end
+        assert.is_true(count > 30)
+        -- And nothing else.
+        for call in readme:gmatch "`r?m?[es][qg]?:([%l_]+)[%({ ]" do
+            assert.is_truthy(types:find("[.:]" .. call .. "%("), call)
+        end
+    end)
+
+    it("lists the dispatcher's algorithms with their numbers", function()
+        local flat = readme:gsub("%s+", " ")
+        local types = read "lua/types/lunasip.lua"
+        for name, number in types:gmatch '%-%-%-| "([%l-]+)" *# (%d+)' do
+            assert.is_truthy(flat:find(("%s %s[,.]"):format(name:gsub("%-", "%%-"), number)), name)
+        end
+    end)
+
+    it("lists the variables that there are", function()
+        require "spec.lua.fake_core"
+        local listed = {}
+        for name in only("text variables"):gmatch "%S+" do listed[name] = true end
+        local known = require("lunasip.pv_names").all()
+        for name in pairs(known) do assert.is_true(listed[name], "$" .. name .. " is not listed") end
+        for name in pairs(listed) do assert.is_truthy(known[name], "$" .. name .. " does not exist") end
+    end)
+
+    it("lists the media flags that there are, each of which check takes", function()
+        local text = only("text flags"):gsub("\n", " ")
+        local listed = " " .. text:lower():gsub("=", "-")
+        for name in read("engine/media/flag_names.c"):gmatch '\n    {"([%l-]+)", ' do
+            assert.is_truthy(listed:find(" " .. name .. " ", 1, true), name)
+        end
+        for name in read("engine/media/flags.c"):gmatch 'text_equal%(name, TEXT%("([%l-]+)"%)' do
+            assert.is_truthy(listed:find(" " .. name, 1, true), name)
+        end
+        local folder = first_route()
+        for flag in text:gmatch "%S+" do
+            write(folder .. "/first/route.lua", ("local m = require 'lunasip'.media\n"
+                .. "function request_route(req) m.manage(req, '%s') end\n"):format(flag))
+            local code, output = run_in(folder, { "check", "first/conf.lua" })
+            assert.equal(0, code, flag .. ": " .. output)
+        end
+    end)
+end)
+
+-- Every @usage in lua/, as a statement of request_route.
+local usages = {}
+local files = io.popen "grep -rln '@usage' lua"
+for path in files:lines() do
+    if not path:match "^lua/lunasip/lab" then
+        for line in read(path):gmatch "%-%- @usage ([^\n]+)" do usages[#usages + 1] = { path = path, code = line } end
+    end
+end
+files:close()
+
+describe("@usage in lua/", function()
+    after_each(process.clean)
+
+    local CONF = [[
+listen { public = { "udp:127.0.0.10:5060" }, private = { "udp:127.0.0.20:5060" } }
+media { public = "127.0.0.10", private = "127.0.0.20" }
+dispatcher { sets = { [1] = { "sip:127.0.0.11" }, [2] = { "sip:127.0.0.21" } } }
+address { trunks = { "127.0.0.12" } }
+shared { "counters", "blocked" }
+route "route.lua"
+]]
+    -- One call that the route answers itself; nothing of the script may fail.
+    local SPEC = [[
+local lab = require "lunasip.lab"
+it("runs", function()
+    local net = lab.new { conf = "conf.lua" }
+    local phone = net:agent { name = "phone", address = "127.0.0.12", side = "public" }
+    phone:invite("sip:4711@127.0.0.10", { sdp = true })
+    phone:receive(486)
+    assert.equal(0, net:status().counters["script.error"])
+    net:close()
+end)
+]]
+
+    it("is found", function()
+        assert.is_true(#usages >= 4)
+    end)
+
+    local function run_usage(code)
+        local folder = process.folder()
+        write(folder .. "/conf.lua", CONF)
+        write(folder .. "/usage_spec.lua", SPEC)
+        write(folder .. "/route.lua", ('local sip = require "lunasip"\nfunction request_route(req)\n  do\n%s\n  end\n'
+            .. "  req:reply(486)\nend\n"):format(code))
+        return run_in(folder, { "test", "usage_spec.lua" })
+    end
+
+    for _, usage in ipairs(usages) do
+        it("runs: " .. usage.path .. ": " .. usage.code:sub(1, 60), function()
+            local code, output = run_usage(usage.code)
+            assert.equal(0, code, output)
+        end)
+    end
+
+    it("would be told when it were wrong", function()
+        assert.equal(1, (run_usage 'sip.media.mange(req, { from = "public" })'))
+        assert.equal(1, (run_usage "local x = nosuch"))
+    end)
+end)
+
+describe("the example of lua/lunasip/lab.lua", function()
+    after_each(process.clean)
+
+    it("runs", function()
+        local head, lines = read("lua/lunasip/lab.lua"):match "^(.-\n)%-%- Everything", {}
+        for line in head:gmatch "%-%-     ([^\n]+)" do lines[#lines + 1] = line end
+        assert.is_true(#lines >= 8)
+        local folder = process.folder()
+        write(folder .. "/example_spec.lua", ('it("runs", function()\n%s\nend)\n'):format(table.concat(lines, "\n")))
+        local code, output = run_in(".", { "test", folder .. "/example_spec.lua" })
+        assert.equal(0, code, output)
+        assert.matches("1 success", output)
+    end)
+end)
