@@ -32,9 +32,9 @@ soak:
 
 bench:
 	@spec/support/install.sh bench
-	@$(MAKE) --no-print-directory configure
-	@cmake --build $(BUILD) --parallel --target lunasip --target bench_peers
-	@LUNASIP_BUILD=$(BUILD) luajit spec/bench/bench.lua $(ONLY)
+	@$(MAKE) --no-print-directory configure BUILD=build-bench
+	@cmake --build build-bench --parallel --target lunasip --target bench_peers
+	@LUNASIP_BUILD=build-bench luajit spec/bench/bench.lua $(ONLY)
 
 fuzz:
 	@spec/support/install.sh test
@@ -44,7 +44,7 @@ install: build
 	@cmake --install $(BUILD)
 
 clean:
-	@rm -rf build build-asan build-tsan build-fuzz
+	@rm -rf build build-bench build-asan build-tsan build-fuzz
 
 help:
 	@echo "make            install what the build needs (only what is missing), build build/lunasip"

@@ -72,17 +72,28 @@ local function carry(at, peer, up, options)
     return saw, gateway:wait(0.1), p99, after - before
 end
 
-local function measure_calls(peer)
+local function measure_calls_at(peer, calls_per_s)
     local at = network.block()
     local up = peer.start(at)
     -- Warm: compiled traces, pools at their size.
-    carry(at, peer, up, { calls = rate, rate = rate })
-    local saw, served, p99, cpu = carry(at, peer, up, { calls = rate * seconds, rate = rate })
+    carry(at, peer, up, { calls = calls_per_s, rate = calls_per_s })
+    local saw, served, p99, cpu = carry(at, peer, up, { calls = calls_per_s * seconds, rate = calls_per_s })
     peers.stop(up)
     return {
-        us_per_call = cpu * 1e6 / math.max(1, saw.ok), failed = saw.failed,
+        us_per_call = cpu * 1e6 / math.max(1, saw.ok), failed = saw.failed, rate = calls_per_s,
         retransmissions = saw.retransmissions + served.retransmissions, p99_ms = p99,
     }
+end
+
+-- A peer that loses calls at the full rate is measured again at half of it: CPU per call of a peer in trouble would
+-- flatter the others.
+local function measure_calls(peer)
+    local result
+    for _, calls_per_s in ipairs { rate, rate / 2, rate / 4 } do
+        result = measure_calls_at(peer, calls_per_s)
+        if result.failed == 0 then return result end
+    end
+    return result
 end
 
 -- Highest rate at which nothing failed and nothing was sent twice.
@@ -108,14 +119,13 @@ local function measure_memory(peer, held)
     local at = network.block()
     local up = peer.start(at)
     carry(at, peer, up, { calls = 200, rate = 200 })
-    local _, before = peers.usage(up)
+    local before = peers.memory_kb(up)
     local most = before
     local saw = carry(at, peer, up, {
         calls = held, rate = 500, talk_ms = held / 500 * 1000 + 3000, simultaneous = held,
         while_running = function(caller)
             posix.wait_until(function()
-                local _, rss = peers.usage(up)
-                most = math.max(most, rss)
+                most = math.max(most, peers.memory_kb(up))
                 return caller.process:poll()
             end, 120, 0.25)
         end,
@@ -215,15 +225,16 @@ local function guarded(name, measure, ...)
 end
 
 print(("%s, %d cores, %d calls/s for %d s"):format(os.date "%Y-%m-%d", cores, rate, seconds))
-print(("\n%-40s %12s %8s %8s %10s"):format("calls at 1,000/s", "us per call", "failed", "retrans", "p99 ms"))
+print(("\n%-40s %8s %12s %8s %8s %10s"):format("calls (half the rate when calls fail)", "calls/s", "us per call",
+    "failed", "retrans", "p99 ms"))
 for _, peer in ipairs(signalling) do
     if can_run(peer) then
         local r = guarded(peer.name, measure_calls, peer)
         if r then
             results[peer.name] = r
             order[#order + 1] = peer
-            print(("%-40s %12.1f %8d %8d %10s"):format(peer.name, r.us_per_call, r.failed, r.retransmissions,
-                tostring(r.p99_ms)))
+            print(("%-40s %8d %12.1f %8d %8d %10s"):format(
+                peer.name, r.rate, r.us_per_call, r.failed, r.retransmissions, tostring(r.p99_ms)))
         end
     end
 end

@@ -45,26 +45,36 @@ local function tree(pid)
     return list
 end
 
-local function proc_usage(pid)
+local function proc_cpu_s(pid)
     local file = io.open(("/proc/%d/stat"):format(pid))
-    if not file then return 0, 0 end
+    if not file then return 0 end
     local fields = {}
     for field in file:read("*a"):match "%) (.*)":gmatch "%S+" do fields[#fields + 1] = tonumber(field) or field end
     file:close()
-    return (fields[12] + fields[13]) / posix.ticks_per_second, fields[22] * posix.page_bytes / 1024
+    return (fields[12] + fields[13]) / posix.ticks_per_second
 end
 
---- CPU seconds (user + system) and RSS of all processes of a peer.
-function M.usage(peer)
-    local cpu, rss = 0, 0
-    for _, child in ipairs(peer.processes) do
-        for _, pid in ipairs(tree(child.pid)) do
-            local c, r = proc_usage(pid)
-            cpu, rss = cpu + c, rss + r
-        end
-    end
-    return cpu, rss
+local function proc_memory_kb(pid)
+    local file = io.open(("/proc/%d/smaps_rollup"):format(pid))
+    if not file then return 0 end
+    local kb = file:read("*a"):match "\nPss:%s+(%d+)"
+    file:close()
+    return tonumber(kb) or 0
 end
+
+local function sum(peer, measure)
+    local total = 0
+    for _, child in ipairs(peer.processes) do
+        for _, pid in ipairs(tree(child.pid)) do total = total + measure(pid) end
+    end
+    return total
+end
+
+--- CPU seconds (user + system) of all processes of a peer.
+function M.usage(peer) return sum(peer, proc_cpu_s) end
+
+--- Resident memory in kB of all processes of a peer; what processes share is counted once (Pss).
+function M.memory_kb(peer) return sum(peer, proc_memory_kb) end
 
 function M.stop(peer)
     for _, child in ipairs(peer.processes) do child:stop(10) end
