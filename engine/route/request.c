@@ -22,16 +22,31 @@ static void server_terminated(void *arg, struct transaction_server *txn)
     memory_release(context);
 }
 
-int request_respond(struct response_context *context, const struct response_options *options)
+/* A transaction that cannot even be refused is given up: nothing else would ever end it. */
+static int refuse(struct transaction_server *txn, const struct response_options *options)
+{
+    int error = transaction_server_reply(txn, options);
+    if (error && options->status >= 200)
+        transaction_server_drop(txn); /* without effect when a final response was sent */
+    return error;
+}
+
+static int respond(struct response_context *context, const struct response_options *options,
+                   int (*send)(struct transaction_server *, const struct response_options *))
 {
     if (!context->server || context->is_final_sent)
         return ERROR_STATE;
-    int error = transaction_server_reply(context->server, options);
+    int error = send(context->server, options);
     if (error)
         return error;
     if (options->status >= 200)
         request_answered(context, options->status);
     return 0;
+}
+
+int request_respond(struct response_context *context, const struct response_options *options)
+{
+    return respond(context, options, refuse);
 }
 
 void request_answered(struct response_context *context, unsigned status)
@@ -98,11 +113,11 @@ static bool admit(struct proxy *proxy, struct transaction_server *txn, struct me
     bool is_new = !text_is_set(message_to_tag(request));
     if (proxy->is_refusing && is_new) {
         counter_count(proxy->options.counters, COUNTER_SIP_SHED);
-        transaction_server_reply(txn, &(struct response_options){
-                                          .status = 503,
-                                          .headers = RETRY_AFTER_REFUSED,
-                                          .server = proxy->options.server,
-                                      });
+        refuse(txn, &(struct response_options){
+                        .status = 503,
+                        .headers = RETRY_AFTER_REFUSED,
+                        .server = proxy->options.server,
+                    });
         return false;
     }
     struct sanity_verdict verdict = sanity_check(request);
@@ -113,12 +128,12 @@ static bool admit(struct proxy *proxy, struct transaction_server *txn, struct me
     if (verdict.unsupported.n)
         unsupported =
             arena_printf(&request->arena, "Unsupported: %.*s\r\n", TEXT_ARG(verdict.unsupported));
-    transaction_server_reply(txn, &(struct response_options){
-                                      .status = verdict.status,
-                                      .reason = text_of(verdict.reason),
-                                      .headers = unsupported,
-                                      .server = proxy->options.server,
-                                  });
+    refuse(txn, &(struct response_options){
+                    .status = verdict.status,
+                    .reason = text_of(verdict.reason),
+                    .headers = unsupported,
+                    .server = proxy->options.server,
+                });
     return false;
 }
 
@@ -130,7 +145,7 @@ static void begin(struct proxy *proxy, void *owner, void *object)
     if (state != TRANSACTION_TRYING && state != TRANSACTION_PROCEEDING)
         return; /* cancelled while it waited for its turn */
     if (context_create(&context, proxy, txn, object)) {
-        transaction_server_reply(txn, &(struct response_options){.status = 500});
+        refuse(txn, &(struct response_options){.status = 500});
         return;
     }
     /* This reference is the server transaction's; server_terminated() gives it back. */
@@ -191,7 +206,7 @@ void request_receive_cancel(void *arg, struct transaction_server *invite, struct
     struct response_context *context = transaction_server_user(invite);
     const struct header *reason = message_header(cancel, HEADER_REASON);
     if (!context) { /* its turn in the call's queue has not come: nobody will answer it */
-        transaction_server_reply(invite, &(struct response_options){.status = 487});
+        refuse(invite, &(struct response_options){.status = 487});
         return;
     }
     if (context->is_final_sent)
@@ -226,7 +241,7 @@ int proxy_reply(struct response_context *context, const struct response_options 
     struct response_options full = *options;
     if (!text_is_set(full.server))
         full.server = context->proxy->options.server;
-    return request_respond(context, &full);
+    return respond(context, &full, transaction_server_reply); /* the script hears of an error */
 }
 
 void proxy_drop(struct response_context *context)

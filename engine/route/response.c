@@ -37,6 +37,8 @@ static void send_upstream(struct response_context *context, const struct branch 
     if (out->error) {
         log_error(context->proxy->options.log, LOG_ROUTE, response->call_id,
                   "%u not sent upstream: %s", status, error_text(out->error));
+        if (status >= 200) /* the caller is told something, or its transaction is given up */
+            request_respond(context, &(struct response_options){.status = 500});
         return;
     }
     if (branch && response->method == METHOD_INVITE)

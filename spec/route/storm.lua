@@ -2,9 +2,13 @@
 -- scripts that fork, fail over and sleep. What happens depends on the seed alone.
 --
 -- Run by itself it prints the trace:  luajit spec/route/storm.lua SEED WORKERS
+local ffi = require "ffi"
 local lab = require "lunasip.lab"
+local library = require "lunasip.stage".library
 
 local M = {}
+
+pcall(ffi.cdef, "void memory_fail_after(uint64_t n); void memory_fail_never(void);")
 
 local STEP_S = 0.05
 local BUSY_S = 90 -- everything that an agent does of itself happens within
@@ -72,7 +76,10 @@ local function generator(seed)
 end
 
 local function open_world(seed, workers)
-    local net = lab.new { route = ROUTE, seed = seed, workers = workers, log_level = "info" }
+    local net = lab.new {
+        -- A BYE that was lost for want of memory leaves its dialog to this.
+        conf = { limits = { dialog_idle_s = 120 } }, route = ROUTE, seed = seed, workers = workers, log_level = "info",
+    }
     local storm = { net = net, draw = generator(seed), agendas = {}, order = 0 }
     storm.callers, storm.callees = {}, {}
     for i = 1, 2 do
@@ -172,8 +179,20 @@ local function take(storm, agents, handle)
     end
 end
 
---- Run one storm. @return the network, still open
-function M.run(seed, workers)
+-- One step of the network; now and then memory ends within it.
+local function step(storm)
+    if storm.fails_after then
+        library.memory_fail_after(storm.fails_after)
+        storm.fails_after = nil
+    end
+    storm.net:advance(STEP_S)
+    library.memory_fail_never()
+end
+
+--- Run one storm.
+-- @tparam[opt] boolean without_memory allocations fail now and then
+-- @return the network, still open
+function M.run(seed, workers, without_memory)
     local storm = open_world(seed, workers)
     local draw = storm.draw
     storm.net:impair {
@@ -183,9 +202,12 @@ function M.run(seed, workers)
     for i = 1, 4 do
         after(storm, tenths(storm, 0, 4), function() start_call(storm, storm.callers[i % 2 + 1]) end)
     end
+    for _ = 1, without_memory and 30 or 0 do
+        after(storm, tenths(storm, 0, 12), function() storm.fails_after = draw(0, 60) end)
+    end
     local finish = storm.net:now() + BUSY_S
     while storm.net:now() < finish do
-        storm.net:advance(STEP_S)
+        step(storm)
         take(storm, storm.callees, on_callee_message)
         take(storm, storm.callers, on_caller_message)
         run_agenda(storm)

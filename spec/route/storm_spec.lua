@@ -20,6 +20,14 @@ describe("calls over a bad network", function()
     end
 end)
 
+describe("calls over a bad network while memory ends now and then", function()
+    for seed = 1, SEEDS do
+        it(("leave nothing behind (seed %d)"):format(seed), function()
+            storm.run(seed, seed % 3 == 0 and 4 or 1, true):close()
+        end)
+    end
+end)
+
 describe("the trace", function()
     local path = package.path
 
