@@ -56,7 +56,13 @@ struct dialogs_options {
 };
 
 /** Counted objects that hang on a dialog; released when it ends. */
-enum dialog_attachment { DIALOG_MEDIA, DIALOG_GENERATION, DIALOG_LOAD, DIALOG_ATTACHMENT_COUNT };
+enum dialog_attachment {
+    DIALOG_MEDIA,
+    DIALOG_GENERATION,
+    DIALOG_LOAD,
+    DIALOG_IDENTITY, /**< From and To that a script changed */
+    DIALOG_ATTACHMENT_COUNT
+};
 
 int dialogs_create(struct dialogs **dialogsp, const struct dialogs_options *options);
 size_t dialogs_count(const struct dialogs *dialogs);

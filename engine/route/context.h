@@ -66,7 +66,8 @@ struct response_context {
     const struct listener *send_listener;
     const struct listener *route_listener; /**< of our second own Route: where the request leaves */
     uint32_t flags;
-    bool is_attached; /**< the server transaction holds a reference */
+    bool is_identity_changed; /**< From or To was not sent as received */
+    bool is_attached;         /**< the server transaction holds a reference */
     /* what was decided */
     bool is_decided; /**< relayed, answered or dropped */
     bool is_dropped; /**< no answer of ours: the server transaction ends with the run */
@@ -204,6 +205,17 @@ bool loop_detected(struct response_context *context, uint64_t hash);
 /* record_route.c */
 int record_route_add(struct response_context *context, struct edits *edits,
                      const struct listener *out);
+
+/* identity.c */
+/**
+ * A request is about to leave: what a script changed of From and To is remembered, or what its
+ * receiver knows is put in. Before any other edit of this hop.
+ * @return 0; ERROR_SYNTAX (the script's From or To is no address), ERROR_MEMORY
+ */
+int identity_request(struct response_context *context, struct edits *edits);
+/** A response goes upstream: From and To as its request had them. @return 0 or ERROR_MEMORY */
+int identity_response(struct response_context *context, struct message *response,
+                      struct edits *edits);
 
 /* call.c */
 /** Rewrite the SDP of a request that is about to leave (after media.manage). */

@@ -30,7 +30,9 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
 {
     struct arena *arena = &context->request->arena;
     struct buffer via = {0};
-    int error = edit_received(context->request, edits);
+    int error = identity_request(context, edits);
+    if (!error)
+        error = edit_received(context->request, edits);
     if (!error)
         error = edit_max_forwards(context, edits);
     if (!error && breadth)

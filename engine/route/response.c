@@ -293,6 +293,7 @@ static void routes_done(struct reply_run *run)
     }
     if (context->server && response->status / 100 <= 2)
         call_media_response(context, response, run->edits);
+    identity_response(context, response, run->edits); /* without memory it goes on as it is */
     if (response->status >= 200) {
         response_final(run);
     } else if (!run->is_dropped && !context->is_final_sent) {

@@ -40,6 +40,19 @@ static int push_display(lua_State *L, const struct subject *subject, enum header
     return api_push_text(L, is_there ? address.display_name : TEXT_NONE);
 }
 
+/** What is kept of a folded header goes into one line (RFC 3261 s7.3.1). */
+static struct text unfold(lua_State *L, const struct subject *subject, struct text t)
+{
+    if (!text_find(t, '\r') && !text_find(t, '\n'))
+        return t;
+    char *line = arena_alloc(&subject->run->arena, t.n);
+    if (!line)
+        luaL_error(L, "not enough memory");
+    for (size_t i = 0; i < t.n; i++)
+        line[i] = (char)(t.p[i] == '\r' || t.p[i] == '\n' ? ' ' : t.p[i]);
+    return (struct text){line, t.n};
+}
+
 /** Replace a header by the same address with other parts. Parameters, the tag among them, stay. */
 static void write_address(lua_State *L, const struct subject *subject, enum header_kind kind,
                           const char *word, struct text display, struct text uri,
@@ -73,7 +86,8 @@ static void write_uri(lua_State *L, const struct subject *subject, enum header_k
         api_misuse(L, "%s: '%.*s' is not a URI", word, TEXT_ARG(text));
     if (!read_address(subject, kind, &address))
         api_misuse(L, "%s: there is no %s header", word, header_kind_name(kind));
-    write_address(L, subject, kind, word, address.display_name, text, address.params);
+    write_address(L, subject, kind, word, unfold(L, subject, address.display_name), text,
+                  unfold(L, subject, address.params));
 }
 
 static void write_display(lua_State *L, const struct subject *subject, enum header_kind kind,
@@ -83,7 +97,8 @@ static void write_display(lua_State *L, const struct subject *subject, enum head
     struct name_addr address;
     if (!read_address(subject, kind, &address))
         api_misuse(L, "%s: there is no %s header", word, header_kind_name(kind));
-    write_address(L, subject, kind, word, text, address.uri_text, address.params);
+    write_address(L, subject, kind, word, text, address.uri_text,
+                  unfold(L, subject, address.params));
 }
 
 static int read_from(lua_State *L, const struct subject *subject)

@@ -73,7 +73,7 @@ event_route = {}
 ---@field cseq integer ($cs)
 ---@field from string whole header value
 ---@field to string whole header value
----@field from_uri string ($fu), can be written
+---@field from_uri string ($fu), can be written: each side of the call keeps the From and To of its own dialog
 ---@field from_tag? string ($ft)
 ---@field from_display? string quotes included ($fn), can be written
 ---@field to_uri string ($tu), can be written
