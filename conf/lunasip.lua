@@ -118,6 +118,11 @@ dscp {
     -- rtp = 46, -- DSCP of RTP datagrams (46 = EF); 0 to 63
 }
 
+-- DIALOG: calls as a proxy sees them.
+dialog {
+    -- match_lost_route = 1, -- 1: a request within a call that lost its Route still finds the other side; 0 to 1
+}
+
 -- DRAIN: a stop that lets calls end.
 drain {
     -- deadline_s = 30, -- how long SIGTERM waits for calls to end; 0 to 86400

@@ -46,6 +46,8 @@
        "how long after an SDP a peer's address is learned")                                        \
     XX(dscp, sip, 24, 0, 63, "DSCP of SIP datagrams (24 = CS3)")                                   \
     XX(dscp, rtp, 46, 0, 63, "DSCP of RTP datagrams (46 = EF)")                                    \
+    XX(dialog, match_lost_route, 1, 0, 1,                                                          \
+       "1: a request within a call that lost its Route still finds the other side")                \
     XX(drain, deadline_s, 30, 0, 86400, "how long SIGTERM waits for calls to end")                 \
     XX(resolve, timeout_ms, 2000, 10, 60000, "one DNS query")                                      \
     XX(resolve, negative_ttl_s, 10, 0, 3600, "how long a failed name is remembered")               \

@@ -28,7 +28,7 @@ const char *dialog_end_name(enum dialog_end end)
 static void release_attachments(struct dialog *dialog)
 {
     static const enum dialog_attachment order[] = {DIALOG_MEDIA, DIALOG_LOAD, DIALOG_IDENTITY,
-                                                   DIALOG_GENERATION};
+                                                   DIALOG_TARGETS, DIALOG_GENERATION};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         void *object = dialog->attachments[order[i]];
         dialog->attachments[order[i]] = NULL;

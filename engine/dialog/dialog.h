@@ -61,6 +61,7 @@ enum dialog_attachment {
     DIALOG_GENERATION,
     DIALOG_LOAD,
     DIALOG_IDENTITY, /**< From and To that a script changed */
+    DIALOG_TARGETS,  /**< where both sides want later requests */
     DIALOG_ATTACHMENT_COUNT
 };
 

@@ -228,6 +228,14 @@ int call_dialog(struct response_context *context);
 void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,
                        struct message *message);
 
+/* lost_route.c */
+/** The dialog was made: remember the caller. */
+void lost_route_begin(struct response_context *context);
+/** It was answered: remember the callee. */
+void lost_route_answered(struct dialog *dialog, struct message *response);
+/** Send an in-dialog request without Route to the other side. @return 1 when done, 0 not, or an error */
+int lost_route_find(struct response_context *context);
+
 /* call_queue.c */
 struct call_queue;
 /** @param owner, object  as given to call_queue_defer() */

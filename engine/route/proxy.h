@@ -175,7 +175,8 @@ void proxy_drop(struct response_context *context);
 /** req:record_route(): Record-Route at relay; twice when the interfaces differ. */
 int proxy_record_route(struct response_context *context);
 /**
- * req:loose_route(): take our own Route entries off (s16.4), strict routers' too.
+ * req:loose_route(): take our own Route entries off (s16.4), strict routers' too. A request of a
+ * call that we know, sent to us without Route, gets the other side as its target.
  * @return 1 when one was ours and the request is routed by Route or target, 0 when not, or an error
  */
 int proxy_loose_route(struct response_context *context);

@@ -98,7 +98,7 @@ int proxy_loose_route(struct response_context *context)
         return strict;
     const struct listener *own = own_top_route(context, &route);
     if (!own)
-        return strict;
+        return strict ? strict : lost_route_find(context);
     /* The first of our two entries may be the one that the strict router took. */
     bool is_second = strict && is_double(&in_request_uri) && is_double(&route.uri);
     bool has_second = !is_second && is_double(&route.uri);
