@@ -5,6 +5,7 @@
  */
 #include "media/relay.h"
 
+#include "base/memory.h"
 #include "media/call.h"
 
 static void add(_Atomic uint64_t *value, uint64_t n)
@@ -126,9 +127,28 @@ static void receive(struct component *component, const struct datagram *datagram
     forward(side, side->other, kind, datagram->bytes);
 }
 
+/*
+ * The first packets of a call may come while the command that says where they go still waits behind
+ * them. @p side is kept: a command may close it.
+ */
+static void catch_up(struct component *component, const struct datagram *v, size_t count)
+{
+    struct media_side *side = memory_ref(component->side);
+    media_thread_run(side->thread);
+    for (size_t i = 0; i < count && component->udp; i++)
+        receive(component, &v[i]);
+    memory_release(side);
+}
+
 void relay_receive(void *arg, struct udp *udp, const struct datagram *v, size_t count)
 {
+    struct component *component = arg;
+    const struct media_side *side = component->side;
     (void)udp;
+    if (!side->other && atomic_load_explicit(&side->thread->queue, memory_order_relaxed)) {
+        catch_up(component, v, count);
+        return;
+    }
     for (size_t i = 0; i < count; i++)
-        receive(arg, &v[i]);
+        receive(component, &v[i]);
 }

@@ -176,6 +176,32 @@ static void drops_before_the_answer(void **state)
     world_close(&world);
 }
 
+/* The packet is there before the thread has read what was agreed. */
+static void carries_what_comes_with_the_answer(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t, DIRECTION, "", "");
+    end_call(&t.world);
+    begin_call(&t.world);
+    t.to_callee_side = offer(&t.world, "192.0.2.1:4000", "", DIRECTION);
+    run_ms(&t.world, 1);
+    phone_send_rtp(&t.callee, &t.to_callee_side, 1);
+    answer(&t.world, "b", "10.1.0.99:5000", "");
+    run_ms(&t.world, 5);
+    assert_int_equal(t.caller.heard, 1);
+    /* The end of the call waits behind the packet: its side is closed under it. */
+    end_call(&t.world);
+    begin_call(&t.world);
+    t.to_callee_side = offer(&t.world, "192.0.2.1:4000", "", DIRECTION);
+    run_ms(&t.world, 1);
+    phone_send_rtp(&t.callee, &t.to_callee_side, 2);
+    end_call(&t.world);
+    assert_int_equal(t.caller.heard, 1);
+    begin_call(&t.world);
+    talk_close(&t);
+}
+
 static void sends_nothing_to_0_0_0_0(void **state)
 {
     (void)state;
@@ -345,6 +371,7 @@ int main(void)
         cmocka_unit_test(drops_what_is_not_rtp),
         cmocka_unit_test(carries_anything_on_udptl),
         cmocka_unit_test(drops_before_the_answer),
+        cmocka_unit_test(carries_what_comes_with_the_answer),
         cmocka_unit_test(sends_nothing_to_0_0_0_0),
         cmocka_unit_test(carries_ipv4_to_ipv6),
         cmocka_unit_test(measures_streams),
