@@ -8,7 +8,7 @@ files["scripts"] = {
 }
 files["conf"] = {
     globals = { "listen", "media", "dispatcher", "route", "control", "env", "workers", "media_threads", "log", "limits",
-        "timers", "script", "shared", "address", "media_limits", "dscp", "drain", "resolve", "user", "group" },
+        "timers", "script", "shared", "address", "media_limits", "dscp", "drain", "resolve", "user", "group", "dialog" },
 }
 -- Runs in Kamailio, and only after the bench has filled its placeholders.
 files["spec/bench/kamailio.lua"] = {

@@ -152,7 +152,7 @@ function Stage:after(delay_s, action)
     return timer
 end
 
-function Stage:cancel(timer)
+function Stage.cancel(_, timer)
     if timer then
         timer.action = nil
     end
