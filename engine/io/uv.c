@@ -1,9 +1,12 @@
 /*
- * The real world: a libuv loop per thread.
+ * The real world: a thread with an epoll set per loop.
  *
- * A batch is what happens between two sleeps. It begins with the first callback after a sleep, which
- * reads the clock once and runs the timers that are due; it ends in uv_prepare, where the wake and
- * idle handlers run and the one uv_timer is set to the wheel's next deadline.
+ * Sockets are members of the loop's own epoll set and not uv_poll handles: a call opens and closes
+ * four of them, and a handle costs six system calls where a member costs one. Names are libuv's and
+ * c-ares' work: the libuv loop's epoll set is one more member, and libuv runs when it has something.
+ *
+ * A batch is what happens between two sleeps: the clock is read once, timers that are due run, then
+ * the sockets that are ready, then the wake and idle handlers.
  *
  * A wake-up costs a system call only when the loop may be asleep: the waker sets wake_is_pending and
  * then looks at may_sleep, the loop sets may_sleep and then looks at wake_is_pending, so that one of
@@ -14,9 +17,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WAKE_ROUNDS_MAX 4 /* wake-ups served in a row before sockets have their turn */
 
@@ -72,33 +78,25 @@ void real_loop_enter(struct real_loop *loop)
     timers_advance(&loop->base.timers, loop->base.now_us / 1000);
 }
 
-static void async_callback(uv_async_t *async)
+static void free_closed(struct real_loop *loop)
 {
-    real_loop_enter(async->data); /* the end of the batch asks why we were woken */
+    while (loop->closed) {
+        struct real_udp *udp = loop->closed;
+        loop->closed = udp->next_closed;
+        memory_release(udp);
+    }
 }
 
-static void timer_callback(uv_timer_t *timer)
+static void interrupt_sleep(struct real_loop *loop)
 {
-    struct real_loop *loop = timer->data;
-    loop->armed_ms = UINT64_MAX;
-    real_loop_enter(loop);
+    uint64_t one = 1;
+    ssize_t ignored = write(loop->wake_fd, &one, sizeof one);
+    (void)ignored; /* a full counter wakes, too */
 }
 
-/* A deadline that moved later is left alone: waking early once costs less than re-arming always. */
-static void arm_timer(struct real_loop *loop)
+/* Wake and idle handlers, until nobody wants more; then the loop may sleep. */
+static void end_batch(struct real_loop *loop)
 {
-    uint64_t next_ms = timers_next_ms(&loop->base.timers);
-    if (next_ms >= loop->armed_ms)
-        return;
-    uint64_t now_ms = uv_now(&loop->uv);
-    uv_timer_start(&loop->timer, timer_callback, next_ms > now_ms ? next_ms - now_ms : 0, 0);
-    loop->armed_ms = next_ms;
-}
-
-static void prepare_callback(uv_prepare_t *prepare)
-{
-    struct real_loop *loop = prepare->data;
-    real_loop_enter(loop);
     for (unsigned round = 1;; round++) {
         atomic_store_explicit(&loop->may_sleep, false, memory_order_relaxed);
         if (atomic_exchange(&loop->wake_is_pending, false))
@@ -108,16 +106,60 @@ static void prepare_callback(uv_prepare_t *prepare)
         if (!atomic_load(&loop->wake_is_pending))
             break;
         if (round == WAKE_ROUNDS_MAX) {
-            uv_async_send(&loop->async);
+            interrupt_sleep(loop);
             break;
         }
     }
     if (loop->area)
         receive_area_trim(loop->area);
-    arm_timer(loop);
-    if (atomic_load(&loop->is_stopping))
-        uv_stop(&loop->uv);
+    free_closed(loop);
     loop->clock_is_stale = true;
+}
+
+/* How long to sleep: until the wheel or a name look-up needs us. @return ms, -1: for ever */
+static int sleep_ms(struct real_loop *loop)
+{
+    uint64_t next_ms = timers_next_ms(&loop->base.timers);
+    uint64_t now_ms = uv_hrtime() / 1000000;
+    uint64_t wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
+    int most = -1;
+    if (loop->resolver) {
+        uv_update_time(&loop->uv);
+        most = uv_backend_timeout(&loop->uv);
+    }
+    if (next_ms == UINT64_MAX)
+        return most;
+    if (wait_ms > INT_MAX)
+        wait_ms = INT_MAX;
+    return most >= 0 && (uint64_t)most < wait_ms ? most : (int)wait_ms;
+}
+
+static void run_events(struct real_loop *loop)
+{
+    bool has_names = loop->resolver != NULL;
+    for (int i = 0; i < loop->event_count; i++) {
+        void *who = loop->events[i].data.ptr;
+        /* The eventfd (NULL) has done its work by waking us; a closed socket was taken out. */
+        if (who && who != loop)
+            real_udp_ready(who, loop->events[i].events);
+    }
+    loop->event_count = 0;
+    if (has_names)
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
+}
+
+static void run_batches(struct real_loop *loop)
+{
+    for (;;) {
+        real_loop_enter(loop);
+        end_batch(loop);
+        if (atomic_exchange(&loop->is_stopping, false))
+            return;
+        int count = epoll_wait(loop->epoll_fd, loop->events, LOOP_EVENTS, sleep_ms(loop));
+        loop->event_count = count > 0 ? count : 0;
+        real_loop_enter(loop); /* its timers may close sockets that are in events */
+        run_events(loop);
+    }
 }
 
 /* ---- loop ---- */
@@ -126,31 +168,36 @@ static void loop_destructor(void *object)
 {
     struct real_loop *loop = object;
     engine_check(!loop->is_threaded);
+    free_closed(loop);
     resolver_release(loop->resolver);
     if (loop->is_open) {
-        if (loop->async.data) {
-            uv_close((uv_handle_t *)&loop->async, NULL);
-            uv_close((uv_handle_t *)&loop->timer, NULL);
-            uv_close((uv_handle_t *)&loop->prepare, NULL);
-        }
         uv_run(&loop->uv, UV_RUN_NOWAIT); /* runs the close callbacks */
         engine_check(uv_loop_close(&loop->uv) == 0);
     }
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
+    if (loop->wake_fd >= 0)
+        close(loop->wake_fd);
     receive_area_release(loop->area);
+}
+
+static int add_member(struct real_loop *loop, int fd, uint32_t events, void *who)
+{
+    struct epoll_event event = {.events = events, .data.ptr = who};
+    return fd >= 0 && epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0
+                                                                                : ERROR_TRANSPORT;
 }
 
 static int open_loop(struct real_loop *loop)
 {
-    if (uv_loop_init(&loop->uv) != 0)
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->epoll_fd < 0 || uv_loop_init(&loop->uv) != 0)
         return ERROR_TRANSPORT;
     loop->is_open = true;
-    if (uv_async_init(&loop->uv, &loop->async, async_callback) != 0)
-        return ERROR_TRANSPORT;
-    uv_timer_init(&loop->uv, &loop->timer);
-    uv_prepare_init(&loop->uv, &loop->prepare);
-    uv_prepare_start(&loop->prepare, prepare_callback);
-    loop->async.data = loop->timer.data = loop->prepare.data = loop;
-    return 0;
+    /* Edge-triggered: each write wakes once, nobody has to read it back. */
+    int error = add_member(loop, loop->wake_fd, EPOLLIN | EPOLLET, NULL);
+    return error ? error : add_member(loop, uv_backend_fd(&loop->uv), EPOLLIN, loop);
 }
 
 static int real_loop_create(struct loop **loopp, struct io *io, const char *name)
@@ -161,8 +208,8 @@ static int real_loop_create(struct loop **loopp, struct io *io, const char *name
     loop->base.world = &real_world;
     loop->base.io = io;
     loop->base.now_us = uv_hrtime() / 1000;
-    loop->armed_ms = UINT64_MAX;
     loop->clock_is_stale = true;
+    loop->epoll_fd = loop->wake_fd = -1;
     timers_init(&loop->base.timers, loop->base.now_us / 1000);
     snprintf(loop->name, sizeof loop->name, "%s", name);
     int error = open_loop(loop);
@@ -177,8 +224,7 @@ static int real_loop_create(struct loop **loopp, struct io *io, const char *name
 static int real_loop_run(struct loop *base)
 {
     struct real_loop *loop = (struct real_loop *)base;
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    atomic_store(&loop->is_stopping, false);
+    run_batches(loop);
     return 0;
 }
 
@@ -209,7 +255,7 @@ static void real_loop_stop(struct loop *base)
 {
     struct real_loop *loop = (struct real_loop *)base;
     atomic_store(&loop->is_stopping, true);
-    uv_async_send(&loop->async);
+    interrupt_sleep(loop);
 }
 
 static void real_loop_join(struct loop *base)
@@ -225,7 +271,7 @@ static void real_loop_wake(struct loop *base)
 {
     struct real_loop *loop = (struct real_loop *)base;
     if (!atomic_exchange(&loop->wake_is_pending, true) && atomic_load(&loop->may_sleep))
-        uv_async_send(&loop->async);
+        interrupt_sleep(loop);
 }
 
 const struct world real_world = {

@@ -1,6 +1,6 @@
 /*
- * Datagram sockets of the real world: made, bound and set up by our own system calls, then watched
- * by the loop's epoll through uv_poll.
+ * Datagram sockets of the real world: made, bound and set up by our own system calls, then members
+ * of the loop's epoll set, which forgets them when they are closed.
  *
  * Sharing: with SO_REUSEPORT the kernel lets a second process of the same user bind beside us
  * without a word. So the first of our sockets on an address is bound without it once, as a probe;
@@ -45,21 +45,24 @@ static void udp_destructor(void *object)
     send_queue_release(udp->queue);
 }
 
-static void poll_closed(uv_handle_t *handle)
-{
-    memory_release(handle->data);
-}
-
+/* The object stays until the batch ends: the caller may be a handler of this very socket. */
 void real_udp_close(struct udp *base)
 {
     struct real_udp *udp = (struct real_udp *)base;
-    if (!base->loop) {
+    struct real_loop *loop = (struct real_loop *)base->loop;
+    if (!loop) {
         memory_release(udp);
         return;
     }
+    if (udp->fd < 0)
+        return;
     real_udp_flush(base);
-    uv_close((uv_handle_t *)&udp->poll, poll_closed); /* leaves epoll at once, memory later */
     close_socket(udp);
+    for (int i = 0; i < loop->event_count; i++)
+        if (loop->events[i].data.ptr == udp)
+            loop->events[i].data.ptr = NULL;
+    udp->next_closed = loop->closed;
+    loop->closed = udp;
 }
 
 /* ---- opening ---- */
@@ -206,22 +209,13 @@ int real_udp_open(struct udp **udpp, struct io *base, const struct address *loca
 
 /* ---- running ---- */
 
-static void poll_callback(uv_poll_t *poll, int status, int events)
+void real_udp_ready(struct real_udp *udp, uint32_t events)
 {
-    (void)events;
-    struct real_udp *udp = poll->data;
     struct real_loop *loop = (struct real_loop *)udp->base.loop;
-    real_loop_enter(loop); /* runs timers: one of them may close this socket */
-    if (udp->fd < 0)
-        return;
-    if (status == 0) {
+    if (events & EPOLLERR) /* an ICMP error is waiting */
+        real_udp_read_errors(udp, loop->area);
+    if ((events & EPOLLIN) && udp->fd >= 0)
         real_udp_receive(udp, loop->area);
-        return;
-    }
-    /* libuv stops the handle when epoll says EPOLLERR: an ICMP error is waiting. */
-    real_udp_read_errors(udp, loop->area);
-    if (udp->fd >= 0)
-        uv_poll_start(poll, UV_READABLE, poll_callback);
 }
 
 int real_udp_start(struct udp *base, struct loop *loop_base)
@@ -232,12 +226,10 @@ int real_udp_start(struct udp *base, struct loop *loop_base)
     int error = receive_area_reserve(&loop->area, slots, udp->datagram_bytes);
     if (error)
         return error;
-    if (uv_poll_init(&loop->uv, &udp->poll, udp->fd) != 0)
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = udp};
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, udp->fd, &event) != 0)
         return ERROR_TRANSPORT;
-    udp->poll.data = udp;
     base->loop = loop_base; /* from here on closing goes through the loop */
-    if (uv_poll_start(&udp->poll, UV_READABLE, poll_callback) != 0)
-        return ERROR_TRANSPORT;
     return 0;
 }
 

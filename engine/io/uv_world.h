@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -44,24 +45,27 @@ struct receive_area {
 
 struct resolver;
 
-/** One libuv loop and its thread. */
+#define LOOP_EVENTS 64 /* ready sockets taken from the kernel at once */
+
+/** One epoll set, the libuv loop of its name look-ups, and its thread. */
 struct real_loop {
     struct loop base;
-    uv_loop_t uv;
-    uv_async_t async;     /**< ends a sleep */
-    uv_timer_t timer;     /**< ends a sleep in time for the wheel */
-    uv_prepare_t prepare; /**< end of batch */
-    bool is_open;         /**< uv is initialised */
-    bool is_threaded;     /**< started and not joined yet */
-    bool clock_is_stale;  /**< the next callback begins a batch */
-    uint64_t armed_ms;    /**< when timer fires, UINT64_MAX when it does not */
+    uv_loop_t uv;        /**< for names; its own epoll set is a member of ours */
+    int epoll_fd;        /**< -1 until it is open */
+    int wake_fd;         /**< eventfd that ends a sleep */
+    bool is_open;        /**< uv is initialised */
+    bool is_threaded;    /**< started and not joined yet */
+    bool clock_is_stale; /**< the next event begins a batch */
     _Atomic bool wake_is_pending;
-    _Atomic bool may_sleep; /**< a wake-up needs the async */
+    _Atomic bool may_sleep; /**< a wake-up needs the eventfd */
     _Atomic bool is_stopping;
     pthread_t thread;
     char name[16];             /**< as the kernel takes it */
     struct receive_area *area; /**< owned, NULL until a socket starts */
     struct resolver *resolver; /**< owned, NULL until a name is asked for */
+    struct epoll_event events[LOOP_EVENTS];
+    int event_count;         /**< in events, while they are worked off */
+    struct real_udp *closed; /**< owned: freed when the batch ends, since a handler may be inside */
 };
 
 struct send_queue;
@@ -69,16 +73,16 @@ struct send_queue;
 /** One datagram socket. Thousands exist: keep it small. */
 struct real_udp {
     struct udp base;
-    uv_poll_t poll; /**< alive while base.loop is set */
-    int fd;         /**< -1 once closed */
+    int fd; /**< -1 once closed */
     uint32_t datagram_bytes;
     uint16_t batch;
     bool reports_errors;
-    struct shared_port *shared; /**< counted in, or NULL */
-    struct send_queue *queue;   /**< owned, NULL until something is queued */
+    struct shared_port *shared;   /**< counted in, or NULL */
+    struct send_queue *queue;     /**< owned, NULL until something is queued */
+    struct real_udp *next_closed; /**< in the loop's list of closed sockets */
     uint64_t send_failures;
 };
-_Static_assert(sizeof(struct real_udp) <= 300, "four of these per call");
+_Static_assert(sizeof(struct real_udp) <= 160, "four of these per call");
 
 extern const struct world real_world;
 
@@ -90,6 +94,8 @@ int receive_area_reserve(struct receive_area **areap, unsigned slots, uint32_t b
 void receive_area_trim(struct receive_area *area);
 /** Accepts NULL. */
 void receive_area_release(struct receive_area *area);
+/** epoll has something for this socket. @param events  EPOLLIN, EPOLLERR */
+void real_udp_ready(struct real_udp *udp, uint32_t events);
 /** Read what @p udp has and give it to its handler. */
 void real_udp_receive(struct real_udp *udp, struct receive_area *area);
 /** Read the socket's ICMP errors and give them to its handler. */
