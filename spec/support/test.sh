@@ -85,16 +85,16 @@ pool() {
     done
 }
 
-# build NAME FOLDER CMAKE-FLAGS...: a build is counted only when it fails.
+# build NAME FOLDER TARGETS CMAKE-FLAGS...: a build is counted only when it fails.
 build() {
-    local name=$1 folder=$2 log=$logs/build.$1 generator=() status
-    shift 2
+    local name=$1 folder=$2 targets=$3 log=$logs/build.$1 generator=() status
+    shift 3
     command -v ninja >/dev/null && generator=(-G Ninja)
-    run "$log" 300 bash -c 'folder=$1; shift
+    run "$log" 400 bash -c 'folder=$1 targets=$2; shift 2
         test -f "$folder/CMakeCache.txt" || cmake -S . -B "$folder" "$@" || exit 1
         keep_going=-k
         [ -f "$folder/build.ninja" ] && keep_going="-k 0"
-        cmake --build "$folder" --parallel -- $keep_going' build "$folder" "${generator[@]}" "$@"
+        cmake --build "$folder" --parallel --target $targets -- $keep_going' build "$folder" "$targets" "${generator[@]}" "$@"
     read -r status seconds <"$log.status"
     if [ "$status" = 0 ]; then
         printf 'ok    %-58s       %5.1f s\n' "build $name" "$seconds"
@@ -107,10 +107,22 @@ build() {
     return 0
 }
 
-build_plain() { build plain build; }
-build_asan() { build "address, undefined" build-asan -DSANITIZE=address,undefined; }
-build_tsan() { build thread build-tsan -DSANITIZE=thread; }
-build_fuzz() { build fuzz build-fuzz -DFUZZ=ON -DCMAKE_C_COMPILER=clang; }
+# unit_name SOURCE: the name that CMakeLists.txt gives to a C unit test.
+unit_name() { echo "${1#spec/}" | sed -E 's/[/.]+/_/g; s/_c$//'; }
+
+# Unit tests of code that threads share: they run once more under the thread sanitizer.
+threaded_tests() {
+    find spec modules -name '*_test.c' -exec grep -lE 'uv_thread|pthread_' {} + 2>/dev/null | sort
+}
+
+build_plain() { build plain build lunasip; }
+build_asan() { build "address, undefined" build-asan all -DSANITIZE=address,undefined; }
+build_tsan() {
+    local names
+    names=$(threaded_tests | while read -r source; do unit_name "$source"; done | tr '\n' ' ')
+    build thread build-tsan "lunasip $names" -DSANITIZE=thread
+}
+build_fuzz() { build fuzz build-fuzz all -DFUZZ=ON -DCMAKE_C_COMPILER=clang; }
 
 sources() { find engine spec modules -name '*.[ch]' 2>/dev/null | sort; }
 
@@ -139,9 +151,6 @@ step_lint() {
     pool single 120 "$jobs" <"$logs/lint.list"
 }
 
-# unit_name SOURCE: the name that CMakeLists.txt gives to a C unit test.
-unit_name() { echo "${1#spec/}" | sed -E 's/[/.]+/_/g; s/_c$//'; }
-
 step_unit() {
     find spec modules -name '*_test.c' 2>/dev/null | sort | while read -r source; do
         printf 'unit %s\tCMOCKA_MESSAGE_OUTPUT=TAP build-asan/unit/%s\n' "$source" "$(unit_name "$source")"
@@ -149,21 +158,22 @@ step_unit() {
     pool tap 60 "$jobs" <"$logs/unit.list"
 }
 
-# Unit tests of code that threads share run once more under the thread sanitizer.
 step_threads() {
-    find spec modules -name '*_test.c' -exec grep -lE 'uv_thread|pthread_' {} + 2>/dev/null |
-        sort | while read -r source; do
+    threaded_tests | while read -r source; do
         printf 'threads %s\tCMOCKA_MESSAGE_OUTPUT=TAP build-tsan/unit/%s\n' "$source" "$(unit_name "$source")"
     done >"$logs/threads.list"
     pool tap 90 "$jobs" <"$logs/threads.list"
 }
+
+# The demo has addresses of its own, the same for everybody: specs that run it take turns.
+turns() { grep -qE '"demo"|lunasip demo' "$1" && echo "flock $logs/demo.lock"; }
 
 step_spec() {
     local asan
     asan=$(gcc -print-file-name=libasan.so)
     find spec modules -name '*_spec.lua' -not -path 'spec/scenario/*' 2>/dev/null | sort | while read -r spec; do
         printf '%s\t%s busted -o plainTerminal %s\n' "$spec" \
-            "LUNASIP_BUILD=build-asan ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 LD_PRELOAD=$asan" "$spec"
+            "LUNASIP_BUILD=build-asan ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 LD_PRELOAD=$asan $(turns "$spec")" "$spec"
     done >"$logs/spec.list"
     pool busted 120 "$jobs" <"$logs/spec.list"
 }
@@ -171,7 +181,7 @@ step_spec() {
 # Scenarios run real binaries; each file keeps to loopback addresses of its own, so two can run at once.
 step_scenario() {
     find spec/scenario -name '*_spec.lua' 2>/dev/null | sort | while read -r spec; do
-        printf '%s\t%s busted -o plainTerminal %s\n' "$spec" "LUNASIP_BUILD=build-asan" "$spec"
+        printf '%s\t%s busted -o plainTerminal %s\n' "$spec" "LUNASIP_BUILD=build-asan $(turns "$spec")" "$spec"
     done >"$logs/scenario.list"
     pool busted "${SCENARIO_LIMIT:-240}" "$jobs" <"$logs/scenario.list"
 }
