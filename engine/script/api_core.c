@@ -155,15 +155,9 @@ static int core_source_in(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"log", core_log},
-    {"log_is_on", core_log_is_on},
-    {"clock_ms", core_clock_ms},
-    {"wall_us", core_wall_us},
-    {"random", core_random},
-    {"sleep", core_sleep},
-    {"settings", core_settings},
-    {"source_in", core_source_in},
-    {NULL, NULL},
+    {"log", core_log},           {"log_is_on", core_log_is_on}, {"clock_ms", core_clock_ms},
+    {"wall_us", core_wall_us},   {"random", core_random},       {"sleep", core_sleep},
+    {"settings", core_settings}, {"source_in", core_source_in}, {NULL, NULL},
 };
 
 void api_core_open(lua_State *L)

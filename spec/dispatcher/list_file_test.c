@@ -207,7 +207,7 @@ static void reads_lines_of_the_configuration_too(void **state)
     memory_release(bench.dispatcher);
     bench.options.inline_list = TEXT("1");
     assert_int_equal(dispatcher_create(&bench.dispatcher, &bench.options, &fault), ERROR_SYNTAX);
-    assert_string_equal(fault, "dispatcher.list:1: no URI behind set \"1\"; a line is: setid uri "
+    assert_string_equal(fault, "dispatcher sets:1: no URI behind set \"1\"; a line is: setid uri "
                                "[flags] [priority] [attrs]");
     memory_free_raw(fault);
     bench.dispatcher = NULL;
