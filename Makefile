@@ -1,6 +1,9 @@
 # A thin front: CMake builds, spec/support/ tests. `make help` lists the targets.
 BUILD ?= build
 CMAKE_FLAGS ?=
+JOBS := $(shell nproc)
+# Our own flags are not for the build below; it need not name its folders either.
+CMAKE_BUILD = MAKEFLAGS=--no-print-directory cmake --build
 GENERATOR := $(shell command -v ninja >/dev/null 2>&1 && echo "-G Ninja")
 
 .PHONY: all configure build run test soak bench fuzz install clean packages help
@@ -16,10 +19,10 @@ configure: packages
 	@rm -f $(BUILD).log
 
 build: configure
-	@cmake --build $(BUILD) --parallel
+	@$(CMAKE_BUILD) $(BUILD) --parallel $(JOBS)
 
 run: configure
-	@cmake --build $(BUILD) --parallel --target lunasip
+	@$(CMAKE_BUILD) $(BUILD) --parallel $(JOBS) --target lunasip
 	@$(BUILD)/lunasip demo
 
 test:
@@ -33,7 +36,7 @@ soak:
 bench:
 	@spec/support/install.sh bench
 	@$(MAKE) --no-print-directory configure BUILD=build-bench
-	@cmake --build build-bench --parallel --target lunasip --target bench_peers
+	@$(CMAKE_BUILD) build-bench --parallel $(JOBS) --target lunasip --target bench_peers
 	@LUNASIP_BUILD=build-bench luajit spec/bench/bench.lua $(ONLY)
 
 fuzz:
