@@ -116,35 +116,38 @@ static void end_batch(struct real_loop *loop)
     loop->clock_is_stale = true;
 }
 
-/* How long to sleep: until the wheel or a name look-up needs us. @return ms, -1: for ever */
-static int sleep_ms(struct real_loop *loop)
+/* libuv wants to run although its epoll set is silent: it has watchers to register or handles to
+ * close. Its timers are not used. */
+static bool names_want_run(const struct real_loop *loop)
 {
+    return loop->resolver && uv_loop_alive(&loop->uv) && uv_backend_timeout(&loop->uv) == 0;
+}
+
+/* How long to sleep: until the wheel or libuv needs us. @return ms, -1: for ever */
+static int sleep_ms(const struct real_loop *loop)
+{
+    if (names_want_run(loop))
+        return 0;
     uint64_t next_ms = timers_next_ms(&loop->base.timers);
+    if (next_ms == UINT64_MAX)
+        return -1;
     uint64_t now_ms = uv_hrtime() / 1000000;
     uint64_t wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
-    int most = -1;
-    if (loop->resolver) {
-        uv_update_time(&loop->uv);
-        most = uv_backend_timeout(&loop->uv);
-    }
-    if (next_ms == UINT64_MAX)
-        return most;
-    if (wait_ms > INT_MAX)
-        wait_ms = INT_MAX;
-    return most >= 0 && (uint64_t)most < wait_ms ? most : (int)wait_ms;
+    return wait_ms < INT_MAX ? (int)wait_ms : INT_MAX;
 }
 
 static void run_events(struct real_loop *loop)
 {
-    bool has_names = loop->resolver != NULL;
+    bool has_names = false;
     for (int i = 0; i < loop->event_count; i++) {
         void *who = loop->events[i].data.ptr;
-        /* The eventfd (NULL) has done its work by waking us; a closed socket was taken out. */
-        if (who && who != loop)
+        if (who == loop)
+            has_names = true;
+        else if (who) /* NULL: the eventfd, which has done its work, or a socket closed meanwhile */
             real_udp_ready(who, loop->events[i].events);
     }
     loop->event_count = 0;
-    if (has_names)
+    if (has_names || names_want_run(loop))
         uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 

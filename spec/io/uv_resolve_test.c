@@ -14,7 +14,9 @@
 
 #include <cmocka.h>
 
-#define GUARD_MS 20000 /* a test that hangs fails instead */
+#define GUARD_MS         20000 /* a test that hangs fails instead */
+#define REST_MS          100   /* nothing happens meanwhile but the wheel and closing sockets */
+#define REST_BATCHES_MAX 50    /* a loop that does not sleep runs tens of thousands */
 
 /** What one test looks at. */
 struct bench {
@@ -28,7 +30,7 @@ struct bench {
     unsigned record_count;
     unsigned rcode;
     bool is_silent;
-    unsigned asked, answered, want;
+    unsigned asked, answered, want, batches;
     int error;
     size_t count;
     struct resolve_record v[4];
@@ -317,6 +319,32 @@ static void survives_any_failed_allocation(void **state)
     }
 }
 
+/* Once libuv had nothing left to watch, a loop that had resolved a name never slept again: it ran
+ * one batch after the other at full CPU. */
+static void count_batch(void *arg)
+{
+    struct bench *bench = arg;
+    bench->batches++;
+}
+
+static void rest_over(void *arg)
+{
+    struct bench *bench = arg;
+    loop_stop(bench->loop);
+}
+
+static void sleeps_after_an_answer(void **state)
+{
+    struct bench *bench = *state;
+    struct timer rest = {0};
+    RECORD(bench, "\xc0\x0c\0\1\0\1\0\0\1\x2c\0\4\xc0\0\2\1");
+    ask(bench, "gw.example.com", RESOLVE_A);
+    loop_set_handlers(bench->loop, &(struct loop_handlers){NULL, count_batch, bench});
+    timer_start(loop_timers(bench->loop), &rest, REST_MS, rest_over, bench);
+    loop_run(bench->loop);
+    assert_true(bench->batches < REST_BATCHES_MAX);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -334,6 +362,7 @@ int main(void)
         TEST(heeds_the_hosts_file),
         TEST(bounds_open_questions),
         TEST(a_handler_may_ask_again),
+        TEST(sleeps_after_an_answer),
         cmocka_unit_test(survives_any_failed_allocation),
     };
     return cmocka_run_group_tests_name("names of the real world", tests, NULL, NULL);
