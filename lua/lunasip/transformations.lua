@@ -1,7 +1,7 @@
 --- Transformations: the {class.function,parameters} after a variable, applied from left to right.
 --
 -- Each becomes a function (value, message) -> value once, when its variable is compiled. Nothing
--- (nil) stays nothing through all of them but val.n0, val.ne and val.json. Parameters are texts or
+-- (nil) stays nothing through all of them but the val and sql classes. Parameters are texts or
 -- variables; a ',' inside one is written '\,'. Meaning and types are Kamailio's.
 local lpeg = require "lpeg"
 
@@ -21,15 +21,15 @@ local CLASSES = {
     num = require "lunasip.transform.number",
     sock = require "lunasip.transform.socket",
     urialias = require "lunasip.transform.uri_alias",
+    msrpuri = require "lunasip.transform.msrp_uri",
+    sql = require "lunasip.transform.sql",
+    url = require "lunasip.transform.url",
 }
 
 -- Classes of Kamailio modules that are not here.
 local REFUSED = {
     re = "regular expressions are not available yet; use Lua's string functions",
-    sql = "it comes with the database module",
     json = "it comes with the JSON module",
-    url = "it comes with the HTTP module",
-    msrpuri = "it comes with the MSRP module",
 }
 
 -- Cut at commas outside escapes and nested variables.

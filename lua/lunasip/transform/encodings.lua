@@ -40,12 +40,15 @@ local function base64_encoder(last_two, padded)
     end
 end
 
-local function base64_decoder(last_two)
+local function base64_decoder(last_two, padded)
     local digits = {}
     for i = 1, 64 do
         digits[(BASE64 .. last_two):byte(i)] = i - 1
     end
     return function(value)
+        if padded and #value % 4 ~= 0 then
+            return nil
+        end
         value = value:gsub("=+$", "")
         if #value % 4 == 1 then
             return nil
@@ -67,9 +70,9 @@ local function base64_decoder(last_two)
     end
 end
 
-M.encode.base64, M.decode.base64 = base64_encoder("+/", true), base64_decoder "+/"
+M.encode.base64, M.decode.base64 = base64_encoder("+/", true), base64_decoder("+/", true)
 M.encode.base64t, M.decode.base64t = base64_encoder("+/", false), base64_decoder "+/"
-M.encode.base64url, M.decode.base64url = base64_encoder("-_", true), base64_decoder "-_"
+M.encode.base64url, M.decode.base64url = base64_encoder("-_", true), base64_decoder("-_", true)
 M.encode.base64urlt, M.decode.base64urlt = base64_encoder("-_", false), base64_decoder "-_"
 
 -- Digits of one base turned into digits of another, most significant first.
@@ -122,7 +125,7 @@ function M.decode.base58(value)
     return ("\0"):rep(ones) .. table.concat(out):reverse()
 end
 
--- GSM 7-bit packing (3GPP TS 23.038 s6.1.2.1.1): eight characters in seven bytes, low bits first.
+-- GSM 7-bit packing (3GPP TS 23.038 s6.1.2.1.1): eight characters in seven bytes, low bits first; in hexadecimal.
 M.encode["7bit"] = function(value)
     local out, word, bits = {}, 0, 0
     for position = 1, #value do
@@ -136,11 +139,15 @@ M.encode["7bit"] = function(value)
     if bits > 0 then
         out[#out + 1] = string.char(word)
     end
-    return table.concat(out)
+    return M.encode.hexa(table.concat(out)):upper()
 end
 
 M.decode["7bit"] = function(value)
     local out, word, bits = {}, 0, 0
+    value = M.decode.hexa(value)
+    if not value then
+        return nil
+    end
     for position = 1, #value do
         word = word + value:byte(position) * 2 ^ bits
         bits = bits + 8
@@ -182,7 +189,7 @@ local function percent_decode(value)
     end))
 end
 
-M.escape.user = percent_encoder "&=%+%$,;%?/"
+M.escape.user = percent_encoder "&=%+%$,;%?"
 M.escape.param = percent_encoder "%[%]/:&%+%$"
 M.unescape.user, M.unescape.param = percent_decode, percent_decode
 
@@ -191,9 +198,9 @@ function M.escape.csv(value)
 end
 
 function M.url_encode(value)
-    return (value:gsub("[^%w%-_%.~ ]", function(c)
-        return ("%%%02X"):format(c:byte())
-    end):gsub(" ", "+"))
+    return (value:gsub("[^%w%-_%.~]", function(c)
+        return ("%%%02x"):format(c:byte())
+    end))
 end
 
 function M.url_decode(value)

@@ -1,4 +1,4 @@
---- {line.…}: lines of a text, ended by LF or CRLF.
+--- {line.…}: lines of a text, ended by LF or CRLF. A line that is not there is empty.
 local function lines(value)
     local out = {}
     for line, mark in value:gmatch "([^\n]*)(\n?)" do
@@ -11,12 +11,12 @@ end
 
 return {
     count = { 0, 0, apply = function(value)
-        return #lines(value)
+        return tostring(#lines(value))
     end },
     at = { 1, 1, apply = function(value, index)
         index = tonumber(index)
         local all = lines(value)
-        return index and all[index >= 0 and index + 1 or #all + index + 1]
+        return index and (all[index >= 0 and index + 1 or #all + index + 1] or "")
     end },
     sw = { 1, 1, apply = function(value, start)
         start = tostring(start)
@@ -25,6 +25,6 @@ return {
                 return line
             end
         end
-        return nil
+        return ""
     end },
 }

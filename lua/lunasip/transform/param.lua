@@ -24,8 +24,15 @@ local function unquoted(value)
     return value and (value:match '^"(.*)"$' or value)
 end
 
+-- Of a name that is there more than once the last value counts.
 M.value = { 1, 2, apply = function(value, name, delimiter)
-    return unquoted(uri.param(value, tostring(name), one_character(delimiter))) or ""
+    local wanted, found = tostring(name):lower(), nil
+    for key, text in uri.each_param(value, one_character(delimiter)) do
+        if key:lower() == wanted then
+            found = text or ""
+        end
+    end
+    return unquoted(found) or ""
 end }
 M["in"] = { 1, 2, apply = function(value, name, delimiter)
     return uri.param(value, tostring(name), one_character(delimiter)) and 1 or 0

@@ -17,7 +17,7 @@ return {
         return host
     end),
     port = part(function(_, _, port)
-        return tonumber(port)
+        return port
     end),
     touri = part(function(proto, host, port)
         return "sip:" .. host .. (port ~= "" and ":" .. port or "") .. ";transport=" .. proto:lower()

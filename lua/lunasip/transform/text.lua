@@ -21,8 +21,10 @@ end
 define("len", 0, 0, function(value)
     return #value
 end)
+-- A 32-bit number as Kamailio has them; what is none, or is larger, gives nothing.
 define("int", 0, 0, function(value)
-    return tonumber(value:match "^%s*([+-]?%d+)%s*$")
+    local number = value == "" and 0 or tonumber(value:match "^[+-]?%d+$")
+    return number and number >= -2147483648 and number <= 2147483647 and number or nil
 end)
 define("intv", 0, 0, function(value)
     return leading_integer(value)
@@ -43,12 +45,12 @@ define("substr", 1, 2, function(value, offset, length)
         offset = #value + offset
     end
     if offset < 0 or offset >= #value then
-        return offset == #value and "" or nil
+        return nil
     end
     return value:sub(offset + 1, length == 0 and -1 or offset + length)
 end)
 
--- Field by index (negative from the end), fields cut where is_separator says so.
+-- Field by index (negative from the end), fields cut where is_separator says so; one that is not there is empty.
 local function select_field(value, index, is_separator)
     index = whole_number(index)
     if not index then
@@ -61,7 +63,7 @@ local function select_field(value, index, is_separator)
             start = position + 1
         end
     end
-    return fields[index >= 0 and index + 1 or #fields + index + 1]
+    return fields[index >= 0 and index + 1 or #fields + index + 1] or ""
 end
 
 local SEPARATORS = { t = "\t", n = "\n", r = "\r", w = " " }
@@ -142,11 +144,11 @@ define("toupper", 0, 0, function(value)
 end)
 define("strip", 1, 1, function(value, count)
     count = whole_number(count)
-    return count and count >= 0 and value:sub(count + 1) or nil
+    return count and value:sub(math.max(0, count) + 1)
 end)
 define("striptail", 1, 1, function(value, count)
     count = whole_number(count)
-    return count and count >= 0 and value:sub(1, math.max(0, #value - count)) or nil
+    return count and value:sub(1, math.max(0, #value - math.max(0, count)))
 end)
 
 -- The prefixes of a long value are its length squared: {s.prefixes} is for numbers.

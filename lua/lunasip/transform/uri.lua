@@ -27,8 +27,9 @@ part("params", "params")
 part("headers", "headers")
 part("scheme", "scheme")
 
+-- A port that is not written is 0: ($ru's, with the transport's default, is $rp).
 define("port", 0, 0, function(parsed)
-    return parsed.port or uri.port(parsed)
+    return parsed.port or 0
 end)
 define("param", 1, 2, function(parsed, name)
     return uri.param(parsed.params, tostring(name)) or ""
@@ -59,7 +60,7 @@ define("rmparam", 1, 1, function(parsed, name, value)
 end)
 
 define("tosocket", 0, 0, function(parsed)
-    return uri.transport(parsed) .. ":" .. (parsed.host or "") .. ":" .. uri.port(parsed)
+    return parsed.host and uri.transport(parsed) .. ":" .. parsed.host .. ":" .. uri.port(parsed) or ""
 end)
 
 -- The same URI reduced to some of its parts, of the parameters only the transport.

@@ -13,6 +13,6 @@ return {
     decode = { 0, 0, apply = function(value)
         local host, port, id = value:match "^(.-)~(%d+)~(%d)$"
         local name = id and NAME[tonumber(id)]
-        return name and "sip:" .. host .. ":" .. port .. ";transport=" .. name
+        return name and "sip:" .. host .. ":" .. port .. (name == "udp" and "" or ";transport=" .. name)
     end },
 }
