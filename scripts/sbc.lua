@@ -15,18 +15,23 @@ local function came_in_on(req, interface)
     return req["$Ri"] == interface.address and req["$Rp"] == interface.port
 end
 
+-- No, unless it is an ACK: that is never answered.
+local function refuse(req, code, reason)
+    return req.method == "ACK" and req:drop() or req:reply(code, reason)
+end
+
 function request_route(req)
     if not route.ACCEPTABLE(req) then
         return
     end
-    if req:in_dialog() then
+    if req:in_dialog() and req.method ~= "CANCEL" then
         return route.WITHIN_DIALOG(req)
     end
     if req.method == "OPTIONS" then
         return req:reply(200, "OK", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO" } })
     end
-    if req.method == "ACK" then
-        return req:drop() -- of a call that we never saw
+    if req.method == "ACK" or req.method == "CANCEL" then -- of no call that we know
+        return refuse(req, 481, "Call/Transaction Does Not Exist")
     end
     if req.method ~= "INVITE" then
         return req:reply(405, "Method Not Allowed", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS" } })
@@ -41,7 +46,7 @@ function request_route(req)
     req:reply(403, "Forbidden")
 end
 
--- Requests that are not worth a look at what they want. An ACK is never answered.
+-- Requests that are not worth a look at what they want.
 function route.ACCEPTABLE(req)
     local code, reason
     if not req:max_forwards_ok() then
@@ -56,11 +61,7 @@ function route.ACCEPTABLE(req)
         return true
     end
     log.warning("$rm from $si:$sp refused: %d %s", code, reason)
-    if req.method == "ACK" then
-        req:drop()
-    else
-        req:reply(code, reason)
-    end
+    refuse(req, code, reason)
     return false
 end
 
@@ -69,14 +70,12 @@ end
 function route.WITHIN_DIALOG(req)
     if req:loose_route() then
         log.debug("$rm of a call from $si:$sp")
-        if not req:relay() and req.method ~= "ACK" then
-            req:reply(500, "Server Internal Error")
+        if not req:relay() then
+            refuse(req, 500, "Server Internal Error")
         end
-    elseif req.method == "ACK" then
-        req:drop()
     else
         log.info("$rm from $si:$sp is of no call that we know")
-        req:reply(481, "Call/Transaction Does Not Exist")
+        refuse(req, 481, "Call/Transaction Does Not Exist")
     end
 end
 

@@ -169,8 +169,8 @@ describe("README.md", function()
         local count = 0
         local types = read "lua/types/lunasip.lua"
         local owners = {
-            Message = "msg:", Request = "req:", Dictionary = ":", lunasip = "sip%.", Dispatcher = "sip%.dispatcher%.",
-            Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
+            Message = "msg:", Request = "req:", Reply = "reply:", Dictionary = ":", lunasip = "sip%.",
+            Dispatcher = "sip%.dispatcher%.", Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
         }
         for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do
             local call = assert(owners[class], class) .. name

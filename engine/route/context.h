@@ -185,9 +185,14 @@ struct text accepted_find(const struct response_context *context, const struct b
 void accepted_release(struct response_context *context);
 
 /* forward.c: stateless */
-void forward_response(void *arg, struct message *response);
 /** Statelessly, to the context's next hop. */
 int forward_request(struct response_context *context, const struct relay_options *options);
+/** Is it the response to a request that forward_request() sent? Its branch tells. */
+bool forward_is_own(const struct proxy *proxy, struct message *response);
+
+/* stateless_reply.c */
+/** A response that matches no transaction. */
+void stateless_reply_receive(void *arg, struct message *response);
 
 /* next_hop.c */
 /** Where a request goes: URI to resolve, after strict-route post-processing of the edits. */

@@ -1,7 +1,9 @@
 /*
- * Stateless forwarding (RFC 3261 s16.11): ACK to 2xx, req:forward(), and responses that belong to
- * no transaction of ours. The branch is a hash of the received one, so that a retransmission gets
- * the same.
+ * Stateless forwarding (RFC 3261 s16.11): ACK to 2xx, CANCEL that matches nothing, req:forward().
+ *
+ * The branch is a keyed hash of what identifies the request's transaction one hop up: so a
+ * retransmission gets the same, and so do CANCEL and the ACK to a non-2xx of an INVITE. All of it
+ * comes back in a response (s8.2.6), whose branch shows that the request went through here.
  */
 #include "route/context.h"
 
@@ -23,16 +25,20 @@ static void forwarding_destroy(void *arg)
     memory_release(forwarding->context);
 }
 
-#define STATELESS_COOKIE "z9hG4bKsl"
-
-static struct text stateless_branch(struct response_context *context, char out[BRANCH_BYTES])
+/* @param received  the Via with which the request came in */
+static struct text stateless_branch(const struct proxy *proxy, const struct via *received,
+                                    struct message *message, char out[BRANCH_BYTES])
 {
-    const struct via *via = message_via(context->request);
-    struct text v[] = {via ? via->branch : TEXT_NONE,      via ? via->host : TEXT_NONE,
-                       message_from_tag(context->request), message_to_tag(context->request),
-                       context->request->call_id,          context->request->method_text};
-    uint64_t hash = hash_texts(&context->proxy->options.hash_key, v, sizeof v / sizeof v[0]);
-    int n = snprintf(out, BRANCH_BYTES, STATELESS_COOKIE "%016llx", (unsigned long long)hash);
+    const struct text v[] = {
+        received ? received->branch : TEXT_NONE,
+        received ? received->host : TEXT_NONE,
+        {(const char *)&received->port, received ? sizeof received->port : 0},
+        message_from_tag(message),
+        message->call_id,
+        {(const char *)&message->cseq_number, sizeof message->cseq_number},
+    };
+    uint64_t hash = hash_texts(&proxy->options.hash_key, v, sizeof v / sizeof v[0]);
+    int n = snprintf(out, BRANCH_BYTES, "z9hG4bKsl%016llx", (unsigned long long)hash);
     return (struct text){out, (size_t)n};
 }
 
@@ -51,8 +57,9 @@ static int edit_and_send(struct forwarding *forwarding, const struct address *ad
     if (!destination.listener)
         return ERROR_ARGUMENT;
     call_media_request(context, context->request, forwarding->edits);
-    int error = hop_edit(context, forwarding->edits, destination.listener,
-                         stateless_branch(context, branch), 0);
+    int error = hop_edit(
+        context, forwarding->edits, destination.listener,
+        stateless_branch(proxy, message_via(context->request), context->request, branch), 0);
     buffer_clear(out);
     edits_print(forwarding->edits, out);
     if (!error)
@@ -97,6 +104,8 @@ static int start(struct forwarding *forwarding, struct text to)
 int forward_request(struct response_context *context, const struct relay_options *options)
 {
     struct transport *transport = context->proxy->options.transport;
+    if (context->is_decided)
+        return ERROR_STATE;
     if (proxy_check_max_forwards(context))
         return ERROR_LIMIT;
     struct forwarding *forwarding = memory_alloc(sizeof *forwarding, forwarding_destroy);
@@ -119,37 +128,16 @@ int forward_request(struct response_context *context, const struct relay_options
 
 int proxy_forward(struct response_context *context)
 {
-    if (context->is_decided)
-        return ERROR_STATE;
     int error = forward_request(context, &(struct relay_options){0});
     if (!error)
         proxy_drop(context);
     return error;
 }
 
-/* A response of no client transaction goes on only when we sent its request without one. Anything
- * else is late or forged, and would pass the routes and the relay by (RFC 6026 s8.9). */
-void forward_response(void *arg, struct message *response)
+bool forward_is_own(const struct proxy *proxy, struct message *response)
 {
-    struct proxy *proxy = arg;
-    const struct via *own = message_via(response);
-    if (!own || !text_starts_with_nocase(own->branch, TEXT(STATELESS_COOKIE)))
-        return;
-    const struct via *below = message_via_second(response);
-    struct destination destination = {0};
-    struct edits *edits = NULL;
-    struct buffer *out = &proxy->out;
-    if (!below || transport_response_destination(below, response->source.listener, &destination))
-        return;
-    destination.listener =
-        transport_listener_towards(proxy->options.transport, &destination.address, TRANSPORT_UDP);
-    if (!destination.listener || edits_create(&edits, response, NULL))
-        return;
-    buffer_clear(out);
-    if (edits_remove_first_element(edits, HEADER_VIA) == 0) {
-        edits_print(edits, out);
-        if (!out->error)
-            transport_send(proxy->options.transport, &destination, buffer_text(out));
-    }
-    memory_release(edits);
+    char branch[BRANCH_BYTES];
+    const struct via *own = message_via(response), *received = message_via_second(response);
+    return own && received &&
+           text_equal(own->branch, stateless_branch(proxy, received, response, branch));
 }

@@ -26,7 +26,7 @@ static int create_transactions(struct proxy *proxy)
             .log = options->log,
             .hash_key = options->hash_key,
             .handlers = {request_receive, request_receive_ack, request_receive_cancel,
-                         request_receive_stray_cancel, forward_response, proxy},
+                         request_receive_stray_cancel, stateless_reply_receive, proxy},
         });
 }
 

@@ -45,7 +45,7 @@ struct route_run {
     struct branch *branch;            /**< BRANCH, REPLY */
     struct message *reply;            /**< REPLY, FAILURE; borrowed */
     bool reply_is_local;              /**< made by us: 408, 503 */
-    bool *drop_reply;                 /**< REPLY: reply:drop() sets it (provisional ones only) */
+    bool *drop_reply;                 /**< REPLY: reply:drop() sets it */
     struct edits *edits;              /**< what msg:set_header and its kin change; borrowed */
     /** To be called once when run() returned ROUTE_WAITING. @p error 0 or ERROR_SCRIPT */
     void (*done)(void *arg, int error);

@@ -31,12 +31,20 @@ static int refuse(struct transaction_server *txn, const struct response_options 
     return error;
 }
 
+/* Can it be answered? ACK never is; a CANCEL without transaction is, statelessly. */
+static bool is_answerable(const struct response_context *context)
+{
+    return context->server || (context->request && context->request->method == METHOD_CANCEL);
+}
+
 static int respond(struct response_context *context, const struct response_options *options,
                    int (*send)(struct transaction_server *, const struct response_options *))
 {
-    if (!context->server || context->is_final_sent)
+    if (!is_answerable(context) || context->is_final_sent)
         return ERROR_STATE;
-    int error = send(context->server, options);
+    int error = context->server
+                    ? send(context->server, options)
+                    : transport_reply(context->proxy->options.transport, context->request, options);
     if (error)
         return error;
     if (options->status >= 200)
@@ -82,7 +90,7 @@ static void request_route_done(void *arg, int error)
     struct response_context *context = arg;
     if (error && !context->is_decided) {
         reply_status(context, 500);
-    } else if (!context->is_decided && context->server) {
+    } else if (!context->is_decided && is_answerable(context)) {
         counter_count(context->proxy->options.counters, COUNTER_SCRIPT_UNANSWERED);
         log_warning(context->proxy->options.log, LOG_ROUTE, context_call_id(context),
                     "request_route neither relayed, answered nor dropped this %.*s: 500 was sent; "
@@ -170,16 +178,24 @@ void request_receive(void *arg, struct transaction_server *txn, struct message *
     }
 }
 
-static void begin_ack(struct proxy *proxy, void *owner, void *object)
+/* ACK and a CANCEL that matches nothing: no transaction stands behind them. */
+static void begin_stateless(struct proxy *proxy, void *owner, void *object)
 {
     struct response_context *context;
     (void)owner;
     if (context_create(&context, proxy, NULL, object))
         return;
-    if (context->dialog)
+    if (context->dialog && context->request->method == METHOD_ACK)
         dialog_on_request(context->dialog, context->request);
     run_request_route(context);
     memory_release(context);
+}
+
+static void receive_stateless(struct proxy *proxy, struct message *request)
+{
+    if (call_queue_defer(proxy->queue, request->call_id, begin_stateless, NULL, request, false) ==
+        CALL_QUEUE_GO)
+        begin_stateless(proxy, NULL, request);
 }
 
 void request_receive_ack(void *arg, struct message *ack)
@@ -187,9 +203,25 @@ void request_receive_ack(void *arg, struct message *ack)
     struct proxy *proxy = arg;
     if (sanity_check(ack).status)
         counter_count(proxy->options.counters, COUNTER_SIP_INSANE);
-    else if (call_queue_defer(proxy->queue, ack->call_id, begin_ack, NULL, ack, false) ==
-             CALL_QUEUE_GO)
-        begin_ack(proxy, NULL, ack);
+    else
+        receive_stateless(proxy, ack);
+}
+
+/* s16.10: a proxy without a response context for it does not know what became of the INVITE. The
+ * script decides: req:forward() (or relay) sends it statelessly after an INVITE that went so. */
+void request_receive_stray_cancel(void *arg, struct message *cancel)
+{
+    struct proxy *proxy = arg;
+    struct sanity_verdict verdict = sanity_check(cancel);
+    if (verdict.status == 0) {
+        receive_stateless(proxy, cancel);
+        return;
+    }
+    counter_count(proxy->options.counters, COUNTER_SIP_INSANE);
+    transport_reply(proxy->options.transport, cancel,
+                    &(struct response_options){.status = verdict.status,
+                                               .reason = text_of(verdict.reason),
+                                               .server = proxy->options.server});
 }
 
 static bool has_sent_branch(const struct response_context *context)
@@ -222,14 +254,6 @@ void request_receive_cancel(void *arg, struct transaction_server *invite, struct
         reply_status(context, 487);
     branch_cancel_all(context, NULL, reason ? reason->value : TEXT_NONE);
     memory_release(context);
-}
-
-/* Deviation: RFC 3261 s16.10 forwards it statelessly, for an INVITE that may have been forwarded so.
- * A border answers for itself: nothing passes that its route did not see. */
-void request_receive_stray_cancel(void *arg, struct message *cancel)
-{
-    struct proxy *proxy = arg;
-    transport_reply(proxy->options.transport, cancel, &(struct response_options){.status = 481});
 }
 
 int proxy_reply(struct response_context *context, const struct response_options *options)

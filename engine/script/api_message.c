@@ -105,6 +105,12 @@ static int read_is_local(lua_State *L, const struct subject *subject)
     return 1;
 }
 
+static int read_is_stateless(lua_State *L, const struct subject *subject)
+{
+    lua_pushboolean(L, subject->is_reply && !subject->context);
+    return 1;
+}
+
 /* ---- headers and body ---- */
 
 static int read_call_id(lua_State *L, const struct subject *subject)
@@ -194,6 +200,7 @@ const struct word words_message[] = {
     {"status", read_status, NULL},
     {"reason", read_reason, NULL},
     {"is_local", read_is_local, NULL},
+    {"is_stateless", read_is_stateless, NULL},
     {"call_id", read_call_id, NULL},
     {"cseq", read_cseq, NULL},
     {"user_agent", read_user_agent, NULL},

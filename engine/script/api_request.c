@@ -263,14 +263,18 @@ static int request_forward(lua_State *L)
     return api_push_result(L, proxy_forward(subject.context));
 }
 
-/** req:drop(): no answer. reply:drop(): a provisional response goes no further; false for others */
+/**
+ * req:drop(): no answer. reply:drop(): the response goes no further. A final one of a relay cannot be
+ * dropped, since its transaction waits for it: false. One of req:forward() can, whatever it is.
+ */
 static int request_drop(lua_State *L)
 {
     struct subject subject;
     handle_check(L, 1, &subject);
     if (subject.is_reply && subject.run->kind == RUN_REPLY && subject.run->route.drop_reply) {
-        *subject.run->route.drop_reply = subject.message->status < 200;
-        lua_pushboolean(L, *subject.run->route.drop_reply);
+        bool is_droppable = subject.message->status < 200 || !subject.context;
+        *subject.run->route.drop_reply = is_droppable;
+        lua_pushboolean(L, is_droppable);
         return 1;
     }
     if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "drop"))

@@ -35,7 +35,7 @@ struct transaction_handlers {
     void (*ack)(void *arg, struct message *ack);
     /** CANCEL of @p invite, already answered 200 (s9.2). */
     void (*cancel)(void *arg, struct transaction_server *invite, struct message *cancel);
-    /** CANCEL that matches nothing (s16.10: forward statelessly, or 481 as a UAS). */
+    /** CANCEL that matches nothing: forward it statelessly (s16.10), or answer 481 as a UAS does. */
     void (*stray_cancel)(void *arg, struct message *cancel);
     /** Response that matches no client transaction (s16.7 1: forward 2xx to INVITE by Via). */
     void (*stray_response)(void *arg, struct message *response);

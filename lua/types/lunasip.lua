@@ -185,7 +185,7 @@ function Request:fork(targets) end
 ---@return boolean? ok, string? err
 function Request:forward() end
 
----Neither answer nor send it on. Request route.
+---Neither answer nor send it on. Request route, where ACK and a CANCEL of no known INVITE come, too.
 ---@return boolean
 function Request:drop() end
 
@@ -210,6 +210,12 @@ function Request:sanity_ok() end
 ---@field status integer ($rs)
 ---@field reason string ($rr)
 ---@field is_local boolean made by the engine: nobody answered (408), or nothing could be sent (503)
+---@field is_stateless boolean to a request that went by req:forward(): no transaction stands behind it
+local Reply = {}
+
+---Send it no further: a provisional response, or any that is_stateless. Reply routes.
+---@return boolean dropped false for a final response of a relay, whose caller waits for it
+function Reply:drop() end
 
 -- ---------------------------------------------------------------------------------------------
 -- require "lunasip"

@@ -124,7 +124,7 @@ describe("scripts/sbc.lua", function()
         assert.same({ { "reply", 500, "Media Proxy Error" } }, done)
     end)
 
-    it("answers OPTIONS, refuses other methods and ACKs of no call", function()
+    it("answers OPTIONS, refuses other methods, ACKs and CANCELs of no call", function()
         local m, done = request { method = "OPTIONS" }
         handlers.request_route(m)
         assert.equal(200, done[1][2])
@@ -134,6 +134,12 @@ describe("scripts/sbc.lua", function()
         m, done = request { method = "ACK" }
         handlers.request_route(m)
         assert.same({ { "drop" } }, done)
+        m, done = request { method = "CANCEL" }
+        handlers.request_route(m)
+        assert.same({ { "reply", 481, "Call/Transaction Does Not Exist" } }, done)
+        m, done = request({ method = "CANCEL" }, { in_dialog = true, loose_route = true }) -- of a re-INVITE
+        handlers.request_route(m)
+        assert.same({ { "reply", 481, "Call/Transaction Does Not Exist" } }, done)
     end)
 
     it("checks Max-Forwards and sanity, and answers no ACK", function()

@@ -123,11 +123,81 @@ describe("CANCEL processing (RFC 3261 §9, §16.10)", function()
         world.hang_up(alice, bob)
     end)
 
-    it("that meets nothing is answered 481", function()
-        open {}
+    it("that meets nothing reaches request_route, whose answer is stateless", function()
+        open { body = 'sip.log.info("stray %s", req.method) req:reply(481, "Call/Transaction Does Not Exist")' }
+        alice:send(world.raw { method = "CANCEL" })
+        assert.equal("Call/Transaction Does Not Exist", alice:receive(481).reason)
+        assert.is_string(net:logged "stray CANCEL")
+        assert.equal(0, net:status().transactions)
+        bob:receive_nothing "CANCEL"
+    end)
+
+    it("that meets nothing and is dropped is not answered", function()
+        open { body = "req:drop()" }
+        alice:send(world.raw { method = "CANCEL" })
+        alice:receive_nothing(function(msg) return msg.status end, 1)
+    end)
+
+    it("that meets nothing, and of which the script says nothing, is answered 500", function()
+        open { body = "local _ = req" }
+        alice:send(world.raw { method = "CANCEL" })
+        alice:receive(500)
+        assert.is_string(net:logged "neither relayed, answered nor dropped this CANCEL")
+    end)
+
+    it("that meets nothing can be answered once, and not relayed afterwards", function()
+        open { body = [[
+            req:reply(481)
+            sip.log.info("reply %s", select(2, req:reply(200)))
+            sip.log.info("relay %s", select(2, req:relay { to = "sip:10.0.0.20", interface = "private" }))]] }
         alice:send(world.raw { method = "CANCEL" })
         alice:receive(481)
+        assert.is_string(net:logged "reply .+state")
+        assert.is_string(net:logged "relay .+state")
         bob:receive_nothing "CANCEL"
+    end)
+
+    for _, verb in ipairs { "forward", "relay" } do
+        it("of an INVITE that was forwarded statelessly goes the same way with its branch, by " .. verb, function()
+            open { auto_cancel = false, route = [[
+                function request_route(req)
+                    req["$du"] = "sip:10.0.0.20" req.send_interface = "private"
+                    if req.method == "CANCEL" then req:]] .. verb .. [[() else req:forward() end
+                end]] }
+            alice:send(world.raw {})
+            local invite = bob:receive "INVITE"
+            bob:reply(invite, 180)
+            alice:receive(180)
+            alice:send(world.raw { method = "CANCEL" })
+            local cancel = bob:receive "CANCEL"
+            assert.equal(invite:values "Via"[1], cancel:values "Via"[1])
+            assert.equal(0, net:status().transactions)
+            bob:reply(cancel, 200)
+            alice:receive(is_cancel_ok)
+            bob:reply(invite, 487)
+            alice:receive(487)
+            alice:send(world.raw { method = "ACK", to = "To: <sip:bob@example.net>;tag=x" })
+            assert.equal(invite:values "Via"[1], bob:receive "ACK":values "Via"[1])
+            bob.resending = {}
+        end)
+    end
+
+    it("that meets nothing and is insane is refused before the route sees it", function()
+        open { body = "error 'never'" }
+        alice:send(world.raw { method = "CANCEL", uri = "mailto:bob@example.net" })
+        alice:receive(416)
+    end)
+
+    it("that meets nothing waits behind a handler of its call", function()
+        open { body = [[
+            if req.method == "INFO" then sip.sleep(1) end
+            sip.log.info("saw %s", req.method)
+            req:reply(481)]] }
+        alice:send(world.raw { method = "INFO" })
+        alice:send(world.raw { method = "CANCEL", branch = "other" })
+        alice:receive_nothing(481, 0.9)
+        alice:receive(function(msg) return msg.status == 481 and msg.cseq_method == "INFO" end)
+        alice:receive(function(msg) return msg.status == 481 and msg.cseq_method == "CANCEL" end)
     end)
 
     it("repeated: is answered again, sent on once", function()

@@ -80,6 +80,101 @@ describe("stateless forwarding (RFC 3261 §16.11)", function()
         bob.resending = {}
     end)
 
+    describe("a response", function()
+        local FORWARD = [[
+            local sip = require "lunasip"
+            function request_route(req)
+                req["$du"] = "sip:10.0.0.20" req.send_interface = "private" req:forward()
+            end
+            function onreply_route(reply) %s end]]
+
+        local function open_route(body)
+            net, alice, callees = world.open { route = FORWARD:format(body) }
+            bob = callees.bob
+            alice:send(world.raw {})
+            return bob:receive "INVITE"
+        end
+
+        -- What bob sends once only: nobody acknowledges it in these specs.
+        local function answer(invite, status)
+            bob:reply(invite, status)
+            bob.resending = {}
+        end
+
+        it("runs onreply_route, which sees that no transaction stands behind it", function()
+            local invite = open_route [[
+                sip.log.info("%d %s %s", reply.status, reply.is_stateless, reply.is_local)
+                reply:set_header("X-Seen", sip.format(reply, "$rs from $si"))]]
+            answer(invite, 180)
+            assert.equal("180 from 10.0.0.20", alice:receive(180):header "X-Seen")
+            answer(invite, 486)
+            assert.equal("486 from 10.0.0.20", alice:receive(486):header "X-Seen")
+            assert.is_string(net:logged "180 true false")
+            assert.is_string(net:logged "486 true false")
+        end)
+
+        it("of a relay is not stateless", function()
+            net, alice, callees = world.open {
+                body = world.TO_BOB,
+                more = 'function onreply_route(reply) sip.log.info("%s", reply.is_stateless) end',
+            }
+            bob = callees.bob
+            alice:invite "sip:bob@example.net"
+            bob:reply(bob:receive "INVITE", 486)
+            alice:receive(486)
+            assert.is_string(net:logged "^false$")
+        end)
+
+        it("goes no further when the script drops it, a final one neither", function()
+            local invite = open_route 'if reply.status ~= 200 then assert(reply:drop()) end'
+            answer(invite, 180)
+            answer(invite, 486)
+            alice:receive_nothing(function(msg) return msg.status end, 1)
+            answer(invite, 200)
+            alice:receive(200)
+        end)
+
+        it("goes on when the script fails", function()
+            local invite = open_route 'error "in onreply"'
+            answer(invite, 180)
+            alice:receive(180)
+            assert.is_string(net:logged "in onreply")
+        end)
+
+        it("keeps its place behind one whose handler waits", function()
+            local invite = open_route 'if reply.status == 180 then sip.sleep(1) end'
+            bob:reply(invite, 180)
+            answer(invite, 486)
+            alice:receive_nothing(function(msg) return msg.status end, 0.9)
+            alice:receive(180)
+            alice:receive(486)
+        end)
+
+        -- A branch that says "forwarded statelessly" is not enough: it must be the one that its request got.
+        it("that was forged goes nowhere", function()
+            open_route ""
+            bob:send(table.concat({
+                "SIP/2.0 200 OK", "Via: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKsl0123456789abcdef",
+                "Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKraw1", "From: <sip:alice@example.net>;tag=a1",
+                "To: <sip:b@b>;tag=2", "Call-ID: raw-call-1", "CSeq: 1 INVITE", "Content-Length: 0", "", "",
+            }, "\r\n"), world.US_PRIVATE)
+            alice:receive_nothing(200, 1)
+        end)
+
+        -- The Via below ours belongs to the secret, too: a real branch cannot send bytes to a third party.
+        it("whose way back was changed goes nowhere", function()
+            local invite = open_route ""
+            local victim = net:agent { name = "victim", address = "192.0.2.66:5060" }
+            bob:send(table.concat({
+                "SIP/2.0 200 OK", "Via: " .. invite:values "Via"[1],
+                "Via: SIP/2.0/UDP 192.0.2.66:5060;branch=z9hG4bKraw1", "From: <sip:alice@example.net>;tag=a1",
+                "To: <sip:b@b>;tag=2", "Call-ID: raw-call-1", "CSeq: 1 INVITE", "Content-Length: 0", "", "",
+            }, "\r\n"), world.US_PRIVATE)
+            victim:receive_nothing(200, 1)
+            alice:receive_nothing(200, 1)
+        end)
+    end)
+
     it("to a name waits for it", function()
         open 'req["$du"] = "sip:gw.example" req:forward()'
         net:name("gw.example", "A", "10.0.0.20")
