@@ -21,23 +21,22 @@ static bool read_address(const struct subject *subject, enum header_kind kind,
     return name_addr_parse(address, name_addr_split(&value)) == 0;
 }
 
-static int push_uri(lua_State *L, const struct subject *subject, enum header_kind kind)
+static struct text uri_in(const struct subject *subject, enum header_kind kind)
 {
     struct name_addr address;
-    return api_push_text(L, read_address(subject, kind, &address) ? address.uri_text : TEXT_NONE);
+    return read_address(subject, kind, &address) ? address.uri_text : TEXT_NONE;
 }
 
-static int push_tag(lua_State *L, const struct subject *subject, enum header_kind kind)
+static struct text tag_in(const struct subject *subject, enum header_kind kind)
 {
     struct name_addr address;
-    return api_push_text(L, read_address(subject, kind, &address) ? address.tag : TEXT_NONE);
+    return read_address(subject, kind, &address) ? address.tag : TEXT_NONE;
 }
 
-static int push_display(lua_State *L, const struct subject *subject, enum header_kind kind)
+static struct text display_in(const struct subject *subject, enum header_kind kind)
 {
     struct name_addr address;
-    bool is_there = read_address(subject, kind, &address);
-    return api_push_text(L, is_there ? address.display_name : TEXT_NONE);
+    return read_address(subject, kind, &address) ? address.display_name : TEXT_NONE;
 }
 
 /** What is kept of a folded header goes into one line (RFC 3261 s7.3.1). */
@@ -101,14 +100,14 @@ static void write_display(lua_State *L, const struct subject *subject, enum head
                   unfold(L, subject, address.params));
 }
 
-static int read_from(lua_State *L, const struct subject *subject)
+static struct text read_from(const struct subject *subject)
 {
-    return api_push_text(L, subject_header(subject, HEADER_FROM));
+    return subject_header(subject, HEADER_FROM);
 }
 
-static int read_from_uri(lua_State *L, const struct subject *subject)
+static struct text read_from_uri(const struct subject *subject)
 {
-    return push_uri(L, subject, HEADER_FROM);
+    return uri_in(subject, HEADER_FROM);
 }
 
 static void write_from_uri(lua_State *L, const struct subject *subject)
@@ -116,14 +115,14 @@ static void write_from_uri(lua_State *L, const struct subject *subject)
     write_uri(L, subject, HEADER_FROM, "from_uri");
 }
 
-static int read_from_tag(lua_State *L, const struct subject *subject)
+static struct text read_from_tag(const struct subject *subject)
 {
-    return push_tag(L, subject, HEADER_FROM);
+    return tag_in(subject, HEADER_FROM);
 }
 
-static int read_from_display(lua_State *L, const struct subject *subject)
+static struct text read_from_display(const struct subject *subject)
 {
-    return push_display(L, subject, HEADER_FROM);
+    return display_in(subject, HEADER_FROM);
 }
 
 static void write_from_display(lua_State *L, const struct subject *subject)
@@ -131,14 +130,14 @@ static void write_from_display(lua_State *L, const struct subject *subject)
     write_display(L, subject, HEADER_FROM, "from_display");
 }
 
-static int read_to(lua_State *L, const struct subject *subject)
+static struct text read_to(const struct subject *subject)
 {
-    return api_push_text(L, subject_header(subject, HEADER_TO));
+    return subject_header(subject, HEADER_TO);
 }
 
-static int read_to_uri(lua_State *L, const struct subject *subject)
+static struct text read_to_uri(const struct subject *subject)
 {
-    return push_uri(L, subject, HEADER_TO);
+    return uri_in(subject, HEADER_TO);
 }
 
 static void write_to_uri(lua_State *L, const struct subject *subject)
@@ -146,14 +145,14 @@ static void write_to_uri(lua_State *L, const struct subject *subject)
     write_uri(L, subject, HEADER_TO, "to_uri");
 }
 
-static int read_to_tag(lua_State *L, const struct subject *subject)
+static struct text read_to_tag(const struct subject *subject)
 {
-    return push_tag(L, subject, HEADER_TO);
+    return tag_in(subject, HEADER_TO);
 }
 
-static int read_to_display(lua_State *L, const struct subject *subject)
+static struct text read_to_display(const struct subject *subject)
 {
-    return push_display(L, subject, HEADER_TO);
+    return display_in(subject, HEADER_TO);
 }
 
 static void write_to_display(lua_State *L, const struct subject *subject)
@@ -161,26 +160,26 @@ static void write_to_display(lua_State *L, const struct subject *subject)
     write_display(L, subject, HEADER_TO, "to_display");
 }
 
-static int read_contact(lua_State *L, const struct subject *subject)
+static struct text read_contact(const struct subject *subject)
 {
-    return api_push_text(L, subject_header(subject, HEADER_CONTACT));
+    return subject_header(subject, HEADER_CONTACT);
 }
 
-static int read_contact_uri(lua_State *L, const struct subject *subject)
+static struct text read_contact_uri(const struct subject *subject)
 {
-    return push_uri(L, subject, HEADER_CONTACT);
+    return uri_in(subject, HEADER_CONTACT);
 }
 
 const struct word words_address[] = {
-    {"from", read_from, NULL},
-    {"from_uri", read_from_uri, write_from_uri},
-    {"from_tag", read_from_tag, NULL},
-    {"from_display", read_from_display, write_from_display},
-    {"to", read_to, NULL},
-    {"to_uri", read_to_uri, write_to_uri},
-    {"to_tag", read_to_tag, NULL},
-    {"to_display", read_to_display, write_to_display},
-    {"contact", read_contact, NULL},
-    {"contact_uri", read_contact_uri, NULL},
-    {NULL, NULL, NULL},
+    {"from", .text = read_from},
+    {"from_uri", .text = read_from_uri, .write = write_from_uri},
+    {"from_tag", .text = read_from_tag},
+    {"from_display", .text = read_from_display, .write = write_from_display},
+    {"to", .text = read_to},
+    {"to_uri", .text = read_to_uri, .write = write_to_uri},
+    {"to_tag", .text = read_to_tag},
+    {"to_display", .text = read_to_display, .write = write_to_display},
+    {"contact", .text = read_contact},
+    {"contact_uri", .text = read_contact_uri},
+    {NULL},
 };

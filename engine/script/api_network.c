@@ -8,86 +8,83 @@ static const struct listener *listener_of(const struct subject *subject)
     return subject->message ? subject->message->source.listener : NULL;
 }
 
-static int push_port(lua_State *L, unsigned port)
+static const struct address *peer_of(const struct subject *subject)
 {
-    lua_pushinteger(L, (lua_Integer)port);
-    return 1;
+    const struct message *message = subject->message;
+    return message && address_is_set(&message->source.peer) ? &message->source.peer : NULL;
 }
 
-static int push_listener_text(lua_State *L, const struct listener *listener, struct text t)
+static bool port_of(const struct address *address, double *number)
 {
-    return api_push_text(L, listener ? t : TEXT_NONE);
+    if (address)
+        *number = address_port(address);
+    return address != NULL;
 }
 
 /* ---- received ---- */
 
-static int read_received_ip(lua_State *L, const struct subject *subject)
-{
-    char host[ADDRESS_TEXT_BYTES];
-    const struct listener *listener = listener_of(subject);
-    return api_push_text(L, listener ? address_print_host(&listener->local, host) : TEXT_NONE);
-}
-
-static int read_received_port(lua_State *L, const struct subject *subject)
+static struct text print_received_ip(const struct subject *subject, char *scratch)
 {
     const struct listener *listener = listener_of(subject);
-    return listener ? push_port(L, address_port(&listener->local)) : api_push_text(L, TEXT_NONE);
+    return listener ? address_print_host(&listener->local, scratch) : TEXT_NONE;
 }
 
-static int read_interface(lua_State *L, const struct subject *subject)
+static bool read_received_port(const struct subject *subject, double *number)
 {
     const struct listener *listener = listener_of(subject);
-    return push_listener_text(L, listener, text_of(listener ? listener->interface : NULL));
+    return port_of(listener ? &listener->local : NULL, number);
 }
 
-static int read_advertised_ip(lua_State *L, const struct subject *subject)
+static struct text read_interface(const struct subject *subject)
 {
     const struct listener *listener = listener_of(subject);
-    return push_listener_text(L, listener, text_of(listener ? listener->host : NULL));
+    return listener ? text_of(listener->interface) : TEXT_NONE;
 }
 
-static int read_advertised_port(lua_State *L, const struct subject *subject)
+static struct text read_advertised_ip(const struct subject *subject)
 {
     const struct listener *listener = listener_of(subject);
-    return listener ? push_port(L, listener->port) : api_push_text(L, TEXT_NONE);
+    return listener ? text_of(listener->host) : TEXT_NONE;
 }
 
-static int read_proto(lua_State *L, const struct subject *subject)
+static bool read_advertised_port(const struct subject *subject, double *number)
 {
     const struct listener *listener = listener_of(subject);
-    return push_listener_text(L, listener,
-                              text_of(listener ? transport_kind_name(listener->kind) : NULL));
+    if (listener)
+        *number = listener->port;
+    return listener != NULL;
 }
 
-static int read_source_ip(lua_State *L, const struct subject *subject)
+static struct text read_proto(const struct subject *subject)
 {
-    char host[ADDRESS_TEXT_BYTES];
-    if (!subject->message || !address_is_set(&subject->message->source.peer))
-        return api_push_text(L, TEXT_NONE);
-    return api_push_text(L, address_print_host(&subject->message->source.peer, host));
+    const struct listener *listener = listener_of(subject);
+    return listener ? text_of(transport_kind_name(listener->kind)) : TEXT_NONE;
 }
 
-static int read_source_port(lua_State *L, const struct subject *subject)
+static struct text print_source_ip(const struct subject *subject, char *scratch)
 {
-    if (!subject->message || !address_is_set(&subject->message->source.peer))
-        return api_push_text(L, TEXT_NONE);
-    return push_port(L, address_port(&subject->message->source.peer));
+    const struct address *peer = peer_of(subject);
+    return peer ? address_print_host(peer, scratch) : TEXT_NONE;
+}
+
+static bool read_source_port(const struct subject *subject, double *number)
+{
+    return port_of(peer_of(subject), number);
 }
 
 /** "sip:10.0.0.1:5060", with ;transport= unless it is UDP */
-static int read_source_uri(lua_State *L, const struct subject *subject)
+static struct text print_source_uri(const struct subject *subject, char *scratch)
 {
     const struct listener *listener = listener_of(subject);
-    if (!listener || !address_is_set(&subject->message->source.peer))
-        return api_push_text(L, TEXT_NONE);
-    char peer[ADDRESS_TEXT_BYTES], uri[ADDRESS_TEXT_BYTES + 32];
-    address_print(&subject->message->source.peer, peer);
+    const struct address *peer = peer_of(subject);
+    if (!listener || !peer)
+        return TEXT_NONE;
+    char address[ADDRESS_TEXT_BYTES];
     bool is_udp = listener->kind == TRANSPORT_UDP;
     int n =
-        snprintf(uri, sizeof uri, "sip:%s%s%s", peer,
+        snprintf(scratch, WORD_SCRATCH_BYTES, "sip:%s%s%s", address_print(peer, address).p,
                  is_udp ? "" : ";transport=", is_udp ? "" : transport_kind_name(listener->kind));
-    lua_pushlstring(L, uri, (size_t)n);
-    return 1;
+    return (struct text){scratch, (size_t)n};
 }
 
 /* ---- where it goes ---- */
@@ -100,13 +97,13 @@ static void require_decider(lua_State *L, const struct subject *subject, const c
         api_misuse(L, "%s: only a request in request_route or a failure route has it", word);
 }
 
-static int read_next_hop(lua_State *L, const struct subject *subject)
+static struct text read_next_hop(const struct subject *subject)
 {
     if (!subject->context)
-        return api_push_text(L, TEXT_NONE);
+        return TEXT_NONE;
     if (subject->run->kind == RUN_BRANCH)
-        return api_push_text(L, branch_next_hop(subject->run->route.branch));
-    return api_push_text(L, context_next_hop(subject->context));
+        return branch_next_hop(subject->run->route.branch);
+    return context_next_hop(subject->context);
 }
 
 static void write_next_hop(lua_State *L, const struct subject *subject)
@@ -132,10 +129,10 @@ static const struct listener *send_listener(const struct subject *subject)
     return context_send_listener(subject->context);
 }
 
-static int read_send_interface(lua_State *L, const struct subject *subject)
+static struct text read_send_interface(const struct subject *subject)
 {
     const struct listener *listener = send_listener(subject);
-    return push_listener_text(L, listener, text_of(listener ? listener->interface : NULL));
+    return listener ? text_of(listener->interface) : TEXT_NONE;
 }
 
 static void write_send_interface(lua_State *L, const struct subject *subject)
@@ -161,15 +158,15 @@ static void write_send_interface(lua_State *L, const struct subject *subject)
 }
 
 /** "udp:10.0.0.1:5060" */
-static int read_send_socket(lua_State *L, const struct subject *subject)
+static struct text print_send_socket(const struct subject *subject, char *scratch)
 {
     const struct listener *listener = send_listener(subject);
     if (!listener)
-        return api_push_text(L, TEXT_NONE);
+        return TEXT_NONE;
     char local[ADDRESS_TEXT_BYTES];
-    address_print(&listener->local, local);
-    lua_pushfstring(L, "%s:%s", transport_kind_name(listener->kind), local);
-    return 1;
+    int n = snprintf(scratch, WORD_SCRATCH_BYTES, "%s:%s", transport_kind_name(listener->kind),
+                     address_print(&listener->local, local).p);
+    return (struct text){scratch, (size_t)n};
 }
 
 static void write_send_socket(lua_State *L, const struct subject *subject)
@@ -188,19 +185,19 @@ static void write_send_socket(lua_State *L, const struct subject *subject)
 }
 
 const struct word words_network[] = {
-    {"received_ip", read_received_ip, NULL},
-    {"received_port", read_received_port, NULL},
-    {"source_ip", read_source_ip, NULL},
-    {"source_port", read_source_port, NULL},
-    {"source_uri", read_source_uri, NULL},
-    {"interface", read_interface, NULL},
-    {"advertised_ip", read_advertised_ip, NULL},
-    {"advertised_port", read_advertised_port, NULL},
-    {"proto", read_proto, NULL},
-    {"next_hop", read_next_hop, write_next_hop},
-    {"send_interface", read_send_interface, write_send_interface},
-    {"send_socket", read_send_socket, write_send_socket},
-    {NULL, NULL, NULL},
+    {"received_ip", .print = print_received_ip},
+    {"received_port", .number = read_received_port},
+    {"source_ip", .print = print_source_ip},
+    {"source_port", .number = read_source_port},
+    {"source_uri", .print = print_source_uri},
+    {"interface", .text = read_interface},
+    {"advertised_ip", .text = read_advertised_ip},
+    {"advertised_port", .number = read_advertised_port},
+    {"proto", .text = read_proto},
+    {"next_hop", .text = read_next_hop, .write = write_next_hop},
+    {"send_interface", .text = read_send_interface, .write = write_send_interface},
+    {"send_socket", .print = print_send_socket, .write = write_send_socket},
+    {NULL},
 };
 
 /* ---- flags: 32 bits each, as Kamailio's $mf, $sf, $bf ---- */
@@ -229,20 +226,15 @@ static uint32_t *branch_flags(lua_State *L, const struct subject *subject, bool 
     return &data->flags_of_branch[index];
 }
 
-static int push_flags(lua_State *L, uint32_t flags)
-{
-    lua_pushnumber(L, (double)flags);
-    return 1;
-}
-
 static uint32_t check_flags(lua_State *L)
 {
     return (uint32_t)api_number(L, 3, 0, UINT32_MAX, "flags");
 }
 
-static int read_flags(lua_State *L, const struct subject *subject)
+static bool read_flags(const struct subject *subject, double *number)
 {
-    return push_flags(L, *message_flags(subject));
+    *number = *message_flags(subject);
+    return true;
 }
 
 static void write_flags(lua_State *L, const struct subject *subject)
@@ -250,9 +242,10 @@ static void write_flags(lua_State *L, const struct subject *subject)
     *message_flags(subject) = check_flags(L);
 }
 
-static int read_script_flags(lua_State *L, const struct subject *subject)
+static bool read_script_flags(const struct subject *subject, double *number)
 {
-    return push_flags(L, subject->run->script_flags);
+    *number = subject->run->script_flags;
+    return true;
 }
 
 static void write_script_flags(lua_State *L, const struct subject *subject)
@@ -260,9 +253,9 @@ static void write_script_flags(lua_State *L, const struct subject *subject)
     subject->run->script_flags = check_flags(L);
 }
 
-static int read_branch_flags(lua_State *L, const struct subject *subject)
+static void push_branch_flags(lua_State *L, const struct subject *subject)
 {
-    return push_flags(L, *branch_flags(L, subject, false));
+    lua_pushnumber(L, *branch_flags(L, subject, false));
 }
 
 static void write_branch_flags(lua_State *L, const struct subject *subject)
@@ -271,19 +264,18 @@ static void write_branch_flags(lua_State *L, const struct subject *subject)
     *branch_flags(L, subject, true) = flags;
 }
 
-static int read_branch_index(lua_State *L, const struct subject *subject)
+static bool read_branch_index(const struct subject *subject, double *number)
 {
-    if (subject->run->route.branch)
-        lua_pushinteger(L, (lua_Integer)branch_index(subject->run->route.branch));
-    else
-        lua_pushnil(L);
-    return 1;
+    const struct branch *branch = subject->run->route.branch;
+    if (branch)
+        *number = branch_index(branch);
+    return branch != NULL;
 }
 
 const struct word words_flags[] = {
-    {"flags", read_flags, write_flags},
-    {"script_flags", read_script_flags, write_script_flags},
-    {"branch_flags", read_branch_flags, write_branch_flags},
-    {"branch_index", read_branch_index, NULL},
-    {NULL, NULL, NULL},
+    {"flags", .number = read_flags, .write = write_flags},
+    {"script_flags", .number = read_script_flags, .write = write_script_flags},
+    {"branch_flags", .push = push_branch_flags, .write = write_branch_flags},
+    {"branch_index", .number = read_branch_index},
+    {NULL},
 };

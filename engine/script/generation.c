@@ -172,6 +172,7 @@ static int load_core(lua_State *L)
     api_dispatcher_open(L);
     api_media_open(L);
     api_variables_open(L);
+    api_index_open(L);
     return 1;
 }
 

@@ -17,6 +17,9 @@
 #define BUDGET_INTERVAL    1000 /* VM instructions between two looks at the budget */
 #define LOAD_BUDGET        20 /* loading a script may take so many times the budget of a handler */
 #define HANDLER_NAME_BYTES ROUTE_NAME_BYTES
+#define WORD_SCRATCH_BYTES 160 /* an address as a URI with its transport fits */
+#define MESSAGE_NAMES_BITS 8
+#define MESSAGE_NAMES      (1 << MESSAGE_NAMES_BITS) /* words, methods and some variables, half full */
 
 /** Kinds beyond enum route_kind. */
 enum run_kind {
@@ -93,6 +96,13 @@ struct context_data {
     uint32_t flags_of_branch[64];
 };
 
+/** A name that messages answer to. */
+struct message_name {
+    const char *name;        /**< bytes of a Lua string: its address is the key; NULL: free */
+    const struct word *word; /**< NULL: a method */
+    int method;              /**< upvalue that holds it */
+};
+
 struct generation {
     struct generation_options options;   /**< pointers as described there */
     char *lua_dir, *route_path;          /**< owned */
@@ -113,6 +123,9 @@ struct generation {
     int handle_reference; /**< metatable of messages */
     int errors_reference; /**< error texts, made before they are needed */
     int pv_get_reference, pv_set_reference;
+    int names_reference;                      /**< table that holds the texts of names[] */
+    struct message_name names[MESSAGE_NAMES]; /**< see api_index.c */
+    unsigned name_count;
 
     struct run *current; /**< whose coroutine runs */
     struct run *runs, *free_runs;
@@ -181,16 +194,27 @@ struct subject {
     struct response_context *context; /**< NULL: a reply forwarded statelessly */
     bool is_reply;
 };
-/** A word of a message, req.NAME. Lists end with a NULL name. */
+/**
+ * A word of a message, req.NAME. Exactly one of its readers is set; those without Lua serve log
+ * lines, too. Lists end with a NULL name.
+ */
 struct word {
     const char *name;
-    /** Pushes one value, nil when there is none. @return 1 */
-    int (*read)(lua_State *L, const struct subject *subject);
+    /** A text of the message, borrowed; absent when there is none. */
+    struct text (*text)(const struct subject *subject);
+    /** A text printed into @p scratch of WORD_SCRATCH_BYTES; absent when there is none. */
+    struct text (*print)(const struct subject *subject, char *scratch);
+    /** A whole number. @return false when there is none */
+    bool (*number)(const struct subject *subject, double *number);
+    /** Anything else: pushes one value, nil when there is none. */
+    void (*push)(lua_State *L, const struct subject *subject);
     /** Takes the value at stack index 3; NULL: read-only. */
     void (*write)(lua_State *L, const struct subject *subject);
 };
 extern const struct word words_message[], words_address[], words_network[], words_flags[];
 
+/** Push the value of a word, nil when there is none. */
+void word_push(lua_State *L, const struct word *word, const struct subject *subject);
 /** Value of the first header of a kind as it will be sent; absent when there is none. */
 struct text subject_header(const struct subject *subject, enum header_kind kind);
 /** Its edits, or misuse when it may not be changed here. */
@@ -241,6 +265,7 @@ void api_timer_open(lua_State *L);
 void api_dispatcher_open(lua_State *L);
 void api_media_open(lua_State *L);
 void api_variables_open(lua_State *L);
+void api_index_open(lua_State *L);
 /** Methods of messages. */
 void api_header_open(lua_State *L);
 void api_request_open(lua_State *L);

@@ -1,6 +1,7 @@
 --- The table of variable names: name -> how to read and write it.
 --
 -- A definition is { get = function(message, argument, index) -> text, number or nil,
+--                   word = the word of messages that is the same, for the engine to read without Lua,
 --                   set = function(message, value, argument, index) -> nothing, or nil and an error,
 --                   argument = "required" | "optional" | nil,
 --                   prepare = function(argument) -> what get receives instead, or nil and an error,
@@ -66,6 +67,15 @@ function M.find(name)
         return nil, "$" .. name .. " is not available: " .. REFUSED[name]
     end
     return nil, "unknown variable $" .. name .. suggest.hint(name, names)
+end
+
+--- Variables that are a word by another name: { ["$ru"] = "ruri" }.
+function M.words()
+    local words = {}
+    for name, definition in pairs(names) do
+        words["$" .. name] = definition.word
+    end
+    return words
 end
 
 --- Names that exist, for the editor's annotations and for specs.

@@ -10,13 +10,14 @@ local current = require "lunasip.current"
 local globals = require "lunasip.globals"
 local lint = require "lunasip.lint"
 local pv = require "lunasip.pv"
+local pv_names = require "lunasip.pv_names"
 local sandbox = require "lunasip.sandbox"
 local suggest = require "lunasip.suggest"
 
 local M = {}
 
 if core.set_pv then
-    core.set_pv(pv.get, pv.set)
+    core.set_pv(pv.get, pv.set, pv_names.words())
 end
 
 -- env -> { path, routes = registries, references = handlers that the script names, chunks = its files compiled }

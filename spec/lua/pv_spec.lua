@@ -237,6 +237,16 @@ describe("pseudo-variables", function()
         end
     end)
 
+    it("have the value of the word that they are said to be", function()
+        local pv_names = require "lunasip.pv_names"
+        local messages = { fake.invite(), fake.message { is_request = false, status = 200, reason = "OK" } }
+        for variable, word in pairs(pv_names.words()) do
+            for _, m in ipairs(messages) do
+                assert.equal(m[word], m[variable], variable)
+            end
+        end
+    end)
+
     it("survive any nesting", function()
         local deep = "$" .. ("("):rep(2000) .. "x" .. (")"):rep(2000)
         assert.is_nil((pv.compile(deep)))

@@ -83,6 +83,10 @@ static void test_words(void **state)
     expect_printed("print(req.length == #req.bytes)", "true");
     expect_printed("print(req)", "request INVITE");
     expect_printed("print(req['$rm'], req['$fU'], req['$si'])", "INVITE\talice\t192.0.2.1");
+    expect_printed("print(req['$fu'] == req.from_uri, req['$Rp'], req['$du'], req['$rs'])",
+                   "true\t5060\tnil\tnil");
+    expect_printed("req['$ru'] = 'sip:carol@x'; print(req['$ru'], req['$ou'])",
+                   "sip:carol@x\tsip:bob@example.com");
 }
 
 static void test_reads_see_edits(void **state)

@@ -36,6 +36,7 @@ local function family(side, letter)
         end
     end
     M[letter .. "u"] = {
+        word = uri_word,
         get = read,
         set = function(m, value)
             if value == nil then
@@ -49,13 +50,14 @@ local function family(side, letter)
     M[letter .. "U"] = { get = part_of(read, "user"), set = write_part "user" }
     M[letter .. "d"] = { get = part_of(read, "host"), set = write_part "host" }
     M[letter .. "n"] = {
+        word = display_word,
         get = word(display_word),
         set = function(m, value)
             m[display_word] = value ~= nil and tostring(value) or nil
             return true
         end,
     }
-    M[letter .. "t"] = { get = word(side .. "_tag") }
+    M[letter .. "t"] = { word = side .. "_tag", get = word(side .. "_tag") }
     M[letter .. "Ul"] = {
         get = function(m)
             return #(M[letter .. "U"].get(m) or "")
@@ -71,8 +73,8 @@ M.tts = {
         return m.to_tag and 1 or 0
     end,
 }
-M.ct = { get = word "contact" }
-M.ctu = { get = word "contact_uri" }
+M.ct = { word = "contact", get = word "contact" }
+M.ctu = { word = "contact_uri", get = word "contact_uri" }
 M.cts = {
     get = function(m)
         return m.contact == "*" and 1 or 0

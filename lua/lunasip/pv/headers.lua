@@ -6,6 +6,7 @@ local M = {}
 
 local function word(name)
     return {
+        word = name,
         get = function(m)
             return m[name]
         end,
@@ -64,6 +65,7 @@ M.cl = {
 }
 M.ua = word "user_agent"
 M.rb = {
+    word = "body", -- nil when it is empty
     get = function(m)
         local body = m.body
         return body ~= "" and body or nil

@@ -5,6 +5,7 @@ local PROTOCOL_ID = { udp = 1, tcp = 2, tls = 3, sctp = 4, ws = 5, wss = 6 }
 
 local function word(name)
     return {
+        word = name,
         get = function(m)
             return m[name]
         end,
@@ -37,10 +38,12 @@ local function transport_parameter(m)
     return ";transport=" .. ((name == "ws" or name == "wss") and "ws" or name)
 end
 
--- The five forms of one address: ip, ip for URIs, port, URI, URI with transport, socket.
+-- The forms of one address: ip, ip for URIs, port, URI, URI with transport, socket. The engine's own words have no
+-- brackets; an advertised address has those of the configuration.
 local function forms(ip_word, port_word)
-    local function with(print_form)
+    local function with(print_form, same_word)
         return {
+            word = same_word,
             get = function(m)
                 local host, port = m[ip_word], m[port_word]
                 if not host then
@@ -53,13 +56,13 @@ local function forms(ip_word, port_word)
     return {
         ip = with(function(_, host)
             return bare(host)
-        end),
+        end, ip_word ~= "advertised_ip" and ip_word or nil),
         ip_bracketed = with(function(_, host)
             return bracketed(host)
         end),
         port = with(function(_, _, port)
             return tonumber(port)
-        end),
+        end, port_word),
         uri = with(function(m, host, port)
             return "sip:" .. host_port(host, port) .. (proto(m) == "udp" and "" or transport_parameter(m))
         end),
@@ -84,6 +87,7 @@ local advertised = forms("advertised_ip", "advertised_port")
 M.RAi, M.RAp, M.RAu, M.RAut = advertised.ip, advertised.port, advertised.uri, advertised.full_uri
 
 M.fs = {
+    word = "send_socket",
     get = word("send_socket").get,
     set = function(m, value)
         m.send_socket = value ~= nil and value ~= "" and tostring(value) or nil
@@ -91,6 +95,7 @@ M.fs = {
     end,
 }
 M.fsn = {
+    word = "send_interface",
     get = word("send_interface").get,
     set = function(m, value)
         m.send_interface = value ~= nil and value ~= "" and tostring(value) or nil
@@ -120,7 +125,7 @@ local function flags(name)
         m[name] = number
         return true
     end
-    return { get = word(name).get, set = set }, {
+    return { word = name, get = word(name).get, set = set }, {
         get = function(m)
             return ("%08x"):format(m[name] or 0)
         end,

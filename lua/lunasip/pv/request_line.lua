@@ -89,6 +89,7 @@ local function next_hop(m)
 end
 
 M.ru = {
+    word = "ruri",
     get = ruri,
     set = function(m, value)
         local text, err = need_text(value)
@@ -112,7 +113,7 @@ M.rz = {
 M.rul = { get = length_of(ruri) }
 M.rUl = { get = length_of(M.rU.get) }
 
-M.ou = { get = original }
+M.ou = { word = "original_ruri", get = original }
 M.oU = { get = part_getter(original, user_of) }
 M.od = { get = part_getter(original, host_of) }
 M.op = { get = part_getter(original, port_text) }
@@ -120,6 +121,7 @@ M.oP = { get = part_getter(original, protocol) }
 M.oUl = { get = length_of(M.oU.get) }
 
 M.du = {
+    word = "next_hop",
     get = next_hop,
     set = function(m, value)
         m.next_hop = value ~= nil and value ~= "" and tostring(value) or nil
@@ -160,6 +162,7 @@ local METHOD_ID = {
 }
 
 M.rm = {
+    word = "method",
     get = function(m)
         return m.method
     end,
@@ -170,11 +173,13 @@ M.rmid = {
     end,
 }
 M.rs = {
+    word = "status",
     get = function(m)
         return m.status
     end,
 }
 M.rr = {
+    word = "reason",
     get = function(m)
         return m.reason
     end,
