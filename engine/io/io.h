@@ -184,15 +184,28 @@ struct lab_packet {
     uint64_t time_us;
     struct address source, destination;
     struct text bytes;
-    bool lost; /**< an impairment or an unbound port took it */
+    bool lost;              /**< an impairment or an unbound port took it */
+    uint64_t arrival_us[2]; /**< when it will be there; UINT64_MAX: not, or no duplicate */
 };
 typedef void lab_tap(void *arg, const struct lab_packet *packet);
 
 void lab_set_impairment(struct io *io, const struct lab_impairment *impairment);
+/**
+ * Between the hosts of @p a and @p b this counts instead, in both directions; of several that fit, the
+ * youngest. What is on its way arrives.
+ * @param b  NULL: everybody
+ * @return 0 or ERROR_MEMORY
+ */
+int lab_impair_link(struct io *io, const struct address *a, const struct address *b,
+                    const struct lab_impairment *impairment);
+/** Forget what lab_impair_link() said. */
+void lab_heal_links(struct io *io);
 /** See every datagram at the moment it is sent. */
 void lab_set_tap(struct io *io, lab_tap *tap, void *arg);
 /** Answer of the virtual name server. @return 0 or ERROR_MEMORY */
 int lab_add_record(struct io *io, struct text name, const struct resolve_record *record);
+/** From now on there is no such name; answers that the engine remembers are not touched. */
+void lab_remove_name(struct io *io, struct text name);
 /** Names are answered so much later. */
 void lab_set_resolve_delay(struct io *io, uint32_t delay_ms);
 /** Virtual monotonic time. */

@@ -227,6 +227,7 @@ static void lab_destructor(void *object)
     for (struct lab_event *event; (event = lab_queue_pop(&lab->queue));)
         event->drop(event);
     lab_names_release(lab);
+    lab_heal_links(&lab->base);
     hash_table_release(&lab->ports);
 }
 

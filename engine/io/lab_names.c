@@ -84,6 +84,16 @@ int lab_add_record(struct io *io, struct text text, const struct resolve_record 
     return 0;
 }
 
+void lab_remove_name(struct io *io, struct text text)
+{
+    text = without_dot(text);
+    LIST_FOR_EACH_SAFE (link, &lab_of(io)->names) {
+        struct lab_name *name = CONTAINER_OF(link, struct lab_name, link);
+        if (text_equal_nocase(text_of(name->name), text))
+            memory_release(name);
+    }
+}
+
 void lab_set_resolve_delay(struct io *io, uint32_t delay_ms)
 {
     lab_of(io)->resolve_delay_ms = delay_ms;

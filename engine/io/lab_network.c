@@ -91,8 +91,10 @@ static void turn_round(struct flight *flight)
     flight->destination = flight->source;
     flight->source = unreachable;
     flight->is_error = true;
-    lab_queue_push(&flight->lab->queue, &flight->event,
-                   flight->lab->now_us + flight->lab->impairment.delay_us);
+    struct lab *lab = flight->lab;
+    const struct lab_impairment *impairment =
+        lab_way_between(lab, &flight->source, &flight->destination).impairment;
+    lab_queue_push(&lab->queue, &flight->event, lab->now_us + impairment->delay_us);
 }
 
 static void hand_over(struct lab_udp *udp, const struct flight *flight)
@@ -150,25 +152,21 @@ static bool draw(struct lab *lab, uint32_t per_mille)
     return per_mille && random_below(&lab->network, PER_MILLE) < per_mille;
 }
 
-static uint64_t delay_us(struct lab *lab)
-{
-    uint32_t jitter_us = lab->impairment.jitter_us;
-    return lab->impairment.delay_us + (jitter_us ? random_below(&lab->network, jitter_us) : 0);
-}
-
 /* Jitter stretches gaps but keeps the order of one sender; only a reordered flight is overtaken. */
-static uint64_t arrival_us(struct lab_udp *udp)
+static uint64_t arrival_us(struct lab *lab, const struct lab_way *way)
 {
-    struct lab *lab = udp->lab;
-    uint64_t due_us = lab->now_us + delay_us(lab);
-    if (draw(lab, lab->impairment.reorder_per_mille))
+    const struct lab_impairment *impairment = way->impairment;
+    uint64_t due_us = lab->now_us + impairment->delay_us;
+    if (impairment->jitter_us)
+        due_us += random_below(&lab->network, impairment->jitter_us);
+    if (draw(lab, impairment->reorder_per_mille))
         return due_us + 1 + random_below(&lab->network, REORDER_US);
-    if (due_us < udp->last_due_us)
-        due_us = udp->last_due_us;
-    return udp->last_due_us = due_us;
+    if (due_us < *way->last_due_us)
+        due_us = *way->last_due_us;
+    return *way->last_due_us = due_us;
 }
 
-static void show(struct lab *lab, const struct flight *flight, bool lost)
+static void show(struct lab *lab, const struct flight *flight, const uint64_t arrivals_us[2])
 {
     if (!lab->tap)
         return;
@@ -177,7 +175,8 @@ static void show(struct lab *lab, const struct flight *flight, bool lost)
         .source = flight->source,
         .destination = flight->destination,
         .bytes = bytes_of(flight),
-        .lost = lost,
+        .lost = arrivals_us[0] == UINT64_MAX,
+        .arrival_us = {arrivals_us[0], arrivals_us[1]},
     };
     lab->tap(lab->tap_arg, &packet);
 }
@@ -185,9 +184,18 @@ static void show(struct lab *lab, const struct flight *flight, bool lost)
 static void depart(struct lab_udp *udp, struct flight *flight)
 {
     struct lab *lab = udp->lab;
+    uint64_t arrivals_us[2] = {UINT64_MAX, UINT64_MAX};
+    struct lab_way way = lab_way_between(lab, &flight->source, &flight->destination);
+    if (!way.last_due_us)
+        way.last_due_us = &udp->last_due_us;
     bool is_reachable = lab_port_find(lab, &flight->destination) != NULL;
-    bool is_lost = draw(lab, lab->impairment.loss_per_mille);
-    show(lab, flight, is_lost || !is_reachable);
+    bool is_lost = draw(lab, way.impairment->loss_per_mille);
+    if (is_reachable && !is_lost) {
+        arrivals_us[0] = arrival_us(lab, &way);
+        if (draw(lab, way.impairment->duplicate_per_mille))
+            arrivals_us[1] = arrival_us(lab, &way);
+    }
+    show(lab, flight, arrivals_us);
     if (is_lost) {
         memory_free_raw(flight);
         return;
@@ -196,12 +204,12 @@ static void depart(struct lab_udp *udp, struct flight *flight)
         turn_round(flight);
         return;
     }
-    lab_queue_push(&lab->queue, &flight->event, arrival_us(udp));
-    if (!draw(lab, lab->impairment.duplicate_per_mille))
-        return;
-    struct flight *twin = make_flight(lab, &flight->source, &flight->destination, bytes_of(flight));
+    struct flight *twin = NULL;
+    if (arrivals_us[1] != UINT64_MAX)
+        twin = make_flight(lab, &flight->source, &flight->destination, bytes_of(flight));
+    lab_queue_push(&lab->queue, &flight->event, arrivals_us[0]);
     if (twin)
-        lab_queue_push(&lab->queue, &twin->event, arrival_us(udp));
+        lab_queue_push(&lab->queue, &twin->event, arrivals_us[1]);
 }
 
 /* What a kernel would refuse. */

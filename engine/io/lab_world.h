@@ -37,10 +37,11 @@ struct lab {
     struct io base;
     uint64_t now_us;
     struct lab_queue queue;
-    struct random network; /**< what impairments draw from */
-    struct random seeds;   /**< what io_seed_random() draws from */
-    struct hash_key key;   /**< of the tables, and of the choice among shared sockets */
-    struct lab_impairment impairment;
+    struct random network;            /**< what impairments draw from */
+    struct random seeds;              /**< what io_seed_random() draws from */
+    struct hash_key key;              /**< of the tables, and of the choice among shared sockets */
+    struct lab_impairment impairment; /**< where no link says otherwise */
+    struct list links;                /**< struct lab_link, oldest first; owned */
     lab_tap *tap;
     void *tap_arg;
     struct list loops;       /**< struct lab_loop, oldest first */
@@ -69,6 +70,20 @@ struct lab_port {
     struct hash_link link;
     struct address address;
     struct list sockets; /**< struct lab_udp, oldest first */
+};
+
+/** What counts between two hosts, in both directions (lab_link.c). */
+struct lab_link {
+    struct link link;
+    struct address a, b; /**< b is not set: everybody */
+    struct lab_impairment impairment;
+    uint64_t last_due_us[2]; /**< a to b, b to a: jitter alone does not reorder */
+};
+
+/** How a datagram goes from one host to another. */
+struct lab_way {
+    const struct lab_impairment *impairment;
+    uint64_t *last_due_us; /**< NULL: the socket's own */
 };
 
 /** A socket. */
@@ -111,6 +126,10 @@ void lab_udp_flush(struct udp *udp);
 uint64_t lab_udp_kernel_drops(const struct udp *udp);
 uint64_t lab_udp_send_failures(const struct udp *udp);
 void lab_udp_close(struct udp *udp);
+
+/** @return the youngest link that fits, else the network's own impairment; borrowed until either changes */
+struct lab_way lab_way_between(struct lab *lab, const struct address *source,
+                               const struct address *destination);
 
 /** @return the port at @p address, returned borrowed, or NULL when nothing is bound there */
 struct lab_port *lab_port_find(const struct lab *lab, const struct address *address);

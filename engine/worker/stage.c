@@ -19,7 +19,7 @@ struct item {
     int number; /* socket or engine */
     int level;
     bool lost;
-    uint64_t time_us;
+    uint64_t time_us, arrival_us[2];
     const char *group;
     char source[ADDRESS_TEXT_BYTES], destination[ADDRESS_TEXT_BYTES];
     struct text first, second; /* bytes or line, Call-ID; NUL-terminated; in the same block */
@@ -95,6 +95,7 @@ static void on_line(void *arg, enum log_level level, enum log_group group, struc
     item->number = place->number;
     item->level = (int)level;
     item->group = log_group_name(group);
+    item->time_us = stage_now_us(place->stage);
     pthread_mutex_lock(&place->stage->lines_mutex);
     list_append(&place->stage->lines, &item->link);
     pthread_mutex_unlock(&place->stage->lines_mutex);
@@ -108,6 +109,7 @@ static void on_packet(void *arg, const struct lab_packet *packet)
         return;
     item->time_us = packet->time_us;
     item->lost = packet->lost;
+    memcpy(item->arrival_us, packet->arrival_us, sizeof item->arrival_us);
     address_print(&packet->source, item->source);
     address_print(&packet->destination, item->destination);
     list_append(&stage->packets, &item->link);
@@ -366,8 +368,15 @@ bool stage_packet(struct stage *stage, struct stage_packet *packet)
     struct item *item = next_item(stage, &stage->packets, 1);
     if (!item)
         return false;
-    *packet = (struct stage_packet){item->time_us, item->source,  item->destination,
-                                    item->first.p, item->first.n, item->lost};
+    *packet = (struct stage_packet){
+        .time_us = item->time_us,
+        .source = item->source,
+        .destination = item->destination,
+        .bytes = item->first.p,
+        .size_bytes = item->first.n,
+        .lost = item->lost,
+        .arrival_us = {item->arrival_us[0], item->arrival_us[1]},
+    };
     return true;
 }
 
@@ -378,8 +387,8 @@ bool stage_log(struct stage *stage, struct stage_line *line)
     pthread_mutex_unlock(&stage->lines_mutex);
     if (!item)
         return false;
-    *line =
-        (struct stage_line){item->number, item->level, item->group, item->second.p, item->first.p};
+    *line = (struct stage_line){item->number,   item->level,   item->group,
+                                item->second.p, item->first.p, item->time_us};
     return true;
 }
 
@@ -388,6 +397,21 @@ void stage_impair(struct stage *stage, uint32_t loss, uint32_t duplicate, uint32
 {
     struct lab_impairment impairment = {loss, duplicate, reorder, delay_us, jitter_us};
     lab_set_impairment(stage->io, &impairment);
+}
+
+int stage_impair_link(struct stage *stage, const char *a, const char *b, uint32_t loss,
+                      uint32_t duplicate, uint32_t reorder, uint32_t delay_us, uint32_t jitter_us)
+{
+    struct lab_impairment impairment = {loss, duplicate, reorder, delay_us, jitter_us};
+    struct address from, to;
+    if (address_parse_host(&from, text_of(a)) || (b && address_parse_host(&to, text_of(b))))
+        return ERROR_SYNTAX;
+    return lab_impair_link(stage->io, &from, b ? &to : NULL, &impairment);
+}
+
+void stage_heal_links(struct stage *stage)
+{
+    lab_heal_links(stage->io);
 }
 
 static int parse_srv(struct text value, struct resolve_record *record)
@@ -402,19 +426,47 @@ static int parse_srv(struct text value, struct resolve_record *record)
     return text_to_array(text_word(&value), record->name, sizeof record->name) ? 0 : ERROR_SYNTAX;
 }
 
-int stage_name(struct stage *stage, const char *name, const char *type, const char *value)
+static int parse_naptr(struct text value, struct resolve_record *record)
 {
-    struct resolve_record record = {.ttl_s = 300};
+    uint32_t numbers[2];
+    for (int i = 0; i < 2; i++)
+        if (text_to_u32(text_word(&value), &numbers[i]) || numbers[i] > UINT16_MAX)
+            return ERROR_SYNTAX;
+    record->priority = (uint16_t)numbers[0];
+    record->weight = (uint16_t)numbers[1];
+    bool fits = text_to_array(text_word(&value), record->flags, sizeof record->flags);
+    fits = text_to_array(text_word(&value), record->service, sizeof record->service) && fits;
+    fits = text_to_array(text_word(&value), record->name, sizeof record->name) && fits;
+    return fits && record->name[0] ? 0 : ERROR_SYNTAX;
+}
+
+int stage_name(struct stage *stage, const char *name, const char *type, const char *value,
+               uint32_t ttl_s)
+{
+    struct resolve_record record = {.ttl_s = ttl_s};
     struct text kind = text_of(type);
     int error;
     if (text_equal(kind, TEXT("SRV"))) {
         record.type = RESOLVE_SRV;
         error = parse_srv(text_of(value), &record);
+    } else if (text_equal(kind, TEXT("NAPTR"))) {
+        record.type = RESOLVE_NAPTR;
+        error = parse_naptr(text_of(value), &record);
     } else {
         record.type = text_equal(kind, TEXT("AAAA")) ? RESOLVE_AAAA : RESOLVE_A;
         error = address_parse_host(&record.address, text_of(value));
     }
     return error ? error : lab_add_record(stage->io, text_of(name), &record);
+}
+
+void stage_name_remove(struct stage *stage, const char *name)
+{
+    lab_remove_name(stage->io, text_of(name));
+}
+
+void stage_name_delay(struct stage *stage, uint32_t delay_ms)
+{
+    lab_set_resolve_delay(stage->io, delay_ms);
 }
 
 uint64_t stage_live_objects(void)

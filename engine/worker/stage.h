@@ -74,6 +74,7 @@ struct stage_packet {
     const char *source, *destination, *bytes;
     size_t size_bytes;
     bool lost;
+    uint64_t arrival_us[2]; /* UINT64_MAX: it does not arrive, or not twice */
 };
 /** Oldest unseen packet. @return false when there is none */
 bool stage_packet(struct stage *stage, struct stage_packet *packet);
@@ -81,12 +82,31 @@ bool stage_packet(struct stage *stage, struct stage_packet *packet);
 struct stage_line {
     int engine, level;
     const char *group, *call_id, *text;
+    uint64_t time_us;
 };
 bool stage_log(struct stage *stage, struct stage_line *line);
 /** Lab only: all probabilities per mille, times in microseconds. */
 void stage_impair(struct stage *stage, uint32_t loss, uint32_t duplicate, uint32_t reorder,
                   uint32_t delay_us, uint32_t jitter_us);
-/** Lab only: one A, AAAA or SRV record. @param value "192.0.2.1" or "PRIORITY WEIGHT PORT TARGET" @return 0 or an error */
-int stage_name(struct stage *stage, const char *name, const char *type, const char *value);
+/**
+ * Lab only: the same between two hosts, in both directions, instead of the above; the youngest that fits.
+ * @param b  NULL: everybody
+ * @return 0 or a negative error
+ */
+int stage_impair_link(struct stage *stage, const char *a, const char *b, uint32_t loss,
+                      uint32_t duplicate, uint32_t reorder, uint32_t delay_us, uint32_t jitter_us);
+/** Lab only: forget what stage_impair_link() said. */
+void stage_heal_links(struct stage *stage);
+/**
+ * Lab only: one A, AAAA, SRV or NAPTR record.
+ * @param value  "192.0.2.1", "PRIORITY WEIGHT PORT TARGET" or "ORDER PREFERENCE FLAGS SERVICE REPLACEMENT"
+ * @return 0 or a negative error
+ */
+int stage_name(struct stage *stage, const char *name, const char *type, const char *value,
+               uint32_t ttl_s);
+/** Lab only: there is no such name any more; what the engine remembers is not touched. */
+void stage_name_remove(struct stage *stage, const char *name);
+/** Lab only: names are answered so much later. */
+void stage_name_delay(struct stage *stage, uint32_t delay_ms);
 /** Objects of the engine alive in this process; the lab's leak check compares before and after. */
 uint64_t stage_live_objects(void);

@@ -12,73 +12,34 @@
 --     net:close()                       -- fails when anything of a call is left
 --
 -- Everything depends on the seed alone: two runs give the same trace.
+--
+-- Specs get matchers, too: lab/matchers.lua.
 local agent = require "lunasip.lab.agent"
-local configuration = require "lunasip.lab.configuration"
-local json = require "dkjson"
+local engine = require "lunasip.lab.engine"
 local ladder = require "lunasip.lab.ladder"
 local stage = require "lunasip.stage"
 
-local M = {}
+local M = { message = require "lunasip.lab.message", sdp = require "lunasip.lab.sdp" }
 local Net = {}
 Net.__index = Net
+for name, method in pairs(require "lunasip.lab.network") do
+    Net[name] = method
+end
 
 -- What a test may have started and not ended is over by then: Timer C, then CANCEL, then Timer H.
 local LONGEST_END_S = 300
 local END_STEP_S = 0.5
 
-local DEFAULT_CONF = {
-    listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
-    media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30999 } },
-}
-
-local function write_temporary(text, suffix)
+--- Write a file that is gone when the network is closed. @return its path
+function Net:temporary(text, suffix)
     local name = os.tmpname()
     os.remove(name)
     local path = name .. suffix
     local file = assert(io.open(path, "w"))
     file:write(text)
     file:close()
-    return path
-end
-
-local function is_source(route)
-    return route and (route:find("\n", 1, true) or route:find("[%s%(]")) and true or false
-end
-
-function Net:temporary(text, suffix)
-    local path = write_temporary(text, suffix)
     table.insert(self.temporary_files, path)
     return path
-end
-
-local function route_path(self, route)
-    return is_source(route) and self:temporary(route, ".lua") or route
-end
-
-local function conf_path(self, options)
-    local conf = options.conf or DEFAULT_CONF
-    if type(conf) == "string" then
-        self.interfaces = configuration.interfaces(configuration.listen_of(conf))
-        return conf, route_path(self, options.route)
-    end
-    local blocks = {}
-    for name, value in pairs(DEFAULT_CONF) do
-        blocks[name] = value
-    end
-    for name, value in pairs(conf) do
-        blocks[name] = value or nil
-    end
-    if conf.listen and not conf.media then
-        blocks.media = nil
-    end
-    blocks.route = route_path(self, options.route) or blocks.route
-    if blocks.route and blocks.route:sub(1, 1) ~= "/" then
-        local here = io.popen "pwd"
-        blocks.route = here:read "*l" .. "/" .. blocks.route
-        here:close()
-    end
-    self.interfaces = configuration.interfaces(blocks.listen)
-    return self:temporary(configuration.print(blocks), ".conf.lua")
 end
 
 local function remove_files(self)
@@ -90,45 +51,76 @@ end
 
 --- A network with one engine in it.
 -- @tparam table options conf: path or table of blocks (default: interfaces public 192.0.2.1 and private
--- 10.0.0.1 with media); route: path or source text; workers (1); seed (1); log_level ("debug")
+-- 10.0.0.1 with media); route: path or source text; workers (1); seed (1); log_level ("debug"); name
 function M.new(options)
     options = options or {}
     local self = setmetatable({
-        live_before = stage.live_objects(), agents = {}, names = {}, journal = {}, lines = {}, seen = {},
+        live_before = stage.live_objects(), agents = {}, engines = {}, names = {}, journal = {}, lines = {}, seen = {},
         temporary_files = {},
     }, Net)
-    local ok, conf, route = pcall(conf_path, self, options)
-    if not ok then
-        remove_files(self)
-        error(conf, 2)
-    end
     self.stage = stage.open { seed = options.seed or 1 }
-    local number, fault = self.stage:engine(conf, {
-        route = route, workers = options.workers or 1, log_level = options.log_level or "debug",
-        lua_dir = options.lua_dir,
-    })
-    if not number then
+    local ok, fault = pcall(self.add_engine, self, options)
+    if not ok then
         self.stage:close()
         remove_files(self)
         error(fault, 2)
     end
-    self.engine = number
-    for interface, addresses in pairs(self.interfaces) do
-        for _, address in ipairs(addresses) do
-            self.names[address] = interface
-        end
-    end
+    M.current = self
     return self
 end
 
+function Net:add_engine(options)
+    local one = engine.open(self, options)
+    table.insert(self.engines, one)
+    for interface, addresses in pairs(one.interfaces) do
+        for _, address in ipairs(addresses) do
+            self.names[address] = one:label(interface)
+        end
+    end
+    return one
+end
+
+--- One more engine in the same network, for instance a registrar behind a border controller.
+-- @tparam table options as for lab.new: name, conf, route, workers, log_level
+-- @return the engine (lunasip.lab.engine)
+function Net:engine(options)
+    if not options.name then
+        error("a further engine needs a name", 2)
+    end
+    local ok, one = pcall(self.add_engine, self, options)
+    if not ok then
+        error(one, 2)
+    end
+    return one
+end
+
+-- What a network with one engine is asked is asked of that one.
+for _, name in ipairs {
+    "reload", "command", "status", "media", "calls", "gateways", "gateway_state", "set_gateway",
+} do
+    Net[name] = function(self, ...)
+        local first = self.engines[1]
+        return first[name](first, ...)
+    end
+end
+
+-- The engine that has such an interface: of this name, or the first.
+local function engine_with(self, interface, name)
+    for _, one in ipairs(self.engines) do
+        if one.interfaces[interface] and (not name or one.name == name) then
+            return one
+        end
+    end
+end
+
 --- A scripted user agent (lunasip.lab.agent) on the network.
--- @tparam table options name, address, side ("public"), proxy (default: our address on that side), auto_ack,
--- auto_options, auto_cancel
+-- @tparam table options name, address, side ("public"), engine (name, when several have such a side), proxy
+-- (default: the engine's address on that side), and those of lunasip.lab.agent
 function Net:agent(options)
     local side = options.side or "public"
-    local addresses = self.interfaces[side] or error("no interface '" .. tostring(side) .. "'", 2)
+    local near = engine_with(self, side, options.engine) or error("no interface '" .. tostring(side) .. "'", 2)
     local given = {
-        journal = self.journal, side = side, proxy = addresses[1],
+        journal = self.journal, side = side, proxy = near.interfaces[side][1],
         on_failure = function(text) return self:failed(text) end,
     }
     for name, value in pairs(options) do
@@ -149,33 +141,6 @@ function Net:now()
     return self.stage:now()
 end
 
---- { loss, duplicate, reorder } as probabilities 0-1, { delay, jitter } in seconds; {} heals it.
-function Net:impair(given)
-    self.stage:impair(given)
-end
-
---- A record of the virtual name server.
-function Net:name(name, kind, value)
-    self.stage:name(name, kind, value)
-end
-
---- A new generation: a path, { source = text }, or the same file again.
--- @return true, or nil and one line
-function Net:reload(route)
-    local path = type(route) == "table" and self:temporary(route.source, ".lua") or route
-    return self.stage:reload(self.engine, path)
-end
-
---- A verb of `lunasip ctl`: { code, text, data }.
-function Net:command(...)
-    return (json.decode(self.stage:command(self.engine, ...)))
-end
-
---- What `lunasip ctl status --json` says.
-function Net:status()
-    return self:command "status".data
-end
-
 -- Packets are kept as seen: SIP whole, everything else by its size.
 local function take_packets(self)
     for packet in self.stage:packets() do
@@ -186,7 +151,7 @@ local function take_packets(self)
     end
 end
 
---- Every packet so far: { time, source, destination, lost, bytes (SIP) or size_bytes }.
+--- Every packet so far: { time, source, destination, lost, arrivals (times), bytes (SIP) or size_bytes }.
 function Net:packets()
     take_packets(self)
     return self.seen
@@ -207,9 +172,11 @@ function Net:ladder()
     return ladder.packets(self:packets(), self.names)
 end
 
---- Log lines so far: { level, group, call_id, text }, those of the engine.
+--- Log lines so far: { time, level, group, call_id, text, engine (name) }.
 function Net:log()
     for line in self.stage:log() do
+        local from = self.engines[line.engine + 1]
+        line.engine = from and from.name
         table.insert(self.lines, line)
     end
     return self.lines
@@ -230,18 +197,19 @@ function Net:failed(text)
     local out = { text, "", self:ladder() }
     for _, line in ipairs(self:log()) do
         if line.level ~= "debug" then
-            out[#out + 1] = ("log %s %s: %s"):format(line.level, line.group, line.text)
+            out[#out + 1] = ("log %s%s %s: %s"):format(line.engine and line.engine .. " " or "", line.level, line.group,
+                line.text)
         end
     end
     return table.concat(out, "\n")
 end
 
 local function remains(self)
-    local s = self:status()
-    local text = ("%d transactions, %d dialogs, %d media calls, %d ports"):format(
-        s.transactions, s.dialogs, s.media.calls, s.media.ports)
-    local is_over = s.transactions == 0 and s.dialogs == 0 and s.media.calls == 0 and s.media.ports == 0
-    return not is_over and text or nil
+    local left = {}
+    for _, one in ipairs(self.engines) do
+        left[#left + 1] = one:remains()
+    end
+    return left[1] and table.concat(left, "; ") or nil
 end
 
 --- Let time pass until nothing of a call is left. @return nil, or what is
@@ -255,13 +223,6 @@ function Net:settle(seconds)
     return left
 end
 
--- Gateways that nobody plays would be pinged for ever, and each ping is a transaction.
-local function end_pings(self)
-    for _, gateway in ipairs(self:command("dispatcher", "list").data) do
-        self:command("dispatcher", "set", tostring(gateway.set), gateway.uri, "disabled")
-    end
-end
-
 --- End the network. Time passes until every transaction and dialog is over; what is left then, and every
 -- object of the engine that is still alive afterwards, fails the test. After a failure it only cleans up.
 function Net:close()
@@ -269,8 +230,9 @@ function Net:close()
         return
     end
     self.stage:impair {}
-    if not self.has_failed then
-        end_pings(self)
+    self.stage:heal_links()
+    for _, one in ipairs(not self.has_failed and self.engines or {}) do
+        one:end_pings()
     end
     local left = not self.has_failed and self:settle() or nil
     local text = left and self:failed("left at the end: " .. left)
@@ -279,6 +241,7 @@ function Net:close()
     end
     self.stage:close()
     remove_files(self)
+    M.current = M.current ~= self and M.current or nil
     local leaked = stage.live_objects() - self.live_before
     if text then
         error(text, 2)
@@ -286,5 +249,7 @@ function Net:close()
         error(("%d objects of the engine are left at the end"):format(leaked), 2)
     end
 end
+
+require("lunasip.lab.matchers").register(function() return M.current end)
 
 return M

@@ -8,8 +8,10 @@ local ffi = require "ffi"
 ffi.cdef [[
 struct stage;
 struct stage_datagram { int socket; const char *bytes; size_t size_bytes; const char *source; uint64_t time_us; };
-struct stage_packet { uint64_t time_us; const char *source, *destination, *bytes; size_t size_bytes; bool lost; };
-struct stage_line { int engine, level; const char *group, *call_id, *text; };
+struct stage_packet {
+    uint64_t time_us; const char *source, *destination, *bytes; size_t size_bytes; bool lost; uint64_t arrival_us[2];
+};
+struct stage_line { int engine, level; const char *group, *call_id, *text; uint64_t time_us; };
 struct stage *stage_create(bool is_real, uint64_t seed);
 void stage_release(struct stage *stage);
 int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir, const char *route_path,
@@ -28,7 +30,12 @@ bool stage_packet(struct stage *stage, struct stage_packet *packet);
 bool stage_log(struct stage *stage, struct stage_line *line);
 void stage_impair(struct stage *stage, uint32_t loss, uint32_t duplicate, uint32_t reorder,
                   uint32_t delay_us, uint32_t jitter_us);
-int stage_name(struct stage *stage, const char *name, const char *type, const char *value);
+int stage_impair_link(struct stage *stage, const char *a, const char *b, uint32_t loss, uint32_t duplicate,
+                      uint32_t reorder, uint32_t delay_us, uint32_t jitter_us);
+void stage_heal_links(struct stage *stage);
+int stage_name(struct stage *stage, const char *name, const char *type, const char *value, uint32_t ttl_s);
+void stage_name_remove(struct stage *stage, const char *name);
+void stage_name_delay(struct stage *stage, uint32_t delay_ms);
 uint64_t stage_live_objects(void);
 ]]
 
@@ -43,6 +50,8 @@ end
 
 local engine = load_engine()
 local FAULT_BYTES = 1024
+local NEVER_US = 0xffffffffffffffffULL
+local NAME_TTL_S = 300
 local LEVELS = { [0] = "error", "warning", "info", "debug" }
 
 local M = {}
@@ -211,7 +220,19 @@ function Stage:run(seconds, is_done)
     end
 end
 
---- Iterate over datagrams that crossed the lab's network since the last call.
+-- Times at which a packet arrives: none when it was lost, two when it was duplicated.
+local function arrivals_of(packet)
+    local list = {}
+    for i = 0, 1 do
+        if packet.arrival_us[i] ~= NEVER_US then
+            list[#list + 1] = tonumber(packet.arrival_us[i]) / 1e6
+        end
+    end
+    return list
+end
+
+--- Iterate over datagrams that crossed the lab's network since the last call: { time, source, destination, lost,
+-- bytes, arrivals }.
 function Stage:packets()
     local packet = ffi.new "struct stage_packet"
     return function()
@@ -219,38 +240,64 @@ function Stage:packets()
             return {
                 time = tonumber(packet.time_us) / 1e6, source = ffi.string(packet.source),
                 destination = ffi.string(packet.destination), lost = packet.lost,
-                bytes = ffi.string(packet.bytes, packet.size_bytes),
+                bytes = ffi.string(packet.bytes, packet.size_bytes), arrivals = arrivals_of(packet),
             }
         end
     end
 end
 
---- Iterate over log lines since the last call: { engine, level, group, call_id, text }.
+--- Iterate over log lines since the last call: { engine, level, group, call_id, text, time }.
 function Stage:log()
     local line = ffi.new "struct stage_line"
     return function()
         if engine.stage_log(self.handle, line) then
             return {
                 engine = line.engine, level = LEVELS[line.level], group = ffi.string(line.group),
-                call_id = ffi.string(line.call_id), text = ffi.string(line.text),
+                call_id = ffi.string(line.call_id), text = ffi.string(line.text), time = tonumber(line.time_us) / 1e6,
             }
         end
     end
 end
 
---- Lab: { loss, duplicate, reorder } as probabilities 0-1, { delay, jitter } in seconds.
-function Stage:impair(given)
+local function in_units_of_c(given)
     local function per_mille(value) return math.floor((value or 0) * 1000 + 0.5) end
     local function microseconds(value) return math.floor((value or 0) * 1e6 + 0.5) end
-    engine.stage_impair(self.handle, per_mille(given.loss), per_mille(given.duplicate), per_mille(given.reorder),
-        microseconds(given.delay), microseconds(given.jitter))
+    return per_mille(given.loss), per_mille(given.duplicate), per_mille(given.reorder),
+        microseconds(given.delay), microseconds(given.jitter)
+end
+
+--- Lab: { loss, duplicate, reorder } as probabilities 0-1, { delay, jitter } in seconds.
+function Stage:impair(given)
+    engine.stage_impair(self.handle, in_units_of_c(given))
+end
+
+--- Lab: the same between two hosts only, instead; without `b` between `a` and everybody.
+function Stage:impair_link(a, b, given)
+    if engine.stage_impair_link(self.handle, a, b, in_units_of_c(given)) ~= 0 then
+        error(("not two hosts: %s, %s"):format(tostring(a), tostring(b)), 2)
+    end
+end
+
+--- Lab: forget every impair_link().
+function Stage:heal_links()
+    engine.stage_heal_links(self.handle)
 end
 
 --- Lab: a record of the virtual name server, `stage:name("gw.example", "A", "192.0.2.1")`.
-function Stage:name(name, kind, value)
-    if engine.stage_name(self.handle, name, kind, value) ~= 0 then
+function Stage:name(name, kind, value, ttl_s)
+    if engine.stage_name(self.handle, name, kind, value, ttl_s or NAME_TTL_S) ~= 0 then
         error("not a record: " .. kind .. " " .. value, 2)
     end
+end
+
+--- Lab: there is no such name any more.
+function Stage:remove_name(name)
+    engine.stage_name_remove(self.handle, name)
+end
+
+--- Lab: names are answered so many seconds later.
+function Stage:delay_names(seconds)
+    engine.stage_name_delay(self.handle, math.floor(seconds * 1000 + 0.5))
 end
 
 function Stage:close()

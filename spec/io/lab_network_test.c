@@ -208,6 +208,56 @@ static void impairs_as_it_is_told(void **state)
     assert_in_range(late_ones(bench), 50, 150);
 }
 
+/* What a sent at each of these times, and b heard. */
+static void links_count_instead_of_the_network(void **state)
+{
+    struct bench *bench = *state;
+    struct address nobody = address_of("10.0.0.9:0");
+    struct lab_impairment cut = {.loss_per_mille = 1000}, slow = {.delay_us = 5000};
+    lab_set_tap(bench->io, tap, bench);
+    assert_int_equal(lab_impair_link(bench->io, udp_local(bench->b), NULL, &cut), 0);
+    assert_int_equal(lab_impair_link(bench->io, udp_local(bench->a), &nobody, &slow), 0);
+    udp_send(bench->a, udp_local(bench->b), TEXT("1"));
+    udp_send(bench->b, udp_local(bench->a), TEXT("2"));
+    run(bench, 1000);
+    assert_string_equal(trace_of(bench), "0 lost 1;0 lost 2;");
+    /* The youngest that fits, in both directions and in order; ICMP errors take it too. */
+    bench->trace.n = 0;
+    lab_impair_link(bench->io, udp_local(bench->a), udp_local(bench->b), &slow);
+    udp_send(bench->b, udp_local(bench->a), TEXT("3"));
+    udp_send(bench->a, udp_local(bench->b), TEXT("4"));
+    address_set_port(&nobody, 5060);
+    udp_send(bench->a, &nobody, TEXT("5"));
+    run(bench, 10000);
+    assert_string_equal(trace_of(bench), "1 sent 3;1 sent 4;1 lost 5;6 a 3;6 b 4;"
+                                         "6 error 10.0.0.9:5060;6 of 5;");
+    bench->trace.n = 0;
+    lab_heal_links(bench->io);
+    udp_send(bench->a, udp_local(bench->b), TEXT("6"));
+    run(bench, 1000);
+    assert_string_equal(trace_of(bench), "11 sent 6;11 b 6;");
+}
+
+static void tap_arrivals(void *arg, const struct lab_packet *packet)
+{
+    for (int i = 0; i < 2; i++)
+        if (packet->arrival_us[i] != UINT64_MAX)
+            note(arg, i ? "twin" : "due", packet->bytes);
+}
+
+static void says_when_a_datagram_will_arrive(void **state)
+{
+    struct bench *bench = *state;
+    struct lab_impairment twice = {.duplicate_per_mille = 1000};
+    lab_set_tap(bench->io, tap_arrivals, bench);
+    udp_send(bench->a, udp_local(bench->b), TEXT("1"));
+    run(bench, 0);
+    lab_set_impairment(bench->io, &twice);
+    udp_send(bench->a, udp_local(bench->b), TEXT("2"));
+    run(bench, 0);
+    assert_string_equal(trace_of(bench), "0 due 1;0 b 1;0 due 2;0 twin 2;0 b 2;0 b 2;");
+}
+
 static void ping(void *arg, struct udp *udp, const struct datagram *v, size_t count)
 {
     struct bench *bench = arg;
@@ -273,6 +323,8 @@ int main(void)
         TEST(an_unbound_port_is_an_icmp_error),
         TEST(a_socket_may_be_closed_in_its_handler),
         TEST(impairs_as_it_is_told),
+        TEST(links_count_instead_of_the_network),
+        TEST(says_when_a_datagram_will_arrive),
         cmocka_unit_test(a_trace_depends_on_the_seed_alone),
     };
     return cmocka_run_group_tests_name("virtual network", tests, NULL, NULL);

@@ -1,5 +1,7 @@
 --- SIP messages of the agents: read from bytes, written from parts. Independent of the engine's
 -- parser on purpose: what the engine sends is judged by other eyes.
+local sdp = require "lunasip.lab.sdp"
+
 local M = {}
 local Message = {}
 Message.__index = Message
@@ -83,6 +85,16 @@ end
 function Message:tag(name)
     local value = self:header(name) or ""
     return value:gsub("^.*>", ""):match ";%s*tag=([^;%s]+)"
+end
+
+--- Its SDP as a table (lunasip.lab.sdp), that of a multipart body too; nil when there is none.
+function Message:sdp()
+    local kind = (self:header "Content-Type" or ""):lower()
+    if #self.body == 0 or not kind:find "^application/sdp" and not kind:find "^multipart/" then
+        return nil
+    end
+    local at = ("\n" .. self.body):find "\nv=0\r?\n"
+    return at and sdp.parse(self.body:sub(at)) or nil
 end
 
 --- URI inside a name-addr value.
