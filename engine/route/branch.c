@@ -51,6 +51,7 @@ static void settle(struct branch *branch, int error)
     branch->wait = NULL;
     if (error) {
         branch_finish(branch);
+        call_media_branch_failed(branch);
         branch_release(branch);
     }
     relay_wait_outcome(wait, error);
@@ -169,8 +170,11 @@ bool branch_next_address(struct branch *branch)
 static void send_first(struct branch *branch)
 {
     struct response_context *context = branch->context;
-    call_media_request(context, context->request, branch->edits);
-    int error = branch->is_cancelled ? ERROR_CANCELLED : send_request(branch);
+    int error = branch->is_cancelled ? ERROR_CANCELLED : 0;
+    if (!error)
+        error = call_media_request(context, branch, branch->edits);
+    if (!error)
+        error = send_request(branch);
     if (!error) {
         branch->state = BRANCH_PENDING;
         request_reply_trying(context);

@@ -3,7 +3,9 @@
  *
  * After media.manage() the relay rewrites every SDP of the call by itself: the offer at once, so
  * that the script learns whether there are ports; later ones when they are sent on, always from
- * the received bytes. Which SDP is an offer and which an answer follows from RFC 3264 and RFC 6337:
+ * the received bytes. Each branch of a fork, and each gateway that is tried in turn, gets ports of its
+ * own with an offer of its own; the first one takes what manage has made. They go back when the branch
+ * fails. Which SDP is an offer and which an answer follows from RFC 3264 and RFC 6337:
  * INVITE and UPDATE bring offers, their responses answers; without an SDP in the INVITE the first
  * reliable response brings the offer and ACK or PRACK the answer.
  */
@@ -125,10 +127,24 @@ static int replace_sdp(const struct message *message, struct edits *edits, struc
     return error;
 }
 
+/*
+ * The relay's number for the ports towards the callee of @p message: that of the branch, until a To
+ * tag names the callee. Where such a callee has no ports yet (no SDP came with the INVITE and its
+ * responses), the number is made of its tag, beyond those that branches have.
+ */
+static uint32_t media_branch(const struct response_context *context, const struct message *message,
+                             struct text callee_tag, unsigned branch_index)
+{
+    if (!message->is_request || !callee_tag.n)
+        return branch_index;
+    uint64_t hash = hash_text(&context->proxy->options.hash_key, callee_tag);
+    return (uint32_t)hash | 0x80000000u;
+}
+
 /* Have the relay rewrite the SDP of @p message. @return 0 also when there is none */
 static int pass_sdp(struct response_context *context, struct media_call *call,
-                    struct message *message, struct edits *edits, enum sdp_role role,
-                    const struct media_flags *flags)
+                    struct message *message, struct edits *edits, unsigned branch_index,
+                    enum sdp_role role, const struct media_flags *flags)
 {
     struct text sdp = sdp_of(message);
     struct buffer out = {0};
@@ -138,6 +154,8 @@ static int pass_sdp(struct response_context *context, struct media_call *call,
         .sdp = sdp,
         .from_caller = dialog_is_from_caller(context->dialog, message),
         .callee_tag = dialog_callee_tag(context->dialog, message),
+        .branch = media_branch(context, message, dialog_callee_tag(context->dialog, message),
+                               branch_index),
         .received_from = message->source.peer,
         .flags = flags,
     };
@@ -161,27 +179,56 @@ static void warn(struct response_context *context, const struct message *message
                 "SDP of %.*s not anchored: %s", TEXT_ARG(message->method_text), error_text(error));
 }
 
-void call_media_request(struct response_context *context, struct message *request,
-                        struct edits *edits)
+/* Has media.manage made the offer that this branch sends? */
+static bool has_offer(const struct response_context *context, const struct branch *branch)
 {
-    struct media_call *call = media_of(context);
-    context->has_sdp = sdp_of(request).n > 0;
-    if (!call || context->is_offer_made || media_call_is_closed(call))
-        return;
-    int error = pass_sdp(context, call, request, edits, request_role(request), NULL);
-    if (error)
-        warn(context, request, error);
+    if (!branch)
+        return context->is_offer_made;
+    return branch->is_offer_made ||
+           (context->is_offer_made && context->offer_branch == branch->index);
 }
 
-void call_media_response(struct response_context *context, struct message *response,
-                         struct edits *edits)
+int call_media_request(struct response_context *context, const struct branch *branch,
+                       struct edits *edits)
 {
+    struct message *request = context->request;
+    struct media_call *call = media_of(context);
+    context->has_sdp = sdp_of(request).n > 0;
+    if (!call || has_offer(context, branch) || media_call_is_closed(call))
+        return 0;
+    int error = pass_sdp(context, call, request, edits, branch ? branch->index : 0,
+                         request_role(request), NULL);
+    if (error)
+        warn(context, request, error);
+    /* Else the SDP that manage made for another branch would go out, or the received one. */
+    return context->is_offer_made ? error : 0;
+}
+
+void call_media_response(struct branch *branch, struct message *response, struct edits *edits)
+{
+    struct response_context *context = branch->context;
     struct media_call *call = media_of(context);
     if (!call || media_call_is_closed(call))
         return;
-    int error = pass_sdp(context, call, response, edits, response_role(context, response), NULL);
+    int error = pass_sdp(context, call, response, edits, branch->index,
+                         response_role(context, response), NULL);
     if (error)
         warn(context, response, error);
+}
+
+void call_media_branch_failed(const struct branch *branch)
+{
+    const struct response_context *context = branch->context;
+    struct media_call *call = context->is_dialog_making ? media_of(context) : NULL;
+    if (call)
+        media_call_drop_branch(call, branch->index);
+}
+
+void call_media_bye(const struct response_context *context)
+{
+    struct media_call *call = media_of(context);
+    if (call)
+        media_call_drop_tag(call, dialog_callee_tag(context->dialog, context->request));
 }
 
 /* ---- media.manage ---- */
@@ -210,8 +257,26 @@ static int media_of_dialog(struct response_context *context, struct media_call *
     return 0;
 }
 
-int call_media_manage(struct response_context *context, struct message *message,
-                      const struct media_flags *flags)
+/* An offer of the script's: for the branch whose route runs, else for the one that comes next. */
+static int manage_offer(struct response_context *context, struct branch *branch,
+                        struct media_call *call, const struct media_flags *flags)
+{
+    struct message *request = context->request;
+    unsigned index = branch ? branch->index : context->branch_count;
+    int error = pass_sdp(context, call, request, branch ? branch->edits : context->edits, index,
+                         request_role(request), flags);
+    if (error)
+        return error;
+    if (branch)
+        branch->is_offer_made = true;
+    if (!branch || !context->is_offer_made)
+        context->offer_branch = index;
+    context->is_offer_made = true;
+    return 0;
+}
+
+int call_media_manage(struct response_context *context, struct branch *branch,
+                      struct message *message, const struct media_flags *flags)
 {
     struct media_call *call;
     if (!context->proxy->options.media)
@@ -229,12 +294,9 @@ int call_media_manage(struct response_context *context, struct message *message,
     int error = media_of_dialog(context, &call);
     if (error)
         return error;
-    bool has_sdp = sdp_of(message).n > 0;
-    if (has_sdp)
-        error = pass_sdp(context, call, message, context->edits, request_role(message), flags);
-    else if (flags)
-        error = media_call_set_flags(call, flags, dialog_is_from_caller(context->dialog, message));
-    if (!error)
-        context->is_offer_made = has_sdp;
-    return error;
+    if (sdp_of(message).n)
+        return manage_offer(context, branch, call, flags);
+    if (!flags)
+        return 0;
+    return media_call_set_flags(call, flags, dialog_is_from_caller(context->dialog, message));
 }

@@ -36,9 +36,10 @@ struct branch {
     uint16_t index;
     uint16_t status; /**< last response, 0 none */
     bool is_cancelled;
-    bool is_ringing;  /**< has had a provisional response */
-    bool is_rung_out; /**< Timer C or ringing time-out: counts as 408 */
-    unsigned breadth; /**< Max-Breadth to send on; 0: untouched */
+    bool is_ringing;    /**< has had a provisional response */
+    bool is_rung_out;   /**< Timer C or ringing time-out: counts as 408 */
+    bool is_offer_made; /**< media.manage in its branch route has rewritten the SDP */
+    unsigned breadth;   /**< Max-Breadth to send on; 0: untouched */
     uint32_t timeout_ms, ringing_timeout_ms;
     struct text next_hop; /**< URI; in the arena of the request */
     char on_reply[ROUTE_NAME_BYTES], on_branch[ROUTE_NAME_BYTES];
@@ -78,7 +79,8 @@ struct response_context {
     bool is_dialog_making; /**< INVITE without To tag */
     bool is_replied_100;
     bool has_sdp;            /**< the request carries an SDP */
-    bool is_offer_made;      /**< media.manage has rewritten it already */
+    bool is_offer_made;      /**< media.manage has rewritten it already, for: */
+    unsigned offer_branch;   /**< index of the branch that sends that offer */
     bool is_collecting_done; /**< the best response is being chosen or was sent */
     bool is_best_old;        /**< of branches before the last relay: any new one is better */
     uint16_t running;        /**< handlers that run or wait; a branch route runs inside of relay */
@@ -223,11 +225,19 @@ int identity_response(struct response_context *context, struct message *response
                       struct edits *edits);
 
 /* call.c */
-/** Rewrite the SDP of a request that is about to leave (after media.manage). */
-void call_media_request(struct response_context *context, struct message *request,
-                        struct edits *edits);
-void call_media_response(struct response_context *context, struct message *response,
-                         struct edits *edits);
+/**
+ * Rewrite the SDP of the context's request, which is about to leave (after media.manage).
+ * @param branch  NULL: statelessly
+ * @param edits   of what leaves
+ * @return 0, or why this branch cannot be sent: there are no ports for it
+ */
+int call_media_request(struct response_context *context, const struct branch *branch,
+                       struct edits *edits);
+void call_media_response(struct branch *branch, struct message *response, struct edits *edits);
+/** No answer will come from it: its ports go back. */
+void call_media_branch_failed(const struct branch *branch);
+/** BYE was done: the media of that callee go, those of other forks stay. */
+void call_media_bye(const struct response_context *context);
 /** Make the dialog of an INVITE that is record-routed. */
 int call_dialog(struct response_context *context);
 void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,

@@ -56,7 +56,7 @@ static int edit_and_send(struct forwarding *forwarding, const struct address *ad
     };
     if (!destination.listener)
         return ERROR_ARGUMENT;
-    call_media_request(context, context->request, forwarding->edits);
+    call_media_request(context, NULL, forwarding->edits); /* without branch it never fails */
     int error = hop_edit(
         context, forwarding->edits, destination.listener,
         stateless_branch(proxy, message_via(context->request), context->request, branch), 0);

@@ -188,10 +188,11 @@ int proxy_check_max_forwards(const struct response_context *context);
 /**
  * media.manage(msg, flags): from now on the engine rewrites every SDP of the call and frees the
  * media when its dialog ends. On a request with an offer ports are taken at once.
- * @param flags  shared... NULL: those given before
+ * @param branch  whose branch route says so; NULL: any other route
+ * @param flags   shared; NULL: those given before
  * @return 0, ERROR_LIMIT (no port, limits), ERROR_SYNTAX (SDP), ERROR_STATE (no INVITE dialog), ERROR_UNSUPPORTED
  */
-int call_media_manage(struct response_context *context, struct message *message,
-                      const struct media_flags *flags);
+int call_media_manage(struct response_context *context, struct branch *branch,
+                      struct message *message, const struct media_flags *flags);
 /** The relay ended a call's media for want of packets: the script hears of it. */
 void call_media_timeout(struct proxy *proxy, const struct media_call *call);

@@ -16,6 +16,8 @@ static void server_terminated(void *arg, struct transaction_server *txn)
         if (branch->client)
             transaction_client_detach(branch->client);
         timer_stop(loop_timers(context->proxy->options.loop), &branch->timer_c);
+        if (branch->state == BRANCH_PENDING)
+            call_media_branch_failed(branch);
     }
     if (context->dialog && context->is_dialog_making && !context->is_final_sent)
         dialog_on_failure(context->dialog, 408);
@@ -66,8 +68,10 @@ void request_answered(struct response_context *context, unsigned status)
     context->is_decided = true;
     if (dialog && context->is_dialog_making && status >= 300)
         dialog_on_failure(dialog, status);
-    if (dialog && is_bye)
+    if (dialog && is_bye) {
         dialog_on_bye_done(dialog, context->request);
+        call_media_bye(context);
+    }
     context_shrink(context);
 }
 

@@ -269,6 +269,7 @@ static void response_final(struct reply_run *run)
         context_shrink(context);
         return;
     }
+    call_media_branch_failed(branch);
     if (!context->request) /* answered long ago: this branch was only waited for */
         return;
     if (branch->is_rung_out && status == 487 && !context->is_cancelled)
@@ -292,7 +293,7 @@ static void routes_done(struct reply_run *run)
         return;
     }
     if (context->server && response->status / 100 <= 2)
-        call_media_response(context, response, run->edits);
+        call_media_response(run->branch, response, run->edits);
     identity_response(context, response, run->edits); /* without memory it goes on as it is */
     if (response->status >= 200) {
         response_final(run);
@@ -410,6 +411,7 @@ void response_local(struct branch *branch, unsigned status)
     struct response_context *context = memory_ref(branch->context);
     if (branch->state != BRANCH_FINAL) {
         branch_finish(branch);
+        call_media_branch_failed(branch);
         branch->status = (uint16_t)status;
         if (context->request && context->server && !context->is_final_sent)
             consider_local(context, status);

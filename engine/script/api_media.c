@@ -122,7 +122,9 @@ static int core_media_manage(lua_State *L)
         lua_settop(L, 2);
         read_flags(L, 2, flags, &fault);
     }
-    int error = fault.error ? 0 : call_media_manage(subject.context, subject.message, flags);
+    struct branch *branch = subject.run->kind == RUN_BRANCH ? subject.run->route.branch : NULL;
+    int error =
+        fault.error ? 0 : call_media_manage(subject.context, branch, subject.message, flags);
     memory_release(flags);
     return fault.error ? push_fault(L, &fault) : api_push_result(L, error);
 }

@@ -326,6 +326,168 @@ describe("media of a call", function()
         assert.equal(0, net:status().media.ports)
     end)
 
+    -- A fork to bob, carol and dave, each with his INVITE.
+    local function forked(options)
+        options = options or {}
+        options.body = options.body or world.parallel()
+        open(options)
+        alice:invite("sip:all@example.net", { sdp = { "audio" } })
+        return bob:receive "INVITE", callees.carol:receive "INVITE", callees.dave:receive "INVITE"
+    end
+
+    -- The port that an INVITE tells its receiver to send audio to.
+    local function offered_port(invite)
+        return tonumber(invite.body:match "m=audio (%d+)")
+    end
+
+    it("each branch of a fork has a port of its own from the offer on", function()
+        local b, c, d = forked()
+        local seen = {}
+        for _, invite in ipairs { b, c, d } do
+            assert.is_truthy(invite.body:find("c=IN IP4 10.0.0.1\r\n", 1, true))
+            assert.is_nil(seen[offered_port(invite)])
+            seen[offered_port(invite)] = true
+        end
+        assert.equal(4, net:status().media.ports) -- the caller's, and one for each callee
+        callees.dave:reply(d, 486)
+        net:advance(0.1)
+        assert.equal(3, net:status().media.ports)
+        bob:reply(b, 486)
+        callees.carol:reply(c, 486)
+        alice:receive(486)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("two branches send early media at once: nobody's audio goes to the other, the one that answers stays", function()
+        local b, c, d = forked()
+        local carol = callees.carol
+        callees.dave:reply(d, 486)
+        bob:reply(b, 183, { sdp = { "audio" } })
+        alice:receive(183)
+        carol:reply(c, 183, { sdp = { "audio" } })
+        alice:receive(183)
+        assert_relayed(alice, "192.0.2.1")
+        -- Until one answers, the branch that spoke last has the caller's audio.
+        local before = alice:received_rtp()[1].packets
+        bob:send_rtp(7)
+        carol:send_rtp(5)
+        alice:send_rtp(3)
+        net:advance(0.3)
+        assert.equal(5, alice:received_rtp()[1].packets - before)
+        assert.equal(3, carol:received_rtp()[1].packets)
+        assert.equal(0, bob:received_rtp()[1].packets)
+        bob:reply(b, 200, { sdp = { "audio" } })
+        alice:receive(200)
+        carol:receive "CANCEL"
+        net:advance(0.1)
+        assert.equal(2, net:status().media.ports) -- the losers' went back with their 487
+        before = alice:received_rtp()[1].packets
+        bob:send_rtp(7)
+        carol:send_rtp(5)
+        alice:send_rtp(3)
+        net:advance(0.3)
+        assert.equal(7, alice:received_rtp()[1].packets - before)
+        assert.equal(3, bob:received_rtp()[1].packets)
+        assert.equal(3, carol:received_rtp()[1].packets)
+        world.hang_up(alice, bob)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("the branch that had the audio fails: it goes back to the one that still rings", function()
+        local b, c, d = forked()
+        local carol = callees.carol
+        callees.dave:reply(d, 486)
+        bob:reply(b, 183, { sdp = { "audio" } })
+        alice:receive(183)
+        carol:reply(c, 183, { sdp = { "audio" } })
+        alice:receive(183)
+        carol:reply(c, 486)
+        net:advance(0.1)
+        assert.equal(2, net:status().media.ports)
+        bob:send_rtp(7)
+        net:advance(0.3)
+        assert.equal(7, alice:received_rtp()[1].packets)
+        bob:reply(b, 486)
+        alice:receive(486)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("two branches answer: each has its ports until its own BYE", function()
+        local b, c, d = forked { auto_cancel = false }
+        callees.dave:reply(d, 486)
+        callees.carol:reply(c, 180)
+        alice:receive(180)
+        bob:reply(b, 200, { sdp = { "audio" }, to_tag = "one" })
+        alice:receive(200)
+        callees.carol:receive "CANCEL"
+        callees.carol:reply(c, 200, { sdp = { "audio" }, to_tag = "two" })
+        assert.is_truthy(alice:receive(200).body:find("c=IN IP4 192.0.2.1", 1, true))
+        assert.equal(3, net:status().media.ports)
+        alice:request(alice.call, "BYE", { dialog = alice.call.dialogs.two })
+        callees.carol:reply(callees.carol:receive "BYE", 200)
+        net:advance(0.1)
+        assert.equal(2, net:status().media.ports)
+        assert_flows()
+        alice:request(alice.call, "BYE", { dialog = alice.call.dialogs.one })
+        bob:reply(bob:receive "BYE", 200)
+        net:advance(0.1)
+        assert.equal(0, net:status().media.ports)
+    end)
+
+    it("a branch for which no port is left is not sent; the others go on", function()
+        open {
+            conf = {
+                listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
+                media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30003 } },
+            },
+            body = world.parallel(),
+        }
+        alice:invite("sip:all@example.net", { sdp = { "audio" } })
+        local b = bob:receive "INVITE"
+        callees.carol:receive "INVITE"
+        callees.dave:receive_nothing("INVITE", 0.1)
+        assert.is_string(net:logged "SDP of INVITE not anchored")
+        bob:reply(b, 200, { sdp = { "audio" } })
+        alice:receive(200)
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("managed in the branch route: each branch gets its ports there", function()
+        net, alice, callees = world.open {
+            body = world.parallel 'on_branch = "ANCHOR"',
+            more = [[function branch_route.ANCHOR(req)
+                assert(sip.media.manage(req, { from = "public", to = "private" }))
+            end]],
+        }
+        bob = callees.bob
+        alice:invite("sip:all@example.net", { sdp = { "audio" } })
+        local b, c = bob:receive "INVITE", callees.carol:receive "INVITE"
+        assert.are_not.equal(offered_port(b), offered_port(c))
+        assert.is_truthy(c.body:find("c=IN IP4 10.0.0.1\r\n", 1, true))
+        assert.equal(4, net:status().media.ports)
+        bob:reply(b, 200, { sdp = { "audio" } })
+        alice:receive(200)
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
+    it("a target that cannot be reached gives its ports back at once", function()
+        open { body = [[
+            req:record_route()
+            local ok, problem = req:relay { to = "sip:nobody.example", interface = "private" }
+            sip.log.info("first: %s", problem)
+            req:relay { to = "sip:10.0.0.20", interface = "private" }]] }
+        alice:invite("sip:bob@example.net", { sdp = { "audio" } })
+        local invite = bob:receive "INVITE"
+        assert.is_string(net:logged "first: ")
+        assert.equal(2, net:status().media.ports)
+        bob:reply(invite, 200, { sdp = { "audio" } })
+        alice:receive(200)
+        assert_flows()
+        world.hang_up(alice, bob)
+    end)
+
     it("failover keeps the caller's ports and serves the next gateway", function()
         open {
             body = [[req:record_route()
@@ -335,7 +497,11 @@ describe("media of a call", function()
         alice:invite("sip:bob@example.net", { sdp = { "audio" } })
         local first = callees.carol:receive "INVITE"
         callees.carol:reply(first, 503)
-        bob:reply(bob:receive "INVITE", 200, { sdp = { "audio" } })
+        local second = bob:receive "INVITE"
+        assert.are_not.equal(offered_port(first), offered_port(second)) -- what the first one sends late is nobody's
+        net:advance(0.1)
+        assert.equal(2, net:status().media.ports)
+        bob:reply(second, 200, { sdp = { "audio" } })
         alice:receive(200)
         assert_relayed(bob, "10.0.0.1")
         assert_flows()

@@ -232,9 +232,10 @@ int proxy_check_max_forwards(const struct response_context *context)
     return message_max_forwards(context->request) == 0 ? ERROR_LIMIT : 0;
 }
 
-int call_media_manage(struct response_context *context, struct message *message,
-                      const struct media_flags *flags)
+int call_media_manage(struct response_context *context, struct branch *branch,
+                      struct message *message, const struct media_flags *flags)
 {
+    (void)branch;
     (void)message;
     (void)flags;
     context->manages++;
