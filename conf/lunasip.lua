@@ -126,7 +126,7 @@ dialog {
 -- DRAIN: a stop that lets calls end.
 drain {
     -- deadline_s = 30, -- how long SIGTERM waits for calls to end; 0 to 86400
-    -- rule = "leave", -- calls that outlive the deadline go on without us
+    -- rule = "leave", -- calls that outlive the deadline go on without us; "bye" ends them on both sides
 }
 
 -- RESOLVE: names (RFC 3263).

@@ -28,7 +28,7 @@ const char *dialog_end_name(enum dialog_end end)
 static void release_attachments(struct dialog *dialog)
 {
     static const enum dialog_attachment order[] = {DIALOG_MEDIA, DIALOG_LOAD, DIALOG_IDENTITY,
-                                                   DIALOG_TARGETS, DIALOG_GENERATION};
+                                                   DIALOG_GENERATION};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         void *object = dialog->attachments[order[i]];
         dialog->attachments[order[i]] = NULL;
@@ -41,6 +41,7 @@ static void destroy(void *object)
     struct dialog *dialog = object;
     release_attachments(dialog);
     dialog_legs_release(&dialog->legs);
+    dialog_side_release(&dialog->caller);
 }
 
 static struct text uri_of(const struct name_addr *name_addr)
@@ -70,8 +71,15 @@ struct dialog *dialog_new(struct dialogs *dialogs, struct message *invite)
         dialog->text_bytes[i] = (uint32_t)texts[i].n;
     }
     dialog->dialogs = dialogs;
+    dialog->invite_cseq = invite->cseq_number;
     dialog->started_ms = loop_now_ms(dialogs->options.loop);
     return dialog;
+}
+
+/* Does the request that @p message is, or answers, come from the caller? Its From tag tells. */
+static bool is_callers_request(const struct dialog *dialog, struct message *message)
+{
+    return text_equal(message_from_tag(message), dialog_caller_tag(dialog));
 }
 
 static void idle_expired(void *arg)
@@ -127,8 +135,10 @@ static struct dialog_leg *leg_of_response(struct dialog *dialog, struct text tag
     const struct dialogs_options *options = &dialog->dialogs->options;
     int error = dialog_legs_add(&leg, &dialog->legs, tag, options->settings->limits_dialog_legs,
                                 is_success);
-    if (!error)
+    if (!error) {
+        leg->callee.cseq = dialog->invite_cseq;
         return leg;
+    }
     counter_count(options->counters, COUNTER_DIALOG_LEG_LIMIT);
     return NULL;
 }
@@ -181,9 +191,39 @@ void dialog_on_failure(struct dialog *dialog, unsigned status)
 
 void dialog_on_request(struct dialog *dialog, struct message *request)
 {
-    (void)request;
-    if (dialog->state != DIALOG_TERMINATED)
-        dialog_touch(dialog);
+    if (dialog->state == DIALOG_TERMINATED)
+        return;
+    dialog_touch(dialog);
+    if (request->method == METHOD_ACK || request->method == METHOD_CANCEL)
+        return; /* they repeat a number (s13.2.2.4, s9.1) */
+    struct dialog_leg *leg = dialog_legs_find(&dialog->legs, dialog_callee_tag(dialog, request));
+    if (leg && is_callers_request(dialog, request))
+        dialog_side_count(&leg->callee, request->cseq_number);
+    else if (leg && request->cseq_number > leg->caller_cseq)
+        leg->caller_cseq = request->cseq_number;
+}
+
+void dialog_learn_side(struct dialog *dialog, struct message *message, struct text route)
+{
+    struct dialog_leg *leg;
+    if (dialog->state == DIALOG_TERMINATED)
+        return;
+    if (dialog_is_from_caller(dialog, message))
+        dialog_side_learn(&dialog->caller, message, route);
+    else if ((leg = dialog_legs_find(&dialog->legs, dialog_callee_tag(dialog, message))))
+        dialog_side_learn(&leg->callee, message, route);
+}
+
+bool dialog_sides(const struct dialog *dialog, struct text callee_tag, struct dialog_side *caller,
+                  struct dialog_side *callee)
+{
+    const struct dialog_leg *leg = dialog_legs_find(&dialog->legs, callee_tag);
+    if (!leg)
+        return false;
+    *caller = dialog->caller;
+    caller->cseq = leg->caller_cseq;
+    *callee = leg->callee;
+    return true;
 }
 
 void dialog_on_bye_done(struct dialog *dialog, struct message *bye)
@@ -258,12 +298,6 @@ uint64_t dialog_answered_ms(const struct dialog *dialog)
     return dialog->answered_ms;
 }
 
-/* Does the request that @p message is, or answers, come from the caller? Its From tag tells. */
-static bool is_callers_request(const struct dialog *dialog, struct message *message)
-{
-    return text_equal(message_from_tag(message), dialog_caller_tag(dialog));
-}
-
 bool dialog_is_from_caller(const struct dialog *dialog, struct message *message)
 {
     return is_callers_request(dialog, message) == message->is_request;
@@ -301,6 +335,6 @@ size_t dialog_memory_bytes(const struct dialog *dialog)
     for (size_t i = 0; i < DIALOG_TEXT_COUNT; i++)
         size += dialog->text_bytes[i];
     for (const struct dialog_leg *leg = dialog->legs.first; leg; leg = leg->next)
-        size += sizeof *leg + leg->tag_bytes;
-    return size;
+        size += sizeof *leg + leg->tag_bytes + leg->callee.target.n + leg->callee.route.n;
+    return size + dialog->caller.target.n + dialog->caller.route.n;
 }

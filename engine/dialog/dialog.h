@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "dialog/side.h"
 #include "io/io.h"
 #include "sip/message.h"
 
@@ -61,7 +62,6 @@ enum dialog_attachment {
     DIALOG_GENERATION,
     DIALOG_LOAD,
     DIALOG_IDENTITY, /**< From and To that a script changed */
-    DIALOG_TARGETS,  /**< where both sides want later requests */
     DIALOG_ATTACHMENT_COUNT
 };
 
@@ -86,6 +86,12 @@ void dialog_on_response(struct dialog *dialog, struct message *response);
 void dialog_on_failure(struct dialog *dialog, unsigned status);
 /** An in-dialog request passed: keeps it alive. */
 void dialog_on_request(struct dialog *dialog, struct message *request);
+/**
+ * A message of a call was accepted that tells where its sender wants requests: the INVITE, its 2xx,
+ * those of a re-INVITE and of UPDATE (RFC 3261 s12.1, s12.2).
+ * @param route  the sender's route set as in struct dialog_side; absent: as known
+ */
+void dialog_learn_side(struct dialog *dialog, struct message *message, struct text route);
 /** BYE was answered or timed out: that leg is over; the dialog ends with its last confirmed leg. @p bye the BYE request */
 void dialog_on_bye_done(struct dialog *dialog, struct message *bye);
 void dialog_terminate(struct dialog *dialog, enum dialog_end end);
@@ -116,5 +122,12 @@ size_t dialog_leg_count(const struct dialog *dialog, enum dialog_state state);
 typedef void dialog_leg_handler(void *arg, struct text callee_tag, enum dialog_state state);
 /** In order of their first response. */
 void dialog_for_each_leg(const struct dialog *dialog, dialog_leg_handler *visit, void *arg);
+/**
+ * The two parties of a leg, for a request of our own. Borrowed until the dialog hears of the next
+ * message.
+ * @return false: there is no such leg
+ */
+bool dialog_sides(const struct dialog *dialog, struct text callee_tag, struct dialog_side *caller,
+                  struct dialog_side *callee);
 /** What it takes, legs and texts included, without what hangs on it. */
 size_t dialog_memory_bytes(const struct dialog *dialog);

@@ -30,6 +30,8 @@ struct dialog {
     void *attachments[DIALOG_ATTACHMENT_COUNT]; /**< counted, shared */
     uint64_t started_ms, answered_ms;           /**< loop_now_ms() */
     struct dialog_legs legs;                    /**< owned */
+    struct dialog_side caller;                  /**< its cseq is per leg */
+    uint32_t invite_cseq;                       /**< of the INVITE that made it */
     uint32_t text_bytes[DIALOG_TEXT_COUNT];
     uint8_t state; /**< enum dialog_state; only grows */
     uint8_t end;   /**< enum dialog_end once TERMINATED */

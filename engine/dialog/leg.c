@@ -12,6 +12,12 @@ struct dialog_leg *dialog_legs_find(const struct dialog_legs *legs, struct text 
     return NULL;
 }
 
+static void release(struct dialog_leg *leg)
+{
+    dialog_side_release(&leg->callee);
+    memory_free_raw(leg);
+}
+
 /* Drop the oldest leg that only rings or is over. */
 static bool make_room(struct dialog_legs *legs)
 {
@@ -20,7 +26,7 @@ static bool make_room(struct dialog_legs *legs)
         if (leg->state == DIALOG_CONFIRMED)
             continue;
         *at = leg->next;
-        memory_free_raw(leg);
+        release(leg);
         legs->count--;
         return true;
     }
@@ -63,7 +69,7 @@ void dialog_legs_release(struct dialog_legs *legs)
 {
     while (legs->first) {
         struct dialog_leg *next = legs->first->next;
-        memory_free_raw(legs->first);
+        release(legs->first);
         legs->first = next;
     }
     *legs = (struct dialog_legs){0};

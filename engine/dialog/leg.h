@@ -6,9 +6,12 @@
 
 #include "base/text.h"
 #include "dialog/dialog.h"
+#include "dialog/side.h"
 
 struct dialog_leg {
     struct dialog_leg *next;
+    struct dialog_side callee;
+    uint32_t caller_cseq;    /**< highest CSeq number that was sent to the caller; 0: none */
     enum dialog_state state; /**< EARLY, CONFIRMED or TERMINATED */
     uint32_t tag_bytes;
     char tag[]; /**< To tag of the callee; empty when it sent none (RFC 2543) */

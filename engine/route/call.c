@@ -36,7 +36,7 @@ int call_dialog(struct response_context *context)
             return error;
         context->dialog = memory_ref(dialog);
         dialog_attach(dialog, DIALOG_GENERATION, context->generation);
-        lost_route_begin(context);
+        sides_begin(context);
     }
     attach_load(context);
     return 0;
@@ -50,8 +50,6 @@ void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event
     struct media_call *call = dialog_attachment(dialog, DIALOG_MEDIA);
     if (event == DIALOG_EVENT_ANSWER && call && message)
         media_call_confirm(call, message_to_tag(message));
-    if (event == DIALOG_EVENT_ANSWER)
-        lost_route_answered(dialog, message);
     if (handlers->dialog_event)
         handlers->dialog_event(handlers->arg, dialog, event, message);
     if (event == DIALOG_EVENT_END && call)

@@ -107,7 +107,9 @@ struct proxy {
     struct random random;
     struct call_queue *queue;
     struct list contexts;
-    struct buffer out; /**< scratch for printing */
+    struct list requests; /**< of our own, see uac.c */
+    size_t byes_pending;  /**< of them, those of hang_up.c */
+    struct buffer out;    /**< scratch for printing */
     bool is_refusing;
 };
 
@@ -224,6 +226,14 @@ int identity_request(struct response_context *context, struct edits *edits);
 int identity_response(struct response_context *context, struct message *response,
                       struct edits *edits);
 
+/**
+ * Names of the two parties of a leg, without tags, as one of them knows them from the INVITE.
+ * @param from, to  filled, borrowed from the dialog until its next message; absent when no script
+ *                  changed them
+ */
+void identity_names(const struct dialog *dialog, struct text callee_tag, bool of_caller,
+                    struct text *from, struct text *to);
+
 /* call.c */
 /**
  * Rewrite the SDP of the context's request, which is about to leave (after media.manage).
@@ -243,11 +253,17 @@ int call_dialog(struct response_context *context);
 void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,
                        struct message *message);
 
+/* sides.c */
+/** The dialog was made: learn about the caller. */
+void sides_begin(struct response_context *context);
+/** A 2xx goes upstream: learn about whoever sent it, and whoever sent its request. */
+void sides_accepted(struct response_context *context, struct message *response);
+
+/* uac.c */
+/** Forget all requests of our own; nobody is told. */
+void uac_stop_all(struct proxy *proxy);
+
 /* lost_route.c */
-/** The dialog was made: remember the caller. */
-void lost_route_begin(struct response_context *context);
-/** It was answered: remember the callee. */
-void lost_route_answered(struct dialog *dialog, struct message *response);
 /** Send an in-dialog request without Route to the other side. @return 1 when done, 0 not, or an error */
 int lost_route_find(struct response_context *context);
 

@@ -185,6 +185,17 @@ static int put_known(struct response_context *context, const struct identity *id
     return put(request, edits, pair, is_edited, &context->is_identity_changed);
 }
 
+void identity_names(const struct dialog *dialog, struct text callee_tag, bool of_caller,
+                    struct text *from, struct text *to)
+{
+    const struct identity *identity = dialog_attachment(dialog, DIALOG_IDENTITY);
+    struct identity_pair pair = {TEXT_NONE, TEXT_NONE};
+    if (identity)
+        pair = of_caller ? identity->caller : *pair_of_leg(identity, callee_tag);
+    *from = pair.from;
+    *to = pair.to;
+}
+
 int identity_request(struct response_context *context, struct edits *edits)
 {
     struct identity *identity = identity_of(context);

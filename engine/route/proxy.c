@@ -93,6 +93,7 @@ void proxy_stop(struct proxy *proxy)
 {
     proxy->queue = memory_release(proxy->queue);
     dialogs_stop(proxy->dialogs);
+    uac_stop_all(proxy);
     transactions_stop(proxy->transactions);
     /* Nobody is told when everything stops, so what the transactions held is given back here. */
     LIST_FOR_EACH_SAFE (link, &proxy->contexts) {

@@ -93,6 +93,15 @@ void proxy_undeliverable(struct proxy *proxy, const struct address *address, str
 void proxy_set_refusing(struct proxy *proxy, bool is_refusing);
 /** Requests outside of any dialog of ours that wait for their final answer. */
 size_t proxy_unanswered(const struct proxy *proxy);
+/**
+ * End a call from here: BYE to both parties, or CANCEL and 503 while it is not answered.
+ * @param reason  value of a Reason header (RFC 3326), absent: none
+ */
+void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, struct text reason);
+/** The same for every call, those without Record-Route included as long as they are unanswered. */
+void proxy_hang_up_all(struct proxy *proxy, struct text reason);
+/** BYEs of ours that are not answered yet. */
+size_t proxy_byes_pending(const struct proxy *proxy);
 /** End everything; before release. */
 void proxy_stop(struct proxy *proxy);
 struct transactions *proxy_transactions(struct proxy *proxy);

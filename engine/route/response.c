@@ -51,8 +51,10 @@ static void send_upstream(struct response_context *context, const struct branch 
 static void send_accepted(struct reply_run *run)
 {
     struct response_context *context = run->context;
-    if (context->dialog)
+    if (context->dialog) {
         dialog_on_response(context->dialog, run->response);
+        sides_accepted(context, run->response);
+    }
     context->group_at = context->group_count;
     branch_cancel_all(context, run->branch, TEXT_NONE);
     send_upstream(context, run->branch, run->response, run->edits, run->response->status);

@@ -315,6 +315,16 @@ static void read_log(lua_State *L, struct configuration *configuration)
     configuration->is_log_syslog = strcmp(to, "syslog") == 0;
 }
 
+static void read_drain(lua_State *L, struct configuration *configuration)
+{
+    char rule[16] = "leave";
+    if (!open_table(L, "drain"))
+        return;
+    read_text(L, "rule", rule, sizeof rule);
+    lua_pop(L, 1);
+    configuration->is_drain_bye = strcmp(rule, "bye") == 0;
+}
+
 static void read_control(lua_State *L, struct configuration *configuration)
 {
     if (!open_table(L, "control"))
@@ -333,6 +343,7 @@ static void read_all(lua_State *L, struct configuration *configuration)
     read_settings(L, configuration);
     read_log(L, configuration);
     read_control(L, configuration);
+    read_drain(L, configuration);
     read_names(L, "shared", &configuration->dictionaries, &configuration->dictionary_count);
     configuration->route_path = read_string(L, "route");
     configuration->route_source = read_string(L, "route_source");

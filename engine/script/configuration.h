@@ -28,8 +28,9 @@ struct configuration {
     char *control_path; /**< NULL: no control socket */
     char *user, *group; /**< accounts to run as; NULL: stay who we are */
     enum log_level log_level;
-    bool is_log_syslog;     /**< to syslog; else stderr */
-    unsigned workers;       /**< 0: one per core */
+    bool is_log_syslog; /**< to syslog; else stderr */
+    bool is_drain_bye;  /**< calls that outlive the drain deadline get BYE; else they are left */
+    unsigned workers;   /**< 0: one per core */
     unsigned media_threads; /**< 0: the default */
     struct settings settings;
     struct source_list *sources; /**< named networks, for `sip.source_in(req, NAME)` */

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "worker/calls.h"
 #include "worker/status.h"
 
 #include <stdio.h>
@@ -75,8 +76,19 @@ static void do_dispatcher(struct engine *engine, const json_t *words, struct com
 
 static void do_calls(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
-    (void)words;
-    answer->data = status_calls(engine);
+    struct text verb = text_of(word(words, 1)), which = text_of(word(words, 2));
+    if (json_array_size(words) == 1 || (text_equal(verb, TEXT("list")) && !which.n)) {
+        answer->data = status_calls(engine);
+    } else if (!text_equal(verb, TEXT("end")) || !which.n) {
+        fail(answer, 2, "usage: ctl calls [list], ctl calls end CALL_ID, ctl calls end --all");
+    } else if (text_equal(which, TEXT("--all"))) {
+        calls_end_all(engine, TEXT("SIP;cause=200;text=\"Ended by the operator\""));
+        fail(answer, 0, "every call was ended");
+    } else {
+        size_t ended = calls_end(engine, which);
+        snprintf(answer->text, sizeof answer->text, ended ? "call ended" : "there is no such call");
+        answer->code = ended ? 0 : 1;
+    }
 }
 
 static void do_transactions(struct engine *engine, const json_t *words,
@@ -131,7 +143,7 @@ static const struct {
     {"status", 1, do_status},
     {"reload", 2, do_reload},
     {"dispatcher", 5, do_dispatcher},
-    {"calls", 1, do_calls},
+    {"calls", 3, do_calls},
     {"transactions", 1, do_transactions},
     {"media", 1, do_media},
     {"log", 3, do_log},

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "worker/calls.h"
 #include "worker/commands.h"
 #include "worker/notify.h"
 
@@ -43,7 +44,7 @@ struct control {
     char *socket_path;     /* owned; NULL: none */
     struct engine *engine; /* borrowed; NULL until control_run() */
     int listener, signals;
-    bool has_made_folder, is_draining, is_over;
+    bool has_made_folder, is_draining, is_hung_up, is_over;
     uint64_t drain_until_ms;
 };
 
@@ -230,17 +231,27 @@ static void on_client(struct control *control)
     close(client);
 }
 
-/* What is left at the deadline is left as it is: the parties go on without us. */
+/*
+ * What is left at the deadline is left as it is, and the parties go on without us, or is ended by
+ * BYE. The BYEs are waited for; Timer F bounds that.
+ */
 static void check_drained(struct control *control)
 {
     if (!control->is_draining || control->is_over)
         return;
-    size_t calls = engine_calls(control->engine);
+    size_t calls = calls_count(control->engine);
     bool is_late = clock_ms() >= control->drain_until_ms;
-    control->is_over = calls == 0 || is_late;
-    if (calls && is_late)
+    bool is_bye = engine_configuration(control->engine)->is_drain_bye;
+    control->is_over = calls == 0 || (is_late && !is_bye);
+    if (calls && is_late && is_bye && !control->is_hung_up) {
+        control->is_hung_up = true;
+        log_warning(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
+                    "the deadline is over: %zu calls get BYE", calls);
+        calls_end_all(control->engine, TEXT("SIP;cause=503;text=\"Shutting down\""));
+    } else if (calls && is_late && !is_bye) {
         log_warning(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
                     "the deadline is over: %zu calls are left as they are", calls);
+    }
 }
 
 int control_open(struct control **controlp, const char *socket_path)

@@ -366,20 +366,6 @@ void engine_set_draining(struct engine *engine, bool is_draining)
         worker_ask(engine->workers[i], set_draining, &is_draining);
 }
 
-static void count_calls(struct worker *worker, void *arg)
-{
-    struct proxy *proxy = worker_proxy(worker);
-    *(size_t *)arg += dialogs_count(proxy_dialogs(proxy)) + proxy_unanswered(proxy);
-}
-
-size_t engine_calls(struct engine *engine)
-{
-    size_t calls = 0;
-    for (unsigned i = 0; i < engine->worker_count; i++)
-        worker_ask(engine->workers[i], count_calls, &calls);
-    return calls;
-}
-
 /* ---- reading ---- */
 
 const struct configuration *engine_configuration(const struct engine *engine)

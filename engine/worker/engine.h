@@ -40,8 +40,6 @@ void engine_stop(struct engine *engine);
 int engine_reload(struct engine *engine, const char *route_path, char **fault);
 /** Refuse new calls (503 with Retry-After) or take them again; from the control thread. */
 void engine_set_draining(struct engine *engine, bool is_draining);
-/** Dialogs, and requests without a final answer; from the control thread. */
-size_t engine_calls(struct engine *engine);
 
 /* For control and status. */
 const struct configuration *engine_configuration(const struct engine *engine);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "route/uac.h"
 #include "worker/worker.h"
 
 #include <string.h>
@@ -25,8 +26,7 @@ struct probe {
     struct link link;
     struct ping *ping;                          /* borrowed */
     struct dispatcher_destination *destination; /* owned reference */
-    struct transaction_client *client;          /* owned reference */
-    struct resolve_query *query;
+    struct uac *uac;                            /* borrowed; NULL: over */
     uint64_t sent_us;
 };
 
@@ -34,10 +34,7 @@ static void probe_destroy(void *arg)
 {
     struct probe *probe = arg;
     list_remove(&probe->link);
-    resolve_cancel(probe->query);
-    if (probe->client)
-        transaction_client_detach(probe->client);
-    memory_release(probe->client);
+    uac_abandon(probe->uac);
     memory_release(probe->destination);
 }
 
@@ -78,19 +75,14 @@ static void fail(struct probe *probe)
     finish(probe, DISPATCHER_NO_ANSWER, 0);
 }
 
-static void on_response(void *arg, struct transaction_client *client, struct message *response)
+static void on_done(void *arg, struct message *response)
 {
-    (void)client;
-    if (response->status >= 200)
-        finish(arg, response->status, response->source.received_us);
-}
-
-static void on_failure(void *arg, struct transaction_client *client,
-                       enum transaction_failure failure)
-{
-    (void)client;
-    (void)failure;
-    fail(arg);
+    struct probe *probe = arg;
+    probe->uac = NULL;
+    if (response)
+        finish(probe, response->status, response->source.received_us);
+    else
+        fail(probe);
 }
 
 /* A Call-ID of ours is drawn until it hashes home, so that the answer stays at this worker. */
@@ -102,7 +94,8 @@ static void draw_call_id(struct worker *worker, char *out, size_t size_bytes)
     } while (worker_owner(options, (struct text){out, size_bytes}) != options->index);
 }
 
-static const struct listener *choose_listener(struct probe *probe, const struct address *address)
+/* The gateway's own socket; NULL: whichever leads there. */
+static const struct listener *choose_listener(const struct probe *probe)
 {
     struct transport *transport = worker_transport(probe->ping->worker);
     static const char *const names[] = {"ping_socket", "socket"};
@@ -113,89 +106,48 @@ static const struct listener *choose_listener(struct probe *probe, const struct 
         if (listener)
             return listener;
     }
-    return transport_listener_towards(transport, address, TRANSPORT_UDP);
+    return NULL;
 }
 
-static void print_request(struct probe *probe, const struct listener *listener, struct text branch,
-                          struct buffer *out)
+static int send_probe(struct probe *probe)
 {
     struct worker *worker = probe->ping->worker;
+    struct proxy *proxy = worker_proxy(worker);
     const struct dispatcher_options *options =
         dispatcher_get_options(worker_get_options(worker)->dispatcher);
     struct text uri = dispatcher_destination_uri(probe->destination);
-    struct text from = dispatcher_destination_attr(probe->destination, TEXT("ping_from"));
+    struct text from_uri = dispatcher_destination_attr(probe->destination, TEXT("ping_from"));
+    struct buffer from = {0}, to = {0};
     char call_id[24], tag[12];
     draw_call_id(worker, call_id, sizeof call_id);
-    random_token(proxy_random(worker_proxy(worker)), tag, sizeof tag);
-    if (!from.n)
-        from = text_of(options->ping_from);
-    const char *method = options->ping_method[0] ? options->ping_method : "OPTIONS";
-    buffer_printf(out, "%s %.*s SIP/2.0\r\nVia: ", method, TEXT_ARG(uri));
-    transport_print_via(out, listener, branch);
-    buffer_printf(out, "\r\nMax-Forwards: 70\r\nFrom: <%.*s>;tag=%.*s\r\nTo: <%.*s>\r\n",
-                  TEXT_ARG(from), (int)sizeof tag, tag, TEXT_ARG(uri));
-    buffer_printf(out, "Call-ID: %.*s\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n",
-                  (int)sizeof call_id, call_id, ++probe->ping->cseq, method);
-}
-
-/* The first address that the gateway's socket, or one of ours, can send to. */
-static bool choose_destination(struct probe *probe, const struct resolve_target *v, size_t count,
-                               struct destination *destination)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct listener *listener = choose_listener(probe, &v[i].address);
-        if (!listener || listener->local.sa.sa_family != v[i].address.sa.sa_family)
-            continue;
-        *destination = (struct destination){.listener = listener, .address = v[i].address};
-        return true;
-    }
-    return false;
-}
-
-static void send_probe(struct probe *probe, const struct resolve_target *v, size_t count)
-{
-    struct worker *worker = probe->ping->worker;
-    struct transactions *transactions = proxy_transactions(worker_proxy(worker));
-    struct destination destination;
-    struct buffer out = {0};
-    char branch_array[BRANCH_BYTES];
-    if (!choose_destination(probe, v, count, &destination)) {
-        fail(probe);
-        return;
-    }
-    struct text branch = transactions_make_branch(transactions, 0, branch_array);
-    print_request(probe, destination.listener, branch, &out);
-    struct transaction_client_options options = {
+    random_token(proxy_random(proxy), tag, sizeof tag);
+    if (!from_uri.n)
+        from_uri = text_of(options->ping_from);
+    buffer_printf(&from, "<%.*s>;tag=%.*s", TEXT_ARG(from_uri), (int)sizeof tag, tag);
+    buffer_printf(&to, "<%.*s>", TEXT_ARG(uri));
+    const struct uac_request request = {
         .method = METHOD_OPTIONS,
-        .branch = branch,
-        .destination = destination,
-        .bytes = buffer_text(&out),
-        .handlers = {on_response, on_failure, probe},
+        .method_text = text_of(options->ping_method),
+        .request_uri = uri,
+        .from = buffer_text(&from),
+        .to = buffer_text(&to),
+        .call_id = {call_id, sizeof call_id},
+        .cseq = ++probe->ping->cseq,
+        .listener = choose_listener(probe),
+        .is_first_address = true,
     };
+    int error = from.error ? from.error : to.error;
     counter_count(worker_counters(worker), COUNTER_DISPATCHER_PING);
     probe->sent_us = loop_clock_us(worker_loop(worker));
-    int error =
-        out.error ? out.error : transaction_client_create(&probe->client, transactions, &options);
-    buffer_release(&out);
-    if (error)
-        fail(probe);
-}
-
-static void on_resolved(void *arg, int error, const struct resolve_target *v, size_t count)
-{
-    struct probe *probe = arg;
-    probe->query = NULL;
-    if (error || count == 0)
-        fail(probe);
-    else
-        send_probe(probe, v, count);
+    if (!error)
+        error = uac_send(&probe->uac, proxy, &request, on_done, probe);
+    buffer_release(&from);
+    buffer_release(&to);
+    return error;
 }
 
 static void start_probe(struct ping *ping, struct dispatcher_destination *destination)
 {
-    struct worker *worker = ping->worker;
-    struct resolve_targets now;
-    struct uri uri;
     struct probe *probe = memory_alloc(sizeof *probe, probe_destroy);
     if (!probe) {
         memory_release(destination);
@@ -204,13 +156,8 @@ static void start_probe(struct ping *ping, struct dispatcher_destination *destin
     probe->ping = ping;
     probe->destination = destination;
     list_append(&ping->probes, &probe->link);
-    int error = uri_parse(&uri, dispatcher_destination_uri(destination));
-    if (!error)
-        error = resolve_uri(worker_resolver(worker), &uri, &now, on_resolved, probe, &probe->query);
-    if (error)
+    if (send_probe(probe))
         fail(probe);
-    else if (now.count)
-        send_probe(probe, now.v, now.count);
 }
 
 static void on_tick(void *arg)

@@ -91,11 +91,10 @@ local function drain_block(numbers)
             settings[name] = name ~= "rule" and entry or nil
         end
         numbers(check, settings, result, folder)
-        if value.rule == "bye" then
-            check:fail("drain rule 'bye' is not available yet; write rule = \"leave\"", "rule")
-        elseif value.rule ~= nil and value.rule ~= "leave" then
-            check:fail("drain rule must be leave; write rule = \"leave\"", "rule")
+        if value.rule ~= nil and value.rule ~= "bye" and value.rule ~= "leave" then
+            check:fail("drain rule must be bye or leave; write rule = \"leave\"", "rule")
         end
+        result.drain = { rule = value.rule or "leave" }
     end
 end
 

@@ -64,6 +64,19 @@ describe("draining", function()
         bob:receive_nothing("BYE", 0.1)
     end)
 
+    it("ends the calls that outlive the deadline, when that is the rule", function()
+        local alice, bob, engine = start { blocks = { drain = { deadline_s = 1, rule = "bye" } } }
+        it_runs:call()
+        engine.process:signal(SIGTERM)
+        for _, agent in ipairs { alice, bob } do
+            local bye = agent:receive "BYE"
+            assert.equal([[SIP;cause=503;text="Shutting down"]], bye:header "Reason")
+            agent:reply(bye, 200)
+        end
+        assert.equal(0, it_runs:wait_for_end())
+        assert.matches("the deadline is over: 1 calls get BYE", engine.process:output())
+    end)
+
     it("is what `ctl stop` does too", function()
         local _, _, engine = start()
         it_runs:call()

@@ -1,0 +1,160 @@
+/*
+ * Calls that are ended from here. Between two parties that are talking we say BYE to both, as each
+ * would hear it from the other (RFC 3261 s15.1.1, s12.2.1.1); a call that is not answered yet is
+ * cancelled on one side and answered 503 on the other.
+ */
+#include "route/context.h"
+#include "route/uac.h"
+
+#include "base/memory.h"
+
+/* What one visit of a call's legs needs. */
+struct hang_up {
+    struct proxy *proxy;
+    struct dialog *dialog;
+    struct text headers; /* of each BYE */
+};
+
+static void on_bye_done(void *arg, struct message *response)
+{
+    struct proxy *proxy = arg;
+    (void)response; /* whatever it says, the call is over (s15.1.1) */
+    proxy->byes_pending--;
+}
+
+/* @param name  as a script made it, or absent: the URI of the INVITE */
+static void print_party(struct buffer *out, struct text name, struct text uri, struct text tag)
+{
+    if (text_is_set(name))
+        buffer_append(out, name);
+    else
+        buffer_printf(out, "<%.*s>", TEXT_ARG(uri));
+    if (tag.n)
+        buffer_printf(out, ";tag=%.*s", TEXT_ARG(tag));
+}
+
+/* BYE to one party of a leg. */
+static int send_bye(const struct hang_up *hang_up, struct text callee_tag,
+                    const struct dialog_side *to_side, bool to_caller)
+{
+    struct proxy *proxy = hang_up->proxy;
+    struct dialog *dialog = hang_up->dialog;
+    struct buffer caller = {0}, callee = {0};
+    struct text from, to;
+    if (!text_is_set(to_side->target))
+        return ERROR_STATE; /* it never said where */
+    identity_names(dialog, callee_tag, to_caller, &from, &to);
+    print_party(&caller, from, dialog_from_uri(dialog), dialog_caller_tag(dialog));
+    print_party(&callee, to, dialog_to_uri(dialog), callee_tag);
+    const struct uac_request request = {
+        .method = METHOD_BYE,
+        .request_uri = to_side->target,
+        .route = to_side->route,
+        .from = buffer_text(to_caller ? &callee : &caller),
+        .to = buffer_text(to_caller ? &caller : &callee),
+        .call_id = dialog_call_id(dialog),
+        .cseq = to_side->cseq + 1,
+        .headers = hang_up->headers,
+        .listener = to_side->listener,
+    };
+    int error = caller.error ? caller.error : callee.error;
+    if (!error)
+        error = uac_send(NULL, proxy, &request, on_bye_done, proxy);
+    if (!error)
+        proxy->byes_pending++;
+    buffer_release(&caller);
+    buffer_release(&callee);
+    return error;
+}
+
+static void end_leg(void *arg, struct text callee_tag, enum dialog_state state)
+{
+    const struct hang_up *hang_up = arg;
+    struct dialog_side caller, callee;
+    if (state != DIALOG_CONFIRMED || !dialog_sides(hang_up->dialog, callee_tag, &caller, &callee))
+        return;
+    for (int to_caller = 0; to_caller < 2; to_caller++) {
+        int error = send_bye(hang_up, callee_tag, to_caller ? &caller : &callee, to_caller);
+        if (error)
+            log_warning(hang_up->proxy->options.log, LOG_ROUTE, dialog_call_id(hang_up->dialog),
+                        "no BYE to the %s: %s", to_caller ? "caller" : "callee", error_text(error));
+    }
+}
+
+/* A Reason header (RFC 3326), or nothing. */
+static struct text reason_line(struct buffer *out, struct text reason)
+{
+    if (reason.n)
+        buffer_printf(out, "Reason: %.*s\r\n", TEXT_ARG(reason));
+    return out->error ? TEXT_NONE : buffer_text(out);
+}
+
+static void end_answered(struct proxy *proxy, struct dialog *dialog, struct text reason)
+{
+    struct buffer line = {0};
+    struct hang_up hang_up = {proxy, dialog, reason_line(&line, reason)};
+    memory_ref(dialog);
+    dialog_for_each_leg(dialog, end_leg, &hang_up);
+    dialog_terminate(dialog, DIALOG_END_LOCAL);
+    memory_release(dialog);
+    buffer_release(&line);
+}
+
+static void end_unanswered(struct response_context *context, struct text reason)
+{
+    memory_ref(context);
+    branch_cancel_all(context, NULL, reason);
+    request_respond(context, &(struct response_options){.status = 503,
+                                                        .server = context->proxy->options.server});
+    memory_release(context);
+}
+
+static bool is_unanswered_call(const struct response_context *context)
+{
+    return context->server && context->is_dialog_making && !context->is_final_sent &&
+           !context->is_dropped;
+}
+
+void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, struct text reason)
+{
+    if (dialog_current_state(dialog) == DIALOG_CONFIRMED) {
+        end_answered(proxy, dialog, reason);
+        return;
+    }
+    LIST_FOR_EACH (link, &proxy->contexts) {
+        struct response_context *context = CONTAINER_OF(link, struct response_context, link);
+        if (context->dialog == dialog && is_unanswered_call(context)) {
+            end_unanswered(context, reason);
+            return;
+        }
+    }
+}
+
+/* One visit of all calls. */
+struct hang_up_all {
+    struct proxy *proxy;
+    struct text reason;
+};
+
+static void end_one(void *arg, struct dialog *dialog)
+{
+    const struct hang_up_all *all = arg;
+    if (dialog_current_state(dialog) == DIALOG_CONFIRMED)
+        end_answered(all->proxy, dialog, all->reason);
+}
+
+void proxy_hang_up_all(struct proxy *proxy, struct text reason)
+{
+    struct hang_up_all all = {proxy, reason};
+    LIST_FOR_EACH_SAFE (link, &proxy->contexts) {
+        struct response_context *context = CONTAINER_OF(link, struct response_context, link);
+        if (is_unanswered_call(context))
+            end_unanswered(context, reason);
+    }
+    dialogs_for_each(proxy->dialogs, end_one, &all);
+}
+
+size_t proxy_byes_pending(const struct proxy *proxy)
+{
+    return proxy->byes_pending;
+}

@@ -1,0 +1,40 @@
+/*
+ * Requests that the engine sends by itself (UAC, RFC 3261 s8.1 and s12.2.1.1): from a URI to an
+ * address, a client transaction, the next address of the name when one fails (RFC 3263 s4.3).
+ */
+#pragma once
+
+#include "route/proxy.h"
+
+struct uac; /* one request under way; the proxy core's until it is over */
+
+/** Texts are borrowed during uac_send(). None may hold a line end but where it says so. */
+struct uac_request {
+    enum method method;      /**< what the transaction layer makes of it; not ACK, not CANCEL */
+    struct text method_text; /**< absent: the method's name */
+    struct text request_uri;
+    struct text route;    /**< value of Route, loose or strict routers; absent: none */
+    struct text from, to; /**< header values, tags included */
+    struct text call_id;  /**< must hash home, or the response goes astray */
+    uint32_t cseq;
+    struct text headers;             /**< further lines, each with its line end; absent: none */
+    const struct listener *listener; /**< our socket; NULL: the one that leads to the address */
+    bool is_first_address; /**< a probe of one address: others of the name are not tried */
+};
+
+/**
+ * It is over. @p response  the final one, borrowed; NULL: none came, or it could not be sent
+ */
+typedef void uac_done_handler(void *arg, struct message *response);
+
+/**
+ * Send a request.
+ * @param uacp  what uac_abandon() takes, valid until @p done runs; borrowed. May be NULL
+ * @param done  called once, never during this call; NULL: nobody waits for it
+ * @return 0; ERROR_ARGUMENT (URI, or no socket of ours leads there), ERROR_NOT_FOUND and other
+ *         errors of resolve_uri(), ERROR_LIMIT, ERROR_MEMORY: nothing was sent, @p done is not called
+ */
+int uac_send(struct uac **uacp, struct proxy *proxy, const struct uac_request *request,
+             uac_done_handler *done, void *arg);
+/** Nobody waits for it any more; its transaction goes on. Accepts NULL. */
+void uac_abandon(struct uac *uac);
