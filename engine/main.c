@@ -1,6 +1,7 @@
 /* The command: argv, signals, the start order, exit codes. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "script/check.h"
 #include "script/program.h"
 #include "worker/control.h"
 #include "worker/engine.h"
@@ -20,7 +21,8 @@ enum { EXIT_FINE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_FAULT = 3 };
 
 static const char usage[] =
     "usage: lunasip run CONF            run in the foreground, log to stderr\n"
-    "       lunasip check CONF          read configuration and script, say what is wrong\n"
+    "       lunasip check [--strict] [--json] CONF\n"
+    "                                   read configuration and script, say what is wrong\n"
     "       lunasip test [SPEC...]      run busted specs in the lab\n"
     "       lunasip demo [--once]       a border controller with a caller and a gateway\n"
     "       lunasip ctl [--socket S] [--json] VERB ...\n"
@@ -137,38 +139,45 @@ static int command_of_run(int argc, char *const argv[])
     return code;
 }
 
-static int check_dispatcher(const struct configuration *configuration, char **fault)
+/* Faults are read by people from stderr, and by editors from stdout. */
+static int say_report(const struct check_report *report, const char *conf_path, bool as_json,
+                      bool is_strict)
 {
-    struct dispatcher *dispatcher = NULL;
-    int error = configuration->has_dispatcher
-                    ? dispatcher_create(&dispatcher, &configuration->dispatcher, fault)
-                    : 0;
-    memory_release(dispatcher);
-    return error;
+    unsigned faults = check_fault_count(report), warnings = check_warning_count(report);
+    bool is_refused = faults > 0 || (is_strict && warnings > 0);
+    if (check_note(report))
+        fprintf(stderr, "%s\n", check_note(report));
+    fputs(as_json ? check_json(report) : "", stdout);
+    fputs(as_json ? "" : check_text(report), stderr);
+    if (!is_refused && !as_json)
+        printf("%s is fine\n", conf_path);
+    return is_refused ? EXIT_FAULT : EXIT_FINE;
 }
 
 static int command_of_check(int argc, char *const argv[])
 {
-    struct configuration *configuration;
-    struct log log = {.level = LOG_WARNING};
-    struct io *io = NULL;
+    struct check_options options = {.lua_dir = lua_dir()};
+    bool as_json = false, is_strict = false;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            as_json = true;
+        else if (strcmp(argv[i], "--strict") == 0)
+            is_strict = true;
+        else if (options.conf_path || argv[i][0] == '-')
+            return say_usage();
+        else
+            options.conf_path = argv[i];
+    }
+    struct check_report *report;
     char *fault = NULL;
-    if (argc != 1)
+    if (!options.conf_path)
         return say_usage();
-    int error = configuration_load(&configuration, argv[0], lua_dir(), &fault);
+    int error = check_run(&report, &options, &fault);
     if (error)
         return say_fault(fault, error);
-    error = check_dispatcher(configuration, &fault);
-    if (!error)
-        error = io_lab_create(&io, 1);
-    if (!error)
-        error = script_check(configuration, lua_dir(), io, &log, &fault);
-    memory_release(io);
-    memory_release(configuration);
-    if (error)
-        return say_fault(fault, error);
-    printf("%s is fine\n", argv[0]);
-    return EXIT_FINE;
+    int code = say_report(report, options.conf_path, as_json, is_strict);
+    memory_release(report);
+    return code;
 }
 
 /* The engine may stand in another folder: `reload PATH` means the caller's. @return owned by malloc */

@@ -50,7 +50,8 @@ describe("lunasip on the command line", function()
     end
 
     for _, words in ipairs {
-        {}, { "dance" }, { "run" }, { "run", "a", "b" }, { "check" }, { "check", "a", "b" }, { "ctl" },
+        {}, { "dance" }, { "run" }, { "run", "a", "b" }, { "check" }, { "check", "a", "b" },
+        { "check", "--strict" }, { "check", "--jsn", "a" }, { "ctl" },
         { "ctl", "--json" }, { "ctl", "--socket" }, { "ctl", "status", "--jsn" },
         { "demo", "--twice" }, { "demo", "--once", "more" },
     } do
@@ -102,14 +103,14 @@ describe("lunasip on the command line", function()
             assert.is_nil(io.open(folder .. "/s.sock"))
         end)
 
-        -- Exactly one line on standard error: file:line: what; what to do.
+        -- Exactly one fault on standard error: file:line:column: what; what to do. Then the line and a caret.
         local function refuses(place, pattern)
             local code, output, said = run("check", "c.lua")
             assert.equal(3, code, output .. said)
             assert.equal("", output)
-            assert.equal(1, lines_of(said), said)
-            assert.equal(place .. ": ", said:match "^[^:]+:%d+: ")
-            assert.matches(pattern, said)
+            assert.equal(place, said:match "^([^:]+:%d+):%d+: ", said)
+            assert.matches(pattern, said:match "^[^\n]*")
+            assert.is_true(said:match "^[^\n]*\n$" ~= nil or said:match "^[^\n]*\n    [^\n]*\n *%^\n$" ~= nil, said)
         end
 
         -- what, configuration (after a good one unless it is the third that is bad), line, what is said

@@ -332,12 +332,7 @@ static void take_handlers(lua_State *L, struct generation *generation)
         luaL_error(L, "there is no request_route; define function request_route(req)");
 }
 
-/**
- * Use every pattern of lua/ once. lpeg compiles a pattern when it is first used; refused memory
- * there, it keeps half a program and ends the process at the next use (lpeg 1.0.2). So that must
- * happen now, where the state is thrown away.
- */
-static void compile_patterns(lua_State *L, struct generation *generation)
+void generation_compile_patterns(lua_State *L, struct generation *generation)
 {
     lua_getglobal(L, "require");
     lua_pushliteral(L, "lunasip.format");
@@ -353,7 +348,7 @@ static void compile_patterns(lua_State *L, struct generation *generation)
 static int load_script(lua_State *L)
 {
     struct generation *generation = lua_touserdata(L, 1);
-    compile_patterns(L, generation);
+    generation_compile_patterns(L, generation);
     lua_getglobal(L, "require");
     lua_pushliteral(L, "lunasip.runtime");
     lua_call(L, 1, 1);
@@ -443,17 +438,18 @@ size_t generation_memory_bytes(const struct generation *generation)
     return generation->memory_bytes;
 }
 
-int script_check(const struct configuration *configuration, const char *lua_dir, struct io *io,
-                 struct log *log, char **fault)
+int script_check(const struct configuration *configuration, const char *route_path,
+                 const char *lua_dir, struct io *io, struct log *log, char **fault)
 {
+    bool is_inline = configuration->route_source && !route_path;
     struct generation_options options = {
         .io = io,
         .settings = &configuration->settings,
         .log = log,
         .configuration = configuration,
         .lua_dir = lua_dir,
-        .route_path = configuration->route_path,
-        .source = configuration->route_source ? text_of(configuration->route_source) : TEXT_NONE,
+        .route_path = route_path ? route_path : configuration->route_path,
+        .source = is_inline ? text_of(configuration->route_source) : TEXT_NONE,
     };
     struct generation *generation;
     int error = generation_create(&generation, &options, fault);

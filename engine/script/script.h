@@ -57,11 +57,12 @@ unsigned generation_number(const struct generation *generation);
 size_t generation_memory_bytes(const struct generation *generation);
 
 /**
- * Load a script and throw it away, for `lunasip check`.
+ * Load a script and throw it away, for check_run().
+ * @param route_path  NULL: the configuration's
  * @return as generation_create()
  */
-int script_check(const struct configuration *configuration, const char *lua_dir, struct io *io,
-                 struct log *log, char **fault);
+int script_check(const struct configuration *configuration, const char *route_path,
+                 const char *lua_dir, struct io *io, struct log *log, char **fault);
 
 /* ---- the host of one worker ---- */
 

@@ -146,6 +146,12 @@ struct script {
 
 /** A state with the libraries and lunasip.core, nothing loaded. @return 0 or ERROR_MEMORY */
 int generation_open(struct generation **generationp, const struct generation_options *options);
+/**
+ * Use every pattern of lua/ once. lpeg compiles a pattern when it is first used; refused memory
+ * there, it keeps half a program and ends the process at the next use (lpeg 1.0.2). So that must
+ * happen first, where the state is thrown away. Raises.
+ */
+void generation_compile_patterns(lua_State *L, struct generation *generation);
 /** The generation that @p L belongs to. */
 struct generation *generation_of(lua_State *L);
 /**
