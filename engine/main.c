@@ -191,6 +191,12 @@ static char *script_path(int count, char *words[])
     return path;
 }
 
+/* Options that belong to a verb of the control socket, which says what it thinks of them. */
+static bool is_option_of_verb(const char *word)
+{
+    return strcmp(word, "--all") == 0;
+}
+
 static int command_of_ctl(int argc, char *const argv[])
 {
     const char *socket_path = NULL;
@@ -202,7 +208,7 @@ static int command_of_ctl(int argc, char *const argv[])
             as_json = true;
         else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc)
             socket_path = argv[++i];
-        else if (argv[i][0] == '-')
+        else if (argv[i][0] == '-' && !is_option_of_verb(argv[i]))
             is_wrong = true;
         else
             words[count++] = argv[i];
