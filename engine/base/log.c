@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define LOG_LINE_BYTES   4096  /* longer lines are cut */
+#define CALL_ID_BYTES    128   /* of a longer Call-ID, the rest is not shown */
 #define LOG_BUFFER_BYTES 16384 /* written at the latest when so much is gathered */
 
 struct log_buffer {
@@ -86,38 +86,79 @@ int log_level_parse(enum log_level *level, struct text name)
     return ERROR_SYNTAX;
 }
 
+static const char *const group_names[] = {
+#define XX(name, text) text,
+    LOG_GROUPS(XX)
+#undef XX
+};
+
 const char *log_group_name(enum log_group group)
 {
-    static const char *const names[] = {
-#define XX(name, text) text,
-        LOG_GROUPS(XX)
-#undef XX
-    };
-    return group < LOG_GROUP_COUNT ? names[group] : "?";
+    return group < LOG_GROUP_COUNT ? group_names[group] : "?";
+}
+
+/* Of eight bytes at once: is one below ' ', or DEL? */
+static bool has_control(const char *p)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
+    uint64_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    uint64_t del = bytes ^ (ones * 0x7f);
+    return (((bytes - ones * ' ') & ~bytes) | ((del - ones) & ~del)) & highs;
 }
 
 /* Data from the network must not start a second line or move the terminal's cursor. */
 static void make_printable(char *p, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)p[i] < ' ' || p[i] == 0x7f)
-            p[i] = p[i] == '\n' || p[i] == '\t' ? ' ' : '?';
+    for (size_t i = 0; i < n;) {
+        if (n - i >= 8 && !has_control(p + i)) {
+            i += 8;
+            continue;
+        }
+        for (size_t end = n - i >= 8 ? i + 8 : n; i < end; i++)
+            if ((unsigned char)p[i] < ' ' || p[i] == 0x7f)
+                p[i] = p[i] == '\n' || p[i] == '\t' ? ' ' : '?';
+    }
 }
 
+static char *put(char *out, struct text t, size_t most)
+{
+    size_t n = t.n < most ? t.n : most;
+    if (n)
+        memcpy(out, t.p, n);
+    return out + n;
+}
+
+/* "info: script: LINE [CALL-ID]" */
 static void write_stderr(struct log *log, enum log_level level, enum log_group group,
                          struct text call_id, struct text line)
 {
-    char out[LOG_LINE_BYTES + 256];
-    int n = snprintf(out, sizeof out, "%s: %s: %.*s%s%.*s%s\n", level_names[level],
-                     log_group_name(group), TEXT_ARG(line), call_id.n ? " [" : "",
-                     call_id.n > 128 ? 128 : (int)call_id.n, call_id.p ? call_id.p : "",
-                     call_id.n ? "]" : "");
-    size_t size = n < (int)sizeof out ? (size_t)n : sizeof out - 1;
-    make_printable(out, size - 1);
+    char out[LOG_LINE_BYTES + CALL_ID_BYTES + 64], *at = out;
+    at = put(at, text_of(level_names[level]), 16);
+    at = put(at, TEXT(": "), 2);
+    at = put(at, text_of(log_group_name(group)), 32);
+    at = put(at, TEXT(": "), 2);
+    at = put(at, line, LOG_LINE_BYTES - 1);
+    if (call_id.n) {
+        at = put(at, TEXT(" ["), 2);
+        at = put(at, call_id, CALL_ID_BYTES);
+        at = put(at, TEXT("]"), 1);
+    }
+    make_printable(out, (size_t)(at - out));
+    *at++ = '\n';
     if (log->buffer)
-        gather(log->buffer, level, out, size);
+        gather(log->buffer, level, out, (size_t)(at - out));
     else
-        write_bytes(out, size);
+        write_bytes(out, (size_t)(at - out));
+}
+
+void log_text(struct log *log, enum log_level level, enum log_group group, struct text call_id,
+              struct text line)
+{
+    if (log->sink)
+        log->sink(log->arg, level, group, call_id, line);
+    else
+        write_stderr(log, level, group, call_id, line);
 }
 
 void log_write(struct log *log, enum log_level level, enum log_group group, struct text call_id,
@@ -131,8 +172,5 @@ void log_write(struct log *log, enum log_level level, enum log_group group, stru
     if (n < 0)
         return;
     struct text text = {line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1};
-    if (log->sink)
-        log->sink(log->arg, level, group, call_id, text);
-    else
-        write_stderr(log, level, group, call_id, text);
+    log_text(log, level, group, call_id, text);
 }

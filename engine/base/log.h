@@ -62,9 +62,14 @@ static inline bool log_is_on(const struct log *log, enum log_level level)
 {
     return (int)level <= log->level;
 }
+#define LOG_LINE_BYTES 4096 /* longer lines are cut */
 /** @param call_id  whose call; TEXT_NONE for none */
 void log_write(struct log *log, enum log_level level, enum log_group group, struct text call_id,
                const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/** A line that is printed already, as log_write() in all else; ask log_is_on() before printing it. */
+void log_text(struct log *log, enum log_level level, enum log_group group, struct text call_id,
+              struct text line);
 
 #define log_at(log, level, group, call_id, ...)                                                    \
     (log_is_on(log, level) ? log_write(log, level, group, call_id, __VA_ARGS__) : (void)0)

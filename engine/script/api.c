@@ -148,6 +148,17 @@ void handle_push(lua_State *L, struct run *run, bool is_reply)
     lua_setmetatable(L, -2);
 }
 
+bool run_subject(struct run *run, bool is_reply, struct subject *subject)
+{
+    subject->run = run;
+    subject->context = run->route.context;
+    subject->is_reply = is_reply;
+    subject->message = is_reply ? run->route.reply : run->request;
+    bool is_fixed = is_reply && run->kind != RUN_REPLY; /* the response of a failure route */
+    subject->edits = is_fixed ? NULL : run->route.edits;
+    return run->kind <= (enum run_kind)ROUTE_FAILURE;
+}
+
 void handle_check(lua_State *L, int index, struct subject *subject)
 {
     struct handle *handle = NULL;
@@ -158,16 +169,7 @@ void handle_check(lua_State *L, int index, struct subject *subject)
     struct run *run = handle->run;
     if (run->serial != handle->serial)
         api_misuse(L, "this message is gone: its handler has ended");
-    subject->run = run;
-    subject->context = run->route.context;
-    subject->is_reply = handle->is_reply;
-    if (!handle->is_reply) {
-        subject->message = run->request;
-        subject->edits = run->route.edits;
-        return;
-    }
-    subject->message = run->route.reply;
-    subject->edits = run->kind == RUN_REPLY ? run->route.edits : NULL;
+    run_subject(run, handle->is_reply, subject);
 }
 
 bool handle_is_over(const struct subject *subject)

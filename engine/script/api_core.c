@@ -1,34 +1,9 @@
-/* lunasip.core: log, clocks, random numbers, waiting, settings, interfaces, source groups. */
+/* lunasip.core: clocks, random numbers, waiting, settings, interfaces, source groups. */
 #include "script/state.h"
 
 #include "base/random.h"
 
 #include <math.h>
-
-static int core_log(lua_State *L)
-{
-    struct generation *generation = generation_of(L);
-    enum log_level level;
-    if (log_level_parse(&level, api_text(L, 1, "log level")))
-        return api_misuse(L, "no log level '%s'", lua_tostring(L, 1));
-    struct text call_id = api_text_or_none(L, 2, "Call-ID");
-    if (!generation->options.log || !log_is_on(generation->options.log, level))
-        return 0;
-    struct text line = api_text(L, 3, "log text");
-    log_write(generation->options.log, level, LOG_SCRIPT, call_id, "%.*s", TEXT_ARG(line));
-    return 0;
-}
-
-/** Would a line of this level be written? Printing it costs more than asking. */
-static int core_log_is_on(lua_State *L)
-{
-    const struct log *log = generation_of(L)->options.log;
-    enum log_level level;
-    if (log_level_parse(&level, api_text(L, 1, "log level")))
-        return api_misuse(L, "no log level '%s'", lua_tostring(L, 1));
-    lua_pushboolean(L, log && log_is_on(log, level));
-    return 1;
-}
 
 uint64_t api_wall_us(lua_State *L)
 {
@@ -155,9 +130,13 @@ static int core_source_in(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"log", core_log},           {"log_is_on", core_log_is_on}, {"clock_ms", core_clock_ms},
-    {"wall_us", core_wall_us},   {"random", core_random},       {"sleep", core_sleep},
-    {"settings", core_settings}, {"source_in", core_source_in}, {NULL, NULL},
+    {"clock_ms", core_clock_ms},
+    {"wall_us", core_wall_us},
+    {"random", core_random},
+    {"sleep", core_sleep},
+    {"settings", core_settings},
+    {"source_in", core_source_in},
+    {NULL, NULL},
 };
 
 void api_core_open(lua_State *L)

@@ -74,6 +74,12 @@ static int add_methods(lua_State *L, int holder, int methods)
 
 /* ---- reading ---- */
 
+const struct word *word_named(lua_State *L, int index)
+{
+    const struct message_name *name = find_name(L, index);
+    return name ? name->word : NULL;
+}
+
 void word_push(lua_State *L, const struct word *word, const struct subject *subject)
 {
     char scratch[WORD_SCRATCH_BYTES];
@@ -167,10 +173,9 @@ static int message_tostring(lua_State *L)
 /** Give the word of the name on top of the stack a second name: the one below. Pops the upper. */
 static void add_alias(lua_State *L, int holder)
 {
-    const struct message_name *known = find_name(L, -1);
-    if (!known || !known->word)
+    const struct word *word = word_named(L, -1);
+    if (!word)
         luaL_error(L, "a message has no word '%s'", lua_tostring(L, -1));
-    const struct word *word = known->word;
     lua_pop(L, 1);
     lua_pushvalue(L, -1);
     add_name(L, holder, word, 0);

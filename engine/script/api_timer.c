@@ -107,6 +107,7 @@ static int core_timer(lua_State *L)
         return 1;
     }
     lua_settop(L, 4);
+    generation_wrap(L);
     int reference = luaL_ref(L, LUA_REGISTRYINDEX);
     struct script_timer *timer = memory_raw(sizeof *timer);
     if (!timer) {

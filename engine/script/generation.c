@@ -15,10 +15,11 @@
 #define FAULT_BYTES   4096
 #define RESERVE_BYTES 32768 /* lua_newstate() takes about a third of it */
 
-static const char trampoline_source[] =
-    "local prepare = ...\n"
-    "local function call(handler, ...) return handler(...) end\n"
-    "return function() return call(prepare()) end\n";
+/* The coroutine of a run begins here: whatever its arguments cost is allocated under lua_resume(). */
+static const char wrap_source[] = "local prepare = ...\n"
+                                  "return function(handler)\n"
+                                  "    return function() return handler(prepare()) end\n"
+                                  "end\n";
 
 static bool is_in_reserve(const struct generation *generation, const void *block)
 {
@@ -165,6 +166,7 @@ static int load_core(lua_State *L)
 {
     lua_newtable(L);
     api_core_open(L);
+    api_log_open(L);
     api_hash_open(L);
     api_uri_open(L);
     api_shared_open(L);
@@ -187,13 +189,21 @@ static void set_package(lua_State *L, const char *lua_dir)
     lua_pop(L, 2);
 }
 
-static void make_trampoline(lua_State *L, struct generation *generation)
+static void make_wrap(lua_State *L, struct generation *generation)
 {
-    if (luaL_loadbuffer(L, trampoline_source, sizeof trampoline_source - 1, "=lunasip"))
+    if (luaL_loadbuffer(L, wrap_source, sizeof wrap_source - 1, "=lunasip"))
         lua_error(L);
+    luaJIT_setmode(L, -1, LUAJIT_MODE_ALLFUNC | LUAJIT_MODE_OFF);
     lua_pushcfunction(L, run_prepare);
     lua_call(L, 1, 1);
-    generation->trampoline_reference = luaL_ref(L, LUA_REGISTRYINDEX);
+    generation->wrap_reference = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void generation_wrap(lua_State *L)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, generation_of(L)->wrap_reference);
+    lua_insert(L, -2);
+    lua_call(L, 1, 1);
 }
 
 /** error number negated -> text */
@@ -216,7 +226,7 @@ static int open_state(lua_State *L)
     if (generation->options.is_deterministic)
         luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     set_package(L, generation->lua_dir);
-    make_trampoline(L, generation);
+    make_wrap(L, generation);
     make_error_texts(L, generation);
     api_message_open(L);
     generation->handle_reference = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -287,6 +297,7 @@ static void add_handler(lua_State *L, struct generation *generation, enum run_ki
     *handler = (struct handler){.kind = kind, .reference = LUA_NOREF};
     snprintf(handler->name, sizeof handler->name, "%s", name);
     generation->handler_count++;
+    generation_wrap(L);
     handler->reference = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 

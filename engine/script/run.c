@@ -2,10 +2,9 @@
  * One run of one handler: a coroutine that Lua resumes until it returns, fails, waits or has used
  * up its budget.
  *
- * Coroutine: a thread holds a trampoline at stack index 1; a run pushes a copy of it and resumes.
- * The trampoline calls run_prepare(), which makes the handles and finds the handler, and then calls
- * that: so whatever a run allocates, it allocates under lua_resume(). A thread that ended well is
- * used again.
+ * Coroutine: a run puts its handler onto an empty thread and resumes. What generation_wrap() made of
+ * the handler calls run_prepare() first, which makes the handles: so whatever a run allocates, it
+ * allocates under lua_resume(). A thread that ended well is used again.
  *
  * Budget: a count hook looks every BUDGET_INTERVAL instructions. Over budget, the hook goes on at
  * every single instruction and yields: a pcall cannot catch a yield. Where Lua stands above a C
@@ -93,7 +92,6 @@ static int make_thread(lua_State *L)
 {
     struct run *run = lua_touserdata(L, 1);
     lua_State *thread = lua_newthread(L);
-    lua_rawgeti(thread, LUA_REGISTRYINDEX, run->generation->trampoline_reference);
     run->thread_reference = luaL_ref(L, LUA_REGISTRYINDEX);
     run->thread = thread;
     return 0;
@@ -208,13 +206,13 @@ static const char *kind_word(enum run_kind kind)
     return "script";
 }
 
-static struct text call_id_of(const struct run *run)
+struct text run_call_id(const struct run *run)
 {
     if (run->route.reply)
         return run->route.reply->call_id;
     if (run->request)
         return run->request->call_id;
-    return run->event_message ? run->event_message->call_id : TEXT_NONE;
+    return run->dialog ? dialog_call_id(run->dialog) : run->event_call_id;
 }
 
 /** One log line and one count for a run that did not end well. */
@@ -225,7 +223,7 @@ static void report_fault(struct run *run, const char *reason, enum counter count
     if (generation_protect(generation, make_report, &report, NULL))
         snprintf(report.line, sizeof report.line, "%s", reason ? reason : "out of memory");
     const char *name = run->handler ? run->handler->name : "";
-    log_error(generation->options.log, LOG_SCRIPT, call_id_of(run), "%s%s%s: %s",
+    log_error(generation->options.log, LOG_SCRIPT, run_call_id(run), "%s%s%s: %s",
               kind_word(run->kind), name[0] ? "." : "", name, report.line);
     counter_count(generation->script->options.counters, counter);
 }
@@ -262,6 +260,8 @@ static int begin_waiting(struct run *run)
     memory_ref(run->route.reply);
     memory_ref(run->route.edits);
     memory_ref(run->event_message);
+    if (run->dialog)
+        run->event_call_id = arena_copy(&run->arena, dialog_call_id(run->dialog));
     run->dialog = NULL;
     list_append(&script->waiting, &run->link);
     return 0;
@@ -377,7 +377,7 @@ static int step(struct run *run, int argument_count)
     } else if (status != 0) {
         result = on_error(run, status);
     } else {
-        lua_settop(run->thread, 1);
+        lua_settop(run->thread, 0);
     }
     if (outer) {
         outer->instructions += BUDGET_INTERVAL;
@@ -388,7 +388,8 @@ static int step(struct run *run, int argument_count)
 
 int run_start(struct run *run)
 {
-    lua_pushvalue(run->thread, 1);
+    int reference = run->kind == RUN_TIMER ? run->timer->reference : run->handler->reference;
+    lua_rawgeti(run->thread, LUA_REGISTRYINDEX, reference);
     int result = step(run, 0);
     if (result == ROUTE_WAITING)
         return result;
@@ -412,18 +413,14 @@ void run_abandon(struct run *run)
 int run_prepare(lua_State *L)
 {
     struct run *run = run_of(L);
-    if (run->kind == RUN_TIMER) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, run->timer->reference);
-        return 1;
-    }
-    lua_rawgeti(L, LUA_REGISTRYINDEX, run->handler->reference);
     switch (run->kind) {
-    case RUN_EVENT: event_push(L, run); return 2;
-    case RUN_REPLY: handle_push(L, run, true); return 2;
+    case RUN_TIMER: return 0;
+    case RUN_EVENT: event_push(L, run); return 1;
+    case RUN_REPLY: handle_push(L, run, true); return 1;
     case RUN_FAILURE:
         handle_push(L, run, false);
         handle_push(L, run, true);
-        return 3;
-    default: handle_push(L, run, false); return 2;
+        return 2;
+    default: handle_push(L, run, false); return 1;
     }
 }

@@ -38,7 +38,7 @@ enum run_wait { WAIT_NONE, WAIT_SLEEP, WAIT_RELAY };
 struct handler {
     enum run_kind kind;
     char name[HANDLER_NAME_BYTES];
-    int reference; /**< in the Lua registry */
+    int reference; /**< what generation_wrap() made of it, in the Lua registry */
 };
 
 /** One run and its coroutine. Lives as long as its generation and is used again and again. */
@@ -58,11 +58,12 @@ struct run {
     struct dialog *dialog;      /**< EVENT; NULL once it waited */
     enum dialog_event event;
     struct message *event_message;
-    uint32_t script_flags; /**< $sf */
-    uint32_t own_flags;    /**< $mf and $bf where there is no context */
-    uint64_t message_id;   /**< $mi, 0: not asked yet */
-    int vars_reference;    /**< $var table, LUA_NOREF: none */
-    struct arena arena;    /**< scratch of C functions */
+    struct text event_call_id; /**< once it waited; in its arena */
+    uint32_t script_flags;     /**< $sf */
+    uint32_t own_flags;        /**< $mf and $bf where there is no context */
+    uint64_t message_id;       /**< $mi, 0: not asked yet */
+    int vars_reference;        /**< $var table, LUA_NOREF: none */
+    struct arena arena;        /**< scratch of C functions */
 
     /* budget */
     const char *over; /**< why it must end; NULL: it may go on */
@@ -84,7 +85,7 @@ struct script_timer {
     struct timer timer;
     uint32_t delay_ms;
     bool is_repeating, is_busy;
-    int reference; /**< its function */
+    int reference; /**< what generation_wrap() made of its function */
 };
 
 /** What a script keeps for a response context; context_script_data(). */
@@ -119,7 +120,7 @@ struct generation {
     size_t reserve_used; /**< bytes of it; RESERVE_BYTES once the state is open */
     struct handler *handlers;
     size_t handler_count;
-    int trampoline_reference;
+    int wrap_reference;   /**< see generation_wrap() */
     int handle_reference; /**< metatable of messages */
     int errors_reference; /**< error texts, made before they are needed */
     int pv_get_reference, pv_set_reference;
@@ -161,6 +162,8 @@ struct generation *generation_of(lua_State *L);
  */
 int generation_protect(struct generation *generation, lua_CFunction function, void *arg,
                        char **fault);
+/** Replace the function on top of the stack by one that calls it with what run_prepare() pushes. */
+void generation_wrap(lua_State *L);
 /** Handler of that kind and name, or NULL. */
 const struct handler *generation_handler(const struct generation *generation, enum run_kind kind,
                                          struct text name);
@@ -178,8 +181,10 @@ void run_abandon(struct run *run);
 void run_budget_hook(lua_State *L, lua_Debug *activation);
 /** The run on whose behalf C is called; NULL: none. */
 struct run *run_of(lua_State *L);
-/** Lua's prepare(): pushes the handler of the current run and its arguments. */
+/** Lua's prepare(): pushes the arguments of the current run's handler. */
 int run_prepare(lua_State *L);
+/** Call-ID of what it handles, borrowed; absent when it is of no call. */
+struct text run_call_id(const struct run *run);
 
 /* ---- timers and events: api_timer.c, api_event.c ---- */
 
@@ -219,6 +224,8 @@ struct word {
 };
 extern const struct word words_message[], words_address[], words_network[], words_flags[];
 
+/** The word that the text at @p index names; NULL: none. */
+const struct word *word_named(lua_State *L, int index);
 /** Push the value of a word, nil when there is none. */
 void word_push(lua_State *L, const struct word *word, const struct subject *subject);
 /** Value of the first header of a kind as it will be sent; absent when there is none. */
@@ -230,6 +237,8 @@ void api_check_assignment(lua_State *L, const char *word, int error);
 
 /** Push a handle for the current run. */
 void handle_push(lua_State *L, struct run *run, bool is_reply);
+/** What the run's handles stand for. @return false: it handles no message */
+bool run_subject(struct run *run, bool is_reply, struct subject *subject);
 /** Is there a live handle at @p index? Else raises an error at the caller's line. */
 void handle_check(lua_State *L, int index, struct subject *subject);
 /** Was the request answered for good while its handler waited? Then nothing can be decided any more. */
@@ -264,6 +273,7 @@ uint64_t api_wall_us(lua_State *L);
 void api_register(lua_State *L, const luaL_Reg *functions);
 /* Each puts its functions into the table on top of the stack. */
 void api_core_open(lua_State *L);
+void api_log_open(lua_State *L);
 void api_hash_open(lua_State *L);
 void api_uri_open(lua_State *L);
 void api_shared_open(lua_State *L);

@@ -4,32 +4,31 @@
 --     sip.log.warning(reply, "gateway says $rs")    -- of another message
 --     sip.log.info("quota left: %d", left)          -- string.format; values are never expanded
 --     sip.log.info(event, "the call ended")         -- of an event: its Call-ID
+--
+-- The engine prints the lines (engine/script/api_log.c); what a format means is found out here, once.
 local core = require "lunasip.core"
-local current = require "lunasip.current"
 local format = require "lunasip.format"
 
 local M = {}
 
-local function write(level, message, text, ...)
-    if not core.log_is_on(level) then -- asking costs less than printing
-        return
+local MOST = 512 -- formats that are kept; a script with more makes them anew
+
+local programs, count = {}, 0
+
+local function add(text)
+    if count == MOST then
+        for known in pairs(programs) do
+            programs[known] = nil
+        end
+        count = 0
     end
-    if type(text) ~= "string" then
-        error("sip.log." .. level .. ": a format is needed, not a " .. type(text), 3)
-    end
-    -- An event is no message: it has a Call-ID, but no variables.
-    local is_message = message ~= nil and message.is_request ~= nil
-    core.log(level, message and message.call_id, format.expand(is_message and message or nil, text, ...))
+    count = count + 1
+    programs[text] = core.log_program(format.split(text))
+    return programs[text]
 end
 
 for _, level in ipairs { "error", "warning", "info", "debug" } do
-    M[level] = function(first, ...)
-        if type(first) == "string" then
-            write(level, current.message(), first, ...)
-        else
-            write(level, first, ...)
-        end
-    end
+    M[level] = core.log_writer(level, programs, add, string.format)
 end
 
 return M

@@ -125,7 +125,8 @@ local function with_transformations(get, tree)
 end
 
 --- Compile a syntax tree.
--- @treturn table { get = function(message), set = function(message, value) or nil } or nil, err
+-- @treturn table { get = function(message), set = function(message, value) or nil, word = the word of messages that
+--   is the same, or nil } or nil, err
 function M.compile_tree(tree)
     local definition, err = require("lunasip.pv_names").find(tree.name)
     if not definition then
@@ -147,8 +148,9 @@ function M.compile_tree(tree)
     if not get then
         return nil, err
     end
-    local compiled = { get = get, name = tree.name }
-    if write and #(tree.transformations or {}) == 0 then
+    local is_plain = #(tree.transformations or {}) == 0
+    local compiled = { get = get, name = tree.name, word = is_plain and definition.word or nil }
+    if write and is_plain then
         compiled.set = function(m, value)
             return write(m, value, argument(m), index(m))
         end

@@ -6,7 +6,6 @@
 --     chunk()                                         -- in a coroutine with a budget
 --     local handlers = runtime.handlers(env)          -- raises "file:line: message"
 local core = require "lunasip.core"
-local current = require "lunasip.current"
 local globals = require "lunasip.globals"
 local lint = require "lunasip.lint"
 local pv = require "lunasip.pv"
@@ -139,14 +138,15 @@ local function check_names(env, state)
     end
 end
 
-local function wrap_all(handlers)
-    local wrapped = {}
+-- Those that have a name; the default of onreply_route has none.
+local function named(handlers)
+    local found = {}
     for name, handler in pairs(handlers) do
         if type(name) == "string" then
-            wrapped[name] = current.wrap(handler)
+            found[name] = handler
         end
     end
-    return wrapped
+    return found
 end
 
 --- The handlers that a script defined, once its chunk has run.
@@ -155,15 +155,13 @@ function M.handlers(env)
     local state = states[env]
     local routes = state.routes
     check_names(env, state)
-    local request_route = rawget(env, "request_route")
-    local default = routes.onreply_route[1]
     return {
-        request_route = current.wrap(request_route),
-        onreply_default = default and current.wrap(default),
-        branch = wrap_all(routes.branch_route),
-        failure = wrap_all(routes.failure_route),
-        onreply = wrap_all(routes.onreply_route),
-        event = wrap_all(routes.event_route),
+        request_route = rawget(env, "request_route"),
+        onreply_default = routes.onreply_route[1],
+        branch = named(routes.branch_route),
+        failure = named(routes.failure_route),
+        onreply = named(routes.onreply_route),
+        event = named(routes.event_route),
     }
 end
 

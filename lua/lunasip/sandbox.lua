@@ -10,7 +10,6 @@
 -- changes them for the state: they keep their meaning and gain their bounds.
 local bounded = require "lunasip.bounded"
 local core = require "lunasip.core"
-local current = require "lunasip.current"
 local ordered = require "lunasip.ordered"
 
 local M = {}
@@ -249,8 +248,7 @@ local function script_print(...)
     for i = 1, select("#", ...) do
         parts[i] = tostring((select(i, ...)))
     end
-    local message = current.message()
-    core.log("info", message and message.call_id, table.concat(parts, "\t"))
+    core.log(table.concat(parts, "\t"))
 end
 
 -- Names that a script may test before it defines them.

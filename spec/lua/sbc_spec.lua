@@ -8,7 +8,18 @@ local GATEWAY = { uri = "sip:127.0.0.21:5060", set = 2, attrs = {} }
 local function load_sbc()
     local env = runtime.new_environment "scripts/sbc.lua"
     assert(runtime.load("scripts/sbc.lua", env))()
-    return runtime.handlers(env)
+    local handlers = runtime.handlers(env)
+    local function told(handler)
+        return function(message, ...)
+            fake.current = message
+            return handler(message, ...)
+        end
+    end
+    for name, handler in pairs(handlers.event) do
+        handlers.event[name] = told(handler)
+    end
+    handlers.request_route, handlers.onreply_default = told(handlers.request_route), told(handlers.onreply_default)
+    return handlers
 end
 
 -- A request that writes down what the script does with it.

@@ -44,6 +44,7 @@ struct bench {
     struct counters counters;
     struct log log;
     char line[4096]; /* last logged */
+    char call_id[128];
     unsigned lines;
     struct configuration *configuration;
     struct shared *shared;
@@ -61,7 +62,7 @@ static inline void bench_note_line(void *arg, enum log_level level, enum log_gro
     struct bench *bench = arg;
     (void)level;
     (void)group;
-    (void)call_id;
+    snprintf(bench->call_id, sizeof bench->call_id, "%.*s", TEXT_ARG(call_id));
     snprintf(bench->line, sizeof bench->line, "%.*s", TEXT_ARG(line));
     bench->lines++;
 }
