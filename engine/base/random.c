@@ -18,7 +18,7 @@ void random_seed_secret(struct random *random)
 
 uint64_t random_u64(struct random *random)
 {
-    uint64_t n = random->counter++;
+    uint64_t n = random->shared ? (*random->shared)++ : random->counter++;
     return hash_text(&random->key, (struct text){(const char *)&n, sizeof n});
 }
 

@@ -11,6 +11,8 @@
 struct random {
     struct hash_key key;
     uint64_t counter;
+    uint64_t
+        *shared; /**< borrowed: a counter that several sources of one thread draw from; or NULL */
 };
 
 void random_seed(struct random *random, uint64_t seed);

@@ -46,6 +46,7 @@ void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms,
     timer->due_ms = timers->now_ms + (delay_ms ? delay_ms : 1);
     timer->handler = handler;
     timer->arg = arg;
+    timer->order = timers->order ? (*timers->order)++ : 0;
     timers->count++;
     place(timers, timer);
 }
@@ -80,36 +81,44 @@ static uint64_t next_slot(const struct timers *timers, unsigned *level, unsigned
     return UINT64_MAX;
 }
 
-static void run_due(struct timers *timers)
+/* The clock reaches a slot: what is in it moves down, or is due. */
+static void enter_slot(struct timers *timers, unsigned level, unsigned slot, uint64_t at)
 {
-    while (timers->due.first) {
-        struct timer *timer = CONTAINER_OF(timers->due.first, struct timer, link);
-        timer_stop(timers, timer);
-        timer->handler(timer->arg);
+    timers->now_ms = at;
+    struct list moving = timers->slots[level][slot];
+    timers->slots[level][slot] = (struct list){0};
+    timers->occupied[level] &= ~((uint64_t)1 << slot);
+    for (struct link *link = moving.first, *next; link; link = next) {
+        next = link->next;
+        *link = (struct link){0};
+        place(timers, CONTAINER_OF(link, struct timer, link));
     }
+}
+
+struct timer *timers_due(struct timers *timers, uint64_t now_ms)
+{
+    while (!timers->due.first) {
+        unsigned level = 0, slot = 0;
+        uint64_t at = next_slot(timers, &level, &slot);
+        if (at > now_ms) {
+            timers->now_ms = now_ms > timers->now_ms ? now_ms : timers->now_ms;
+            return NULL;
+        }
+        enter_slot(timers, level, slot, at);
+    }
+    return CONTAINER_OF(timers->due.first, struct timer, link);
+}
+
+void timers_fire(struct timers *timers, struct timer *timer)
+{
+    timer_stop(timers, timer);
+    timer->handler(timer->arg);
 }
 
 void timers_advance(struct timers *timers, uint64_t now_ms)
 {
-    run_due(timers);
-    for (;;) {
-        unsigned level = 0, slot = 0;
-        uint64_t at = next_slot(timers, &level, &slot);
-        if (at > now_ms)
-            break;
-        timers->now_ms = at;
-        struct list moving = timers->slots[level][slot];
-        timers->slots[level][slot] = (struct list){0};
-        timers->occupied[level] &= ~((uint64_t)1 << slot);
-        for (struct link *link = moving.first, *next; link; link = next) {
-            next = link->next;
-            *link = (struct link){0};
-            place(timers, CONTAINER_OF(link, struct timer, link));
-        }
-        run_due(timers);
-    }
-    if (now_ms > timers->now_ms)
-        timers->now_ms = now_ms;
+    for (struct timer *timer; (timer = timers_due(timers, now_ms));)
+        timers_fire(timers, timer);
 }
 
 uint64_t timers_next_ms(const struct timers *timers)

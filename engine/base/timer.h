@@ -4,7 +4,7 @@
  * A timer sits at the level of the highest 6-bit group in which its due time differs from now, in
  * the slot of that group's value. Hence the lowest occupied level always holds the earliest timer,
  * and a slot is touched at most once a level on its way down. Timers due in the same millisecond
- * fire in an order that depends on nothing but the calls made: the lab relies on it.
+ * fire in the order of their start: the lab relies on it.
  */
 #pragma once
 
@@ -24,6 +24,7 @@ struct timer {
     uint64_t due_ms;
     timer_handler *handler;
     void *arg;
+    uint32_t order; /**< of its start, where timers.order counts */
     uint16_t place; /**< level and slot, or "due now" */
 };
 
@@ -34,6 +35,7 @@ struct timers {
     uint64_t occupied[TIMER_LEVELS]; /**< bit per slot that is not empty */
     struct list due;                 /**< fire within this advance */
     size_t count;                    /**< timers running */
+    uint32_t *order; /**< borrowed: counts starts over several wheels of one thread; or NULL */
 };
 
 void timers_init(struct timers *timers, uint64_t now_ms);
@@ -48,6 +50,13 @@ static inline bool timer_is_running(const struct timer *timer)
 }
 /** Move the clock to @p now_ms and run what has become due, in order of due time. */
 void timers_advance(struct timers *timers, uint64_t now_ms);
+/**
+ * Move the clock to the first time up to @p now_ms at which a timer is due.
+ * @return the first of those due then, still running, returned borrowed; NULL: none, it is @p now_ms
+ */
+struct timer *timers_due(struct timers *timers, uint64_t now_ms);
+/** Run one that timers_due() named. */
+void timers_fire(struct timers *timers, struct timer *timer);
 /**
  * When to call timers_advance() next: no timer is due before. A wheel may ask to be called earlier
  * than its first timer is due, to move timers down a level.

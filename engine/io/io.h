@@ -40,7 +40,10 @@ uint64_t io_wall_us(const struct io *io);
  *         ERROR_LIMIT (descriptors), ERROR_TRANSPORT
  */
 int io_route(struct io *io, const struct address *to, struct address *local);
-/** Seed a thread's random source: secret in the real world, from the seed in the lab. */
+/**
+ * Seed a thread's random source: secret in the real world. In the lab all sources of a world draw from
+ * one, so that what is drawn does not depend on how many there are.
+ */
 void io_seed_random(struct io *io, struct random *random);
 
 /* ---- loops ---- */

@@ -1,9 +1,13 @@
 /*
  * The lab: a virtual world on one thread. Time stands still while a handler runs and jumps from
  * event to event in lab_step(). Events are deliveries, wake-ups, answers to name questions, and the
- * timers of every loop. Order: by time; at one time timers first, loop by loop as they were created,
- * then the others first in, first out. Every random draw comes from the seed, so the whole course of
- * a world is a function of its seed and of the calls made.
+ * timers of every loop. Order: by time; at one time wake-ups first, then timers in the order in which
+ * they were started, whatever their loop, then the others first in, first out. Every random draw comes
+ * from one source that the seed determines, so the whole course of a world is a function of its seed
+ * and of the calls made.
+ *
+ * It does not depend on how many loops share the work either: what one loop hands to another is taken
+ * up at once, as if the first had done it itself, and sockets that share an address count as one.
  *
  * A loop's timer wheel follows the clock, but never past its first due timer: that one must fire in
  * an event of its own loop.
@@ -91,7 +95,9 @@ static int lab_loop_create(struct loop **loopp, struct io *io, const char *name)
     loop->base.io = io;
     loop->base.now_us = lab->now_us;
     timers_init(&loop->base.timers, lab->now_us / 1000);
+    loop->base.timers.order = &lab->timer_order;
     loop->wake.run = run_wake;
+    loop->wake.is_wake = true;
     loop->idle.run = run_idle;
     loop->wake.drop = loop->idle.drop = drop_nothing;
     list_append(&lab->loops, &loop->link);
@@ -145,19 +151,37 @@ static uint64_t next_timer_us(const struct lab_loop *loop)
     return next_ms >= UINT64_MAX / 1000 ? UINT64_MAX : next_ms * 1000;
 }
 
-static struct lab_loop *first_timed_loop(const struct lab *lab, uint64_t *time_us)
+static uint64_t first_timer_us(const struct lab *lab)
 {
-    struct lab_loop *first = NULL;
-    *time_us = UINT64_MAX;
+    uint64_t first_us = UINT64_MAX;
     LIST_FOR_EACH (link, &lab->loops) {
         struct lab_loop *loop = CONTAINER_OF(link, struct lab_loop, link);
         uint64_t next_us = loop->is_running ? next_timer_us(loop) : UINT64_MAX;
-        if (next_us < *time_us) {
-            *time_us = next_us;
+        if (next_us < first_us)
+            first_us = next_us;
+    }
+    return first_us;
+}
+
+/* One timer, the one that was started first of all that are due; none when a wheel only turns. */
+static void run_timer(struct lab *lab)
+{
+    struct lab_loop *first = NULL;
+    struct timer *timer = NULL;
+    LIST_FOR_EACH (link, &lab->loops) {
+        struct lab_loop *loop = CONTAINER_OF(link, struct lab_loop, link);
+        bool is_time = loop->is_running && next_timer_us(loop) <= lab->now_us;
+        struct timer *due = is_time ? timers_due(&loop->base.timers, lab->now_us / 1000) : NULL;
+        if (due && (!timer || (int32_t)(due->order - timer->order) < 0)) {
+            timer = due;
             first = loop;
         }
     }
-    return first;
+    if (!timer)
+        return;
+    lab_loop_enter(first);
+    timers_fire(&first->base.timers, timer);
+    lab_loop_leave(first);
 }
 
 static void move_clock(struct lab *lab, uint64_t now_us)
@@ -181,8 +205,7 @@ bool lab_step(struct io *io, uint64_t until_us)
     struct lab *lab = lab_of(io);
     if (!engine_check(!lab->running))
         return false; /* a handler may not step the world that runs it */
-    uint64_t timer_us;
-    struct lab_loop *timed = first_timed_loop(lab, &timer_us);
+    uint64_t timer_us = first_timer_us(lab);
     const struct lab_event *event = lab->queue.root;
     uint64_t event_us = event ? event->time_us : UINT64_MAX;
     uint64_t next_us = timer_us < event_us ? timer_us : event_us;
@@ -192,10 +215,8 @@ bool lab_step(struct io *io, uint64_t until_us)
         return false;
     }
     move_clock(lab, next_us);
-    if (timed && timer_us <= event_us) {
-        lab_loop_enter(timed);
-        timers_advance(&timed->base.timers, lab->now_us / 1000);
-        lab_loop_leave(timed);
+    if (timer_us < event_us || (timer_us == event_us && !event->is_wake)) {
+        run_timer(lab);
     } else {
         struct lab_event *due = lab_queue_pop(&lab->queue);
         due->run(due);
@@ -217,7 +238,7 @@ static uint64_t lab_wall_us(const struct io *io)
 
 static void lab_seed_random(struct io *io, struct random *random)
 {
-    random_seed(random, random_u64(&lab_of(io)->seeds));
+    *random = lab_of(io)->source;
 }
 
 static void lab_destructor(void *object)
@@ -237,10 +258,12 @@ int io_lab_create(struct io **iop, uint64_t seed)
     if (!lab)
         return ERROR_MEMORY;
     lab->base.world = &lab_world;
-    random_seed(&lab->seeds, seed);
-    random_seed(&lab->network, random_u64(&lab->seeds));
-    lab->key.k0 = random_u64(&lab->seeds);
-    lab->key.k1 = random_u64(&lab->seeds);
+    struct random seeds;
+    random_seed(&seeds, seed);
+    random_seed(&lab->network, random_u64(&seeds));
+    lab->key = (struct hash_key){random_u64(&seeds), random_u64(&seeds)};
+    random_seed(&lab->source, random_u64(&seeds));
+    lab->source.shared = &lab->drawn;
     *iop = &lab->base;
     return 0;
 }

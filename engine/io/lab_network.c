@@ -187,7 +187,7 @@ static void depart(struct lab_udp *udp, struct flight *flight)
     uint64_t arrivals_us[2] = {UINT64_MAX, UINT64_MAX};
     struct lab_way way = lab_way_between(lab, &flight->source, &flight->destination);
     if (!way.last_due_us)
-        way.last_due_us = &udp->last_due_us;
+        way.last_due_us = &udp->port->last_due_us;
     bool is_reachable = lab_port_find(lab, &flight->destination) != NULL;
     bool is_lost = draw(lab, way.impairment->loss_per_mille);
     if (is_reachable && !is_lost) {

@@ -7,7 +7,9 @@
 
 static bool is_before(const struct lab_event *a, const struct lab_event *b)
 {
-    return a->time_us != b->time_us ? a->time_us < b->time_us : a->sequence < b->sequence;
+    if (a->time_us != b->time_us)
+        return a->time_us < b->time_us;
+    return a->is_wake != b->is_wake ? a->is_wake : a->sequence < b->sequence;
 }
 
 static struct lab_event *merge(struct lab_event *a, struct lab_event *b)

@@ -16,9 +16,10 @@ struct lab_event {
     void (*drop)(struct lab_event *event); /**< instead of run, when the world ends */
     struct lab_event *child, *sibling, *previous;
     bool is_queued;
+    bool is_wake; /**< before all else of its time */
 };
 
-/** Events ordered by time and sequence: a pairing heap, which needs no memory of its own. */
+/** Events ordered by time, wake-ups first, and sequence: a pairing heap, which needs no memory of its own. */
 struct lab_queue {
     struct lab_event *root;
     uint64_t next_sequence;
@@ -38,7 +39,9 @@ struct lab {
     uint64_t now_us;
     struct lab_queue queue;
     struct random network;            /**< what impairments draw from */
-    struct random seeds;              /**< what io_seed_random() draws from */
+    struct random source;             /**< what io_seed_random() gives: one for the whole world */
+    uint64_t drawn;                   /**< numbers drawn from it */
+    uint32_t timer_order;             /**< timers started, over all loops */
     struct hash_key key;              /**< of the tables, and of the choice among shared sockets */
     struct lab_impairment impairment; /**< where no link says otherwise */
     struct list links;                /**< struct lab_link, oldest first; owned */
@@ -69,7 +72,8 @@ struct lab_loop {
 struct lab_port {
     struct hash_link link;
     struct address address;
-    struct list sockets; /**< struct lab_udp, oldest first */
+    struct list sockets;  /**< struct lab_udp, oldest first */
+    uint64_t last_due_us; /**< jitter alone does not reorder what leaves here */
 };
 
 /** What counts between two hosts, in both directions (lab_link.c). */
@@ -83,7 +87,7 @@ struct lab_link {
 /** How a datagram goes from one host to another. */
 struct lab_way {
     const struct lab_impairment *impairment;
-    uint64_t *last_due_us; /**< NULL: the socket's own */
+    uint64_t *last_due_us; /**< NULL: the sending port's own */
 };
 
 /** A socket. */
@@ -93,9 +97,8 @@ struct lab_udp {
     struct link port_link; /**< in port->sockets */
     struct lab *lab;
     struct lab_port *port;
-    struct list inbox;    /**< flights that arrived before udp_start(); owned */
-    struct list queue;    /**< flights of udp_queue(); owned */
-    uint64_t last_due_us; /**< jitter alone does not reorder */
+    struct list inbox; /**< flights that arrived before udp_start(); owned */
+    struct list queue; /**< flights of udp_queue(); owned */
     uint64_t drops, send_failures;
     uint32_t datagram_bytes;
     bool shares_port, reports_errors;

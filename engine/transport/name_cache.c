@@ -72,7 +72,7 @@ int name_cache_create(struct name_cache **cachep, const struct resolve_options *
     cache->loop = options->loop;
     cache->settings = options->settings;
     cache->counters = options->counters;
-    cache->hash_key = (struct hash_key){random_u64(options->random), random_u64(options->random)};
+    cache->hash_key = options->hash_key;
     *cachep = cache;
     return 0;
 }

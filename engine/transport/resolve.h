@@ -27,6 +27,7 @@ struct resolve_targets {
 struct resolve_options {
     struct loop *loop;
     struct random *random;           /**< for SRV weights (RFC 2782); borrowed, the worker's */
+    struct hash_key hash_key;        /**< the engine's */
     const struct settings *settings; /**< borrowed */
     struct counters *counters;       /**< borrowed */
     unsigned kinds;          /**< bit per enum transport_kind that we can send by; 0: UDP only */

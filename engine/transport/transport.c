@@ -47,9 +47,8 @@ int transport_create(struct transport **transportp, const struct transport_optio
     if (!transport->endpoints)
         goto out;
     memset(transport->endpoints, 0, size_bytes);
-    struct random random;
-    io_seed_random(options->io, &random);
-    transport->tag_key = (struct hash_key){random_u64(&random), random_u64(&random)};
+    /* Tags are seen outside: their key is not the one of the tables. */
+    transport->tag_key = (struct hash_key){~options->hash_key.k0, options->hash_key.k1};
     for (size_t i = 0; i < options->listener_count; i++) {
         error = engine_check(options->listeners[i].id == i)
                     ? open_endpoint(transport, &options->listeners[i])

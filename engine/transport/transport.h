@@ -76,6 +76,7 @@ struct transport_options {
     const struct settings *settings; /**< borrowed */
     struct counters *counters;       /**< borrowed */
     struct log *log;                 /**< borrowed */
+    struct hash_key hash_key;        /**< the engine's */
     struct transport_handlers handlers;
 };
 

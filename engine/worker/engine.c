@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define WORKERS_MAX     64
 #define GENERATIONS_MAX 256 /* birthdays remembered for `ctl status` */
 
 struct engine {

@@ -9,8 +9,6 @@
 
 #include <pthread.h>
 
-#define WORKERS_MAX 64 /* bits of the wake mask */
-
 /* An entry: a task, or a datagram when task is NULL. */
 struct letter {
     worker_task *task;

@@ -85,13 +85,18 @@ static void on_done(void *arg, struct message *response)
         fail(probe);
 }
 
-/* A Call-ID of ours is drawn until it hashes home, so that the answer stays at this worker. */
+/*
+ * A Call-ID of ours is drawn until it hashes home, so that the answer stays at this worker, the
+ * first. It is one that would be at home here among any number of workers: how many there are then
+ * changes nothing in what is sent.
+ */
 static void draw_call_id(struct worker *worker, char *out, size_t size_bytes)
 {
-    const struct worker_options *options = worker_get_options(worker);
+    struct worker_options most = *worker_get_options(worker);
+    most.count = WORKERS_MAX;
     do {
         random_token(proxy_random(worker_proxy(worker)), out, size_bytes);
-    } while (worker_owner(options, (struct text){out, size_bytes}) != options->index);
+    } while (worker_owner(&most, (struct text){out, size_bytes}) != most.index);
 }
 
 /* The gateway's own socket; NULL: whichever leads there. */

@@ -197,6 +197,7 @@ static int create_transport(struct worker *worker, const struct listener **faile
                                 .settings = &worker->settings,
                                 .counters = &worker->counters,
                                 .log = worker->options.log,
+                                .hash_key = worker->options.hash_key,
                                 .handlers = {claim, on_message, on_undeliverable, worker},
                             },
                             failed);
@@ -207,6 +208,7 @@ static int create_resolver(struct worker *worker)
     struct resolve_options options = {
         .loop = worker->loop,
         .random = &worker->random,
+        .hash_key = worker->options.hash_key,
         .settings = &worker->settings,
         .counters = &worker->counters,
     };
@@ -346,7 +348,9 @@ int worker_post(struct worker *worker, worker_task *task, void *arg)
 
 unsigned worker_owner(const struct worker_options *options, struct text call_id)
 {
-    return (unsigned)(hash_text(&options->hash_key, call_id) % options->count);
+    /* Equal ranges of the hash: its low bits choose the bucket in the owner's tables. */
+    uint64_t hash = hash_text(&options->hash_key, call_id);
+    return (unsigned)(((unsigned __int128)hash * options->count) >> 64);
 }
 
 /* ---- reading ---- */

@@ -11,6 +11,8 @@
 struct engine;
 struct worker; /* counted */
 
+#define WORKERS_MAX 64 /* bits of a mask */
+
 struct worker_options {
     struct io *io;
     unsigned index, count;   /**< this worker, all workers */

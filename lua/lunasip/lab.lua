@@ -11,7 +11,7 @@
 --     gateway:reply(gateway:receive "BYE", 200)
 --     net:close()                       -- fails when anything of a call is left
 --
--- Everything depends on the seed alone: two runs give the same trace.
+-- Everything depends on the seed alone: two runs give the same trace, with any number of workers.
 --
 -- Specs get matchers, too: lab/matchers.lua.
 local agent = require "lunasip.lab.agent"
