@@ -94,6 +94,7 @@ script {
     -- memory_mib = 256, -- memory of one worker's Lua state; 8 to 65536
     -- generations = 8, -- script generations alive at once; 1 to 64
     -- waiting = 10000, -- handlers of one worker that wait at once; 1 to 1000000
+    -- regex_steps = 100000, -- steps of one regular expression; 100 to 100000000
 }
 
 -- SHARED: dictionaries that all workers see. Name those you use: shared { "blocked", bytes = 16777216 }

@@ -43,6 +43,8 @@
     XX(SCRIPT_BUDGET, "script.budget", "handler runs ended by their budget")                       \
     XX(SCRIPT_WAITING_LIMIT, "script.waiting_limit",                                               \
        "handler runs ended because script.waiting was reached")                                    \
+    XX(SCRIPT_REGEX_LIMIT, "script.regex_limit",                                                   \
+       "regular expressions ended by script.regex_steps")                                          \
     XX(SCRIPT_UNANSWERED, "script.unanswered",                                                     \
        "requests that the route neither sent on nor answered")                                     \
     XX(DISPATCHER_PING, "dispatcher.ping", "OPTIONS sent to gateways")                             \

@@ -34,6 +34,7 @@
     XX(script, memory_mib, 256, 8, 65536, "memory of one worker's Lua state")                      \
     XX(script, generations, 8, 1, 64, "script generations alive at once")                          \
     XX(script, waiting, 10000, 1, 1000000, "handlers of one worker that wait at once")             \
+    XX(script, regex_steps, 100000, 100, 100000000, "steps of one regular expression")             \
     XX(shared, bytes, 16777216, 65536, 4294967295, "memory of the shared dictionaries")            \
     XX(media_limits, streams, 16, 1, 64, "m= lines of one SDP")                                    \
     XX(media_limits, tags, 16, 1, 64, "answering To tags of one call that get a leg of their own") \

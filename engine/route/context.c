@@ -228,6 +228,11 @@ bool context_is_cancelled(const struct response_context *context)
     return context->is_cancelled;
 }
 
+unsigned context_branch_count(const struct response_context *context)
+{
+    return context->branch_count;
+}
+
 bool context_is_decided(const struct response_context *context)
 {
     return context->is_decided;

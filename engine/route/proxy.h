@@ -139,6 +139,9 @@ bool context_is_cancelled(const struct response_context *context);
 bool context_is_decided(const struct response_context *context);
 struct dialog *context_dialog(const struct response_context *context); /**< NULL: none */
 
+/** Branches made so far, those of earlier relays included. */
+unsigned context_branch_count(const struct response_context *context);
+
 /* A branch. */
 unsigned branch_index(const struct branch *branch);
 struct edits *branch_edits(const struct branch *branch);

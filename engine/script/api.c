@@ -28,18 +28,24 @@ static bool is_library(lua_State *L, const lua_Debug *frame)
     return strncmp(frame->source + 1, lua_dir, n) == 0 && frame->source[1 + n] == '/';
 }
 
+bool api_script_frame(lua_State *L, lua_Debug *frame)
+{
+    for (int level = 0; lua_getstack(L, level, frame); level++) {
+        lua_getinfo(L, "Sl", frame);
+        if (!is_library(L, frame))
+            return true;
+    }
+    return false;
+}
+
 /** Push "file:line: " of the first frame that belongs to a script, or "". */
 static void push_position(lua_State *L)
 {
     lua_Debug frame;
-    for (int level = 0; lua_getstack(L, level, &frame); level++) {
-        lua_getinfo(L, "Sl", &frame);
-        if (is_library(L, &frame))
-            continue;
+    if (api_script_frame(L, &frame))
         lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
-        return;
-    }
-    lua_pushliteral(L, "");
+    else
+        lua_pushliteral(L, "");
 }
 
 int api_misuse(lua_State *L, const char *format, ...)
@@ -156,6 +162,8 @@ bool run_subject(struct run *run, bool is_reply, struct subject *subject)
     subject->message = is_reply ? run->route.reply : run->request;
     bool is_fixed = is_reply && run->kind != RUN_REPLY; /* the response of a failure route */
     subject->edits = is_fixed ? NULL : run->route.edits;
+    if (!is_reply && run->kind == RUN_REPLY) /* core.request_of(): the run's are the reply's */
+        subject->edits = subject->context ? context_edits(subject->context) : NULL;
     return run->kind <= (enum run_kind)ROUTE_FAILURE;
 }
 

@@ -91,6 +91,34 @@ static void push_interface(lua_State *L, const struct listener *listener)
     lua_setfield(L, -2, "advertised_port");
 }
 
+/** core.listeners() -> array of all, in the order of the configuration. Made once per state: upvalue 1. */
+static int core_listeners(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    if (lua_istable(L, -1))
+        return 1;
+    lua_newtable(L);
+    const struct configuration *configuration = generation_of(L)->configuration;
+    for (size_t i = 0; configuration && i < configuration->listener_count; i++) {
+        push_interface(L, &configuration->listeners[i]);
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_pushvalue(L, -1);
+    lua_replace(L, lua_upvalueindex(1));
+    return 1;
+}
+
+/** core.where() -> file, line of the script's innermost function; nil outside of one */
+static int core_where(lua_State *L)
+{
+    lua_Debug frame;
+    if (!api_script_frame(L, &frame))
+        return 0;
+    lua_pushstring(L, frame.short_src);
+    lua_pushinteger(L, frame.currentline);
+    return 2;
+}
+
 /** name -> its first listener. Made once per state: upvalue 1. */
 static int core_interfaces(lua_State *L)
 {
@@ -130,13 +158,10 @@ static int core_source_in(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"clock_ms", core_clock_ms},
-    {"wall_us", core_wall_us},
-    {"random", core_random},
-    {"sleep", core_sleep},
-    {"settings", core_settings},
-    {"source_in", core_source_in},
-    {NULL, NULL},
+    {"clock_ms", core_clock_ms}, {"wall_us", core_wall_us},
+    {"random", core_random},     {"sleep", core_sleep},
+    {"settings", core_settings}, {"source_in", core_source_in},
+    {"where", core_where},       {NULL, NULL},
 };
 
 void api_core_open(lua_State *L)
@@ -145,4 +170,9 @@ void api_core_open(lua_State *L)
     lua_pushnil(L);
     lua_pushcclosure(L, core_interfaces, 1);
     lua_setfield(L, -2, "interfaces");
+    lua_pushnil(L);
+    lua_pushcclosure(L, core_listeners, 1);
+    lua_setfield(L, -2, "listeners");
+    lua_pushliteral(L, LUNASIP_VERSION);
+    lua_setfield(L, -2, "version");
 }

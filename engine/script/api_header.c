@@ -11,9 +11,21 @@ static bool first_value(const struct subject *subject, struct text name, struct 
 /** Receives the values of one name in order; false ends the visit. */
 typedef bool value_visitor(void *arg, struct text value);
 
+/** "*" stands for any name, as in Kamailio's $hdr(*). */
+static bool is_any(struct text name)
+{
+    return name.n == 1 && name.p[0] == '*';
+}
+
 static void each_received(const struct message *message, struct text name, value_visitor *visit,
                           void *arg)
 {
+    if (is_any(name)) {
+        for (size_t i = 0; message && i < message->header_count; i++)
+            if (!visit(arg, message->headers[i].value))
+                return;
+        return;
+    }
     const struct header *header = message ? message_header_named(message, name) : NULL;
     for (; header; header = message_header_next(message, header))
         if (!visit(arg, header->value))
@@ -27,7 +39,11 @@ static void each_value(const struct subject *subject, struct text name, value_vi
         each_received(subject->message, name, visit, arg);
         return;
     }
-    struct header_view view, from;
+    struct header_view view = {0}, from;
+    while (is_any(name)) {
+        if (!edits_each(subject->edits, &view) || !visit(arg, view.value))
+            return;
+    }
     for (bool is_there = first_value(subject, name, &view); is_there;) {
         if (!visit(arg, view.value))
             return;

@@ -185,6 +185,50 @@ static int wait_or_push(lua_State *L, struct run *run, int result)
     return lua_yield(L, 0);
 }
 
+/**
+ * The branches that $br and $branch(x) added, behind the request's own target; the Lua strings stay
+ * in the list at the top of the stack. @return number of targets, 0: none was added
+ */
+static size_t read_branches(lua_State *L, const struct subject *subject,
+                            const struct relay_options *options, struct fork_target *targets)
+{
+    if (subject->run->vars_reference == LUA_NOREF)
+        return 0;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, subject->run->vars_reference);
+    lua_getfield(L, -1, "branches");
+    size_t count = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+    if (count == 0)
+        return 0;
+    struct text to = text_is_set(options->to) ? options->to : context_next_hop(subject->context);
+    targets[0] = (struct fork_target){edits_request_uri(subject->edits), to, 1000};
+    for (size_t i = 1; i <= count && i < FORK_TARGETS; i++) {
+        lua_rawgeti(L, -1, (int)i);
+        lua_getfield(L, -1, "uri");
+        lua_getfield(L, -2, "dst_uri");
+        targets[i].uri = api_text(L, -2, "$branch(uri)");
+        targets[i].next_hop = api_text_or_none(L, -1, "$branch(dst_uri)");
+        targets[i].q = 1000;
+        lua_pop(L, 3);
+    }
+    return count < FORK_TARGETS ? count + 1 : FORK_TARGETS;
+}
+
+/** Relay to the request's target and to the branches that were added, all at once; they are used up. */
+static int relay_to_all(lua_State *L, struct subject *subject, struct relay_options *options)
+{
+    struct fork_target targets[FORK_TARGETS];
+    size_t count = read_branches(L, subject, options, targets);
+    if (count == 0)
+        return proxy_relay(subject->context, options, run_relayed, subject->run);
+    options->to = TEXT_NONE;
+    int result = proxy_fork(subject->context, targets, count, options, run_relayed, subject->run);
+    if (result >= 0) {
+        lua_pushnil(L);
+        lua_setfield(L, -3, "branches");
+    }
+    return result;
+}
+
 /** req:relay{...} or req:relay(uri) -> true or nil, err; may wait for a name to resolve */
 static int request_relay(lua_State *L)
 {
@@ -199,7 +243,7 @@ static int request_relay(lua_State *L)
         read_relay_options(L, &subject, false, &options);
     else if (!lua_isnoneornil(L, 2))
         api_misuse(L, "relay: a table of options or a URI is needed, not %s", luaL_typename(L, 2));
-    int result = proxy_relay(subject.context, &options, run_relayed, subject.run);
+    int result = relay_to_all(L, &subject, &options);
     return wait_or_push(L, subject.run, result);
 }
 

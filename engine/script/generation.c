@@ -169,6 +169,9 @@ static int load_core(lua_State *L)
     api_log_open(L);
     api_hash_open(L);
     api_uri_open(L);
+    api_regex_open(L);
+    api_transaction_open(L);
+    api_json_open(L);
     api_shared_open(L);
     api_timer_open(L);
     api_dispatcher_open(L);

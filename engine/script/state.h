@@ -246,6 +246,8 @@ bool handle_is_over(const struct subject *subject);
 /** Like handle_check(), and it has a response context. */
 void handle_check_context(lua_State *L, int index, struct subject *subject, const char *what);
 
+/** The innermost frame that belongs to a script: its short_src and currentline. @return false: none */
+bool api_script_frame(lua_State *L, lua_Debug *frame);
 /** Raise an error with the position of the first caller that is not part of lua/. */
 int api_misuse(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** String argument, else misuse. @param what "header name" */
@@ -276,6 +278,9 @@ void api_core_open(lua_State *L);
 void api_log_open(lua_State *L);
 void api_hash_open(lua_State *L);
 void api_uri_open(lua_State *L);
+void api_regex_open(lua_State *L);
+void api_transaction_open(lua_State *L);
+void api_json_open(lua_State *L);
 void api_shared_open(lua_State *L);
 void api_timer_open(lua_State *L);
 void api_dispatcher_open(lua_State *L);

@@ -22,7 +22,10 @@ local grammar = P {
     dollar = Ct(Cg(C "$", "name")),
     plain = Ct(V "name" * V "argument" ^ -1),
     full = Ct(V "name" * V "argument" ^ -1 * V "index" ^ -1 * Cg(Ct(V "transformation" ^ 0), "transformations")),
-    name = Cg((R("az", "AZ") + "_") * (R("az", "AZ", "09") + "_") ^ 0, "name"),
+    name = Cg(V "dotted" + (R("az", "AZ") + "_") * (R("az", "AZ", "09") + "_") ^ 0, "name"),
+    -- The few names with a dot; another dot after a name is text: "$fU."
+    dotted = ((P "from" + "to" + "ruri") * "." * (P "user" + "domain")
+        + P "err." * (P "class" + "level" + "info" + "rcode" + "rreason")) * -(R("az", "AZ", "09") + "_"),
     argument = P "(" * Cg(C(V "inside" ^ 0), "argument") * P ")",
     inside = P "(" * V "inside" ^ 0 * P ")" + (1 - S "()"),
     index = P "[" * Cg(P "-" ^ -1 * R "09" ^ 1 / tonumber + C "*" + V "variable", "index") * P "]",
@@ -30,7 +33,8 @@ local grammar = P {
         Cg(R("az", "AZ") ^ 1, "class") * P "." * Cg((R("az", "AZ", "09") + S "._") ^ 1, "call")
             * (P "," * Cg(C(V "parameter" ^ 0), "parameters")) ^ -1
     ) * P "}",
-    parameter = V "nested" + P "\\" * 1 + (1 - P "}"),
+    parameter = V "nested" + P "\\" * 1 + V "braces" + (1 - P "}"),
+    braces = P "{" * (V "nested" + P "\\" * 1 + V "braces" + (1 - S "{}")) ^ 0 * P "}",
     nested = P "$" * (R("az", "AZ", "09") + "_") ^ 0 * P "(" * V "inside" ^ 0 * P ")",
 }
 
@@ -78,6 +82,12 @@ local function compile_argument(definition, tree)
             return nil, err
         end
         return constant(prepared)
+    end
+    if argument and definition.check and not argument:find("$", 1, true) then
+        local ok, err = definition.check(argument)
+        if not ok then
+            return nil, "$" .. tree.name .. ": " .. err
+        end
     end
     if argument and argument:find("$", 1, true) and not definition.literal then
         local format, err = require("lunasip.format").compile(argument)

@@ -5,56 +5,25 @@
 --                   set = function(message, value, argument, index) -> nothing, or nil and an error,
 --                   argument = "required" | "optional" | nil,
 --                   prepare = function(argument) -> what get receives instead, or nil and an error,
+--                   check = function(argument) -> true, or nil and an error: for arguments without variables,
 --                   literal = true when variables inside the argument are not for us,
 --                   index = true when [i] is allowed }.
 -- Names, types and the rules for nothing (nil) are Kamailio's; the files in lunasip/pv hold them.
+local REFUSED = require "lunasip.pv_refused"
 local suggest = require "lunasip.suggest"
 
 local M = {}
 
 local names = {}
 
-for _, group in ipairs { "request_line", "addresses", "headers", "network", "store", "clock", "constants" } do
+local GROUPS = {
+    "request_line", "addresses", "headers", "network", "transaction", "branches", "store", "xavp", "clock", "constants",
+}
+for _, group in ipairs(GROUPS) do
     for name, definition in pairs(require("lunasip.pv." .. group)) do
         names[name] = definition
     end
 end
-
--- Known to Kamailio, but not here: each says what to use or what it waits for.
-local REFUSED = {
-    branch = "branches are given to req:fork{…}",
-    sbranch = "branches are given to req:fork{…}",
-    br = "branches are given to req:fork{…}",
-    bR = "branches are given to req:fork{…}",
-    ds = "branches are given to req:fork{…}",
-    rc = "functions return their result: local ok, err = …",
-    retcode = "functions return their result: local ok, err = …",
-    snd = "there is no onsend_route; use a branch_route",
-    sndfrom = "there is no onsend_route; use a branch_route",
-    sndto = "there is no onsend_route; use a branch_route",
-    sel = "selects are not part of lunasip; the variables and words of a message give the same",
-    ccp = "use a Lua variable",
-    cfg = "use a Lua variable",
-    def = "use a Lua variable",
-    defn = "use a Lua variable",
-    defs = "use a Lua variable",
-    defv = "use a Lua variable",
-    atkv = "there are no events of that kind",
-    ruid = "it comes with the location service",
-    sruid = "it comes with the location service",
-    ltt = "it comes with the dialog variables",
-    fti = "it comes with the dialog variables",
-    tti = "it comes with the dialog variables",
-    rdir = "it comes with the dialog variables",
-    dlg = "it comes with the dialog variables",
-    dlg_var = "it comes with the dialog variables",
-    dlg_ctx = "it comes with the dialog variables",
-    stat = "counters are shown by lunasip ctl status",
-    conid = "it comes with the TCP transport",
-    rpl = "the engine sends replies along their Via",
-    lsock = "use sip.interface.NAME.address",
-    version = "lunasip version tells it",
-}
 
 --- Look a name up.
 -- @treturn table definition, or nil, err
@@ -76,6 +45,11 @@ function M.words()
         words["$" .. name] = definition.word
     end
     return words
+end
+
+--- Names that are known and refused: name -> what to use instead.
+function M.refused()
+    return REFUSED
 end
 
 --- Names that exist, for the editor's annotations and for specs.

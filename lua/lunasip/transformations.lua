@@ -22,14 +22,10 @@ local CLASSES = {
     sock = require "lunasip.transform.socket",
     urialias = require "lunasip.transform.uri_alias",
     msrpuri = require "lunasip.transform.msrp_uri",
+    json = require "lunasip.transform.json",
+    re = require "lunasip.transform.regex",
     sql = require "lunasip.transform.sql",
     url = require "lunasip.transform.url",
-}
-
--- Classes of Kamailio modules that are not here.
-local REFUSED = {
-    re = "regular expressions are not available yet; use Lua's string functions",
-    json = "it comes with the JSON module",
 }
 
 -- Cut at commas outside escapes and nested variables.
@@ -105,9 +101,6 @@ end
 function M.compile(class, call, text)
     local known = CLASSES[class]
     if not known then
-        if REFUSED[class] then
-            return nil, "{" .. class .. "." .. call .. "} is not available: " .. REFUSED[class]
-        end
         return nil, "no transformation {" .. class .. "." .. call .. "}" .. suggest.hint(class, CLASSES)
     end
     local definition = known[call]

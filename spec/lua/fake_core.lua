@@ -10,8 +10,10 @@ local fake = {
     stored = {},
     calls = {},
     interfaces_table = {
-        public = { name = "public", proto = "udp", address = "127.0.0.10", port = 5060 },
-        private = { name = "private", proto = "udp", address = "127.0.0.20", port = 5060 },
+        public = { name = "public", proto = "udp", address = "127.0.0.10", port = 5060,
+            advertised_address = "192.0.2.7", advertised_port = 5062 },
+        private = { name = "private", proto = "udp", address = "127.0.0.20", port = 5060,
+            advertised_address = "127.0.0.20", advertised_port = 5060 },
     },
 }
 
@@ -122,6 +124,11 @@ function core.hash(algorithm, bytes)
     return digest
 end
 
+-- Regular expressions are the engine's: spec/route/variables_spec.lua.
+function core.regex(pattern)
+    return pattern
+end
+
 function core.random(bound)
     fake.random_state = ((fake.random_state or 42) * 16807) % 2147483647
     return fake.random_state % bound
@@ -178,6 +185,49 @@ function core.media_flags_check(flags)
         end
     end
     return true
+end
+
+core.version = "0.1.0"
+
+function core.listeners()
+    return { fake.interfaces_table.public, fake.interfaces_table.private }
+end
+
+function core.where()
+    return "route.lua", 12
+end
+
+-- Messages of plain tables: other_request, other_reply, branches, direction_list as a spec gives them.
+function core.request_of(m)
+    return m.other_request
+end
+
+function core.reply_of(m)
+    return m.other_reply
+end
+
+function core.branch_count(m)
+    return m.branches_made
+end
+
+function core.branch_ruri(m)
+    return m.branch_uri
+end
+
+function core.branch_address(m)
+    return m.branch_host, m.branch_port
+end
+
+function core.direction(m)
+    return unpack(m.direction_list or {})
+end
+
+function core.connection(m)
+    return m.connection_id
+end
+
+function core.current_bytes(m)
+    return m.bytes
 end
 
 function core.interfaces()

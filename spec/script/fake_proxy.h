@@ -154,6 +154,22 @@ bool context_is_cancelled(const struct response_context *context)
     return context->is_cancelled;
 }
 
+struct dialog *context_dialog(const struct response_context *context)
+{
+    (void)context;
+    return NULL;
+}
+
+unsigned context_branch_count(const struct response_context *context)
+{
+    return context->relays;
+}
+
+struct edits *branch_edits(const struct branch *branch)
+{
+    return branch->edits;
+}
+
 unsigned branch_index(const struct branch *branch)
 {
     return branch->index;

@@ -11,8 +11,8 @@ local function word(name)
 end
 
 local function part_of(read, part)
-    return function(m)
-        local text = read(m)
+    return function(m, _, index)
+        local text = read(m, nil, index)
         local parsed = text and uri.parse(text)
         return parsed and parsed[part]
     end
@@ -57,6 +57,7 @@ local function family(side, letter)
             return true
         end,
     }
+    M[side .. ".user"], M[side .. ".domain"] = M[letter .. "U"], M[letter .. "d"]
     M[letter .. "t"] = { word = side .. "_tag", get = word(side .. "_tag") }
     M[letter .. "Ul"] = {
         get = function(m)
@@ -81,25 +82,35 @@ M.cts = {
     end,
 }
 
--- First address of a header that may hold a list.
-local function first_address(header)
-    return function(m)
-        local value = m:header(header)
-        local first = value and lists.split(value)[1]
-        return first and uri.name_addr(first)
+-- Address of a header that may hold a list; by index over all of them, the first without.
+local function address_at(header)
+    return function(m, _, index)
+        if not index or index == 0 then
+            local value = m:header(header)
+            local first = value and lists.split(value)[1]
+            return first and uri.name_addr(first)
+        end
+        local all = {}
+        for _, value in ipairs(m:headers(header)) do
+            for _, element in ipairs(lists.split(value)) do
+                all[#all + 1] = element
+            end
+        end
+        local element = index ~= "*" and lists.at(all, index)
+        return element and uri.name_addr(element)
     end
 end
 
 local function uri_in(header)
-    local read = first_address(header)
-    return function(m)
-        local address = read(m)
+    local read = address_at(header)
+    return function(m, _, index)
+        local address = read(m, nil, index)
         return address and address.uri
     end
 end
 
 local function param_in(header, name)
-    local read = first_address(header)
+    local read = address_at(header)
     return {
         get = function(m)
             local address = read(m)
@@ -108,7 +119,7 @@ local function param_in(header, name)
     }
 end
 
-M.ai = { get = uri_in "P-Asserted-Identity" }
+M.ai = { index = true, get = uri_in "P-Asserted-Identity" }
 M.re = { get = uri_in "Remote-Party-ID" }
 M.rt = { get = uri_in "Refer-To" }
 M.di = { get = uri_in "Diversion" }
@@ -117,14 +128,15 @@ M.dir = param_in("Diversion", "reason")
 M.dic = param_in("Diversion", "counter")
 
 local preferred = uri_in "P-Preferred-Identity"
-local preferred_address = first_address "P-Preferred-Identity"
+local preferred_address = address_at "P-Preferred-Identity"
 
-M.pu = { get = preferred }
-M.pU = { get = part_of(preferred, "user") }
-M.pd = { get = part_of(preferred, "host") }
+M.pu = { index = true, get = preferred }
+M.pU = { index = true, get = part_of(preferred, "user") }
+M.pd = { index = true, get = part_of(preferred, "host") }
 M.pn = {
-    get = function(m)
-        local address = preferred_address(m)
+    index = true,
+    get = function(m, _, index)
+        local address = preferred_address(m, nil, index)
         return address and address.display
     end,
 }
@@ -159,6 +171,10 @@ M.ad = {
 M.ar = { get = realm }
 M.adu = { get = credential "uri" }
 M.aa = { get = credential "algorithm" }
+M.adn = { get = credential "nonce" }
+M.adc = { get = credential "cnonce" }
+M.adr = { get = credential "response" }
+M.ado = { get = credential "opaque" }
 M.Au = {
     get = function(m)
         local user = auth_user(m)

@@ -20,6 +20,91 @@ for letter, character in pairs {
     M["E" .. letter] = constant(character)
 end
 
+M["true"] = constant(1)
+
+local function choice(choices, name)
+    return {
+        argument = "required",
+        prepare = function(argument)
+            local value = choices[argument]
+            if value == nil then
+                return nil, "$" .. name .. "(" .. argument .. ") does not exist"
+            end
+            return value
+        end,
+        get = function(_, value)
+            return value
+        end,
+    }
+end
+
+M.version = choice({ num = core.version, full = "lunasip " .. core.version, hash = core.version }, "version")
+
+-- Unique over workers and restarts: when the state began, a random number, a count.
+local BEGAN = ("%x-%x"):format(math.floor(core.wall_us() / 1000000) % 4294967296, core.random(2147483647))
+local given = 0
+
+M.sruid = {
+    get = function()
+        given = given + 1
+        return ("srid-%s-%x"):format(BEGAN, given)
+    end,
+}
+
+-- $cfg(line), $cfg(name): where the script is.
+local PLACES = {
+    line = function()
+        return (select(2, core.where()))
+    end,
+    name = function()
+        return (core.where())
+    end,
+}
+PLACES.file = PLACES.name
+
+M.cfg = {
+    argument = "required",
+    prepare = function(argument)
+        return PLACES[argument], "$cfg(" .. argument .. "): line, name or file; a script error names its function"
+    end,
+    get = function(_, read)
+        return read()
+    end,
+}
+
+-- $lsock(n/NAME/field), $lsock(l/proto:host:port/field): our listeners by name or address.
+local FIELDS = {
+    n = function(listener)
+        return listener.name
+    end,
+    l = function(listener)
+        return listener.proto .. ":" .. listener.address .. ":" .. listener.port
+    end,
+    a = function(listener)
+        return listener.proto .. ":" .. listener.advertised_address .. ":" .. listener.advertised_port
+    end,
+    i = function(_, index)
+        return index - 1
+    end,
+}
+
+M.lsock = {
+    argument = "required",
+    get = function(_, expression)
+        local by, value, field = expression:match "^([nl])/(.-)/(%a)%a*$"
+        local read = FIELDS[field]
+        if not by or not read then
+            return nil
+        end
+        for index, listener in ipairs(core.listeners()) do
+            if FIELDS[by](listener) == value then
+                return read(listener, index)
+            end
+        end
+        return nil
+    end,
+}
+
 -- $_s(format): the argument is a format already.
 M._s = {
     argument = "required",
@@ -59,22 +144,6 @@ end
 M.pp = { get = process_id }
 
 M.sid = constant(0)
-
-local function choice(choices, name)
-    return {
-        argument = "required",
-        prepare = function(argument)
-            local value = choices[argument]
-            if value == nil then
-                return nil, "$" .. name .. "(" .. argument .. ") does not exist"
-            end
-            return value
-        end,
-        get = function(_, value)
-            return value
-        end,
-    }
-end
 
 M.K = choice({
     IPv4 = 2, IPv6 = 10, UDP = 1, TCP = 2, TLS = 3, SCTP = 4, WS = 5, WSS = 6,

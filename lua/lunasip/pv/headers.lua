@@ -1,8 +1,11 @@
 --- Header fields, body and the message as a whole: $hdr(x) $ci $cs $rb $mb $msg(x) $via0(x) ….
 local lists = require "lunasip.lists"
 local uri = require "lunasip.uri"
+local vias = require "lunasip.pv.vias"
 
 local M = {}
+
+local PROTOCOL_ID = { udp = 1, tcp = 2, tls = 3, sctp = 4, ws = 5, wss = 6 }
 
 local function word(name)
     return {
@@ -24,7 +27,7 @@ end
 -- Values by Kamailio's index: none is the first, "*" all of them joined.
 local function pick(values, index)
     if index == "*" then
-        return #values > 0 and table.concat(values, ", ") or nil
+        return #values > 0 and table.concat(values, ",") or nil
     end
     return lists.at(values, index or 0)
 end
@@ -114,7 +117,6 @@ M.hflc = {
 M.mi = word "id"
 M.ml = word "length"
 M.mb = word "bytes"
-M.mbu = word "bytes"
 M.mt = {
     get = function(m)
         return m.is_request and 1 or 2
@@ -171,6 +173,71 @@ end
 
 M.msg = one_of(MESSAGE_PARTS, "msg")
 
+-- One character of the received bytes, from 0. (Kamailio writes it, too; received bytes do not change here.)
+M.msgbuf = {
+    argument = "required",
+    get = function(m, place)
+        local at = tonumber(place)
+        local c = at and at >= 0 and (m.bytes or ""):sub(at + 1, at + 1) or ""
+        return c ~= "" and c or nil
+    end,
+}
+
+-- Kamailio has it before a message is parsed; here it is that of the message at hand.
+M.rcv = one_of({
+    buf = M.mb.get,
+    len = M.ml.get,
+    srcip = function(m)
+        return m.source_ip
+    end,
+    srcport = function(m)
+        return m.source_port
+    end,
+    rcvip = function(m)
+        return m.received_ip
+    end,
+    rcvport = function(m)
+        return m.received_port
+    end,
+    sproto = function(m)
+        return m.proto
+    end,
+    proto = function(m)
+        return PROTOCOL_ID[m.proto] or 7
+    end,
+    af = function(m)
+        return (m.source_ip or ""):find(":", 1, true) and 10 or 2 -- AF_INET6, AF_INET of Linux
+    end,
+}, "rcv")
+
+-- The SDP of the body; sess_version is that of its o= line (RFC 8866 s5.2), -1 counts it up.
+local SESSION = "^(.-o=%S+ %S+ )(%d+)(.*)$"
+
+local SDP_PARTS = {
+    body = function(m)
+        return (m.content_type or ""):lower():match "^application/sdp" and M.rb.get(m) or nil
+    end,
+}
+SDP_PARTS.sess_version = function(m)
+    local _, version = (SDP_PARTS.body(m) or ""):match(SESSION)
+    return version
+end
+
+M.sdp = one_of(SDP_PARTS, "sdp")
+M.sdp.set = function(m, value, read)
+    local before, version, after = (SDP_PARTS.body(m) or ""):match(SESSION)
+    if read ~= SDP_PARTS.sess_version then
+        return nil, "can only be read; $rb can be written"
+    elseif not version then
+        return nil, "there is no o= line"
+    elseif not tonumber(value) then
+        return nil, "needs a number"
+    end
+    local number = tonumber(value) == -1 and ("%.0f"):format(tonumber(version) + 1) or ("%.0f"):format(value)
+    m.body = before .. number .. after
+    return true
+end
+
 local function expires_values(m)
     local values = {}
     for _, contact in ipairs(elements(m, "Contact")) do
@@ -212,23 +279,6 @@ M.rr_top_count = {
     end,
 }
 
-local PROTOCOL_ID = { udp = 1, tcp = 2, tls = 3, sctp = 4, ws = 5, wss = 6 }
-
--- "SIP/2.0/UDP host:port;params" (RFC 3261 s20.42; white space around the slashes is allowed).
-local function parse_via(text)
-    local transport, host, rest = text:match "^%s*%w+%s*/%s*[%w.]+%s*/%s*(%w+)%s+([^;%s]+)%s*(.*)$"
-    if not transport then
-        return nil
-    end
-    local port = host:match "^%[.*%]:(%d+)$" or host:match "^[^%[:]*:(%d+)$"
-    return {
-        transport = transport,
-        host = port and host:sub(1, -#port - 2) or host,
-        port = tonumber(port) or 5060,
-        params = rest:match "^;%s*(.*)$",
-    }
-end
-
 local VIA_PARTS = {
     host = function(via)
         return via.host
@@ -262,8 +312,7 @@ end
 for name, index in pairs { via0 = 0, via1 = 1, viaZ = -1 } do
     local definition = one_of(VIA_PARTS, name)
     definition.get = function(m, read)
-        local text = lists.at(elements(m, "Via"), index)
-        local via = text and parse_via(text)
+        local via = vias.at(m, index)
         return via and read(via)
     end
     M[name] = definition

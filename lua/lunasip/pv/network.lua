@@ -78,6 +78,7 @@ end
 local source = forms("source_ip", "source_port")
 M.si, M.siz, M.sp = source.ip, source.ip_bracketed, source.port
 M.su, M.sut, M.sas = source.uri, source.full_uri, source.socket
+M.src_ip = M.si
 
 local received = forms("received_ip", "received_port")
 M.Ri, M.Rp, M.Ru, M.Rut, M.Ras = received.ip, received.port, received.uri, received.full_uri, received.socket
@@ -139,10 +140,34 @@ M.mf, M.mF = flags "flags"
 M.bf, M.bF = flags "branch_flags"
 M.sf, M.sF = flags "script_flags"
 
-M.T_branch_idx = {
-    get = function(m)
-        return m.branch_index or -1
-    end,
-}
+-- $Mf(3): one of the 32, as 1 or 0; any other number but 0 sets it.
+local function flag(name)
+    local function bit_of(argument)
+        local number = tonumber(argument)
+        return number and number >= 0 and number <= 31 and number % 1 == 0 and 2 ^ number or nil
+    end
+    local function is_set(m, weight)
+        return math.floor(m[name] / weight) % 2 == 1
+    end
+    return {
+        argument = "required",
+        get = function(m, argument)
+            local weight = bit_of(argument)
+            return weight and (is_set(m, weight) and 1 or 0)
+        end,
+        set = function(m, value, argument)
+            local weight, wanted = bit_of(argument), tonumber(value or 0)
+            if not weight or not wanted then
+                return nil, "flags are 0 to 31, and set to a number"
+            end
+            if is_set(m, weight) ~= (wanted ~= 0) then
+                m[name] = m[name] + (wanted ~= 0 and weight or -weight)
+            end
+            return true
+        end,
+    }
+end
+
+M.Mf, M.Bf, M.Sf = flag "flags", flag "branch_flags", flag "script_flags"
 
 return M

@@ -1,5 +1,6 @@
 --- Request-URI, original Request-URI and next hop: $ru $rU $rd $rp …, $ou …, $du ….
 local uri = require "lunasip.uri"
+local vias = require "lunasip.pv.vias"
 
 local M = {}
 
@@ -39,8 +40,10 @@ local function port_text(parsed)
     return tostring(uri.port(parsed))
 end
 
+-- As it is written; upper case when the scheme implies it.
 local function protocol(parsed)
-    return uri.transport(parsed):upper()
+    local written = uri.param(parsed.params, "transport")
+    return written and written ~= "" and written or uri.transport(parsed):upper()
 end
 
 local function setter(read, write, part)
@@ -113,7 +116,10 @@ M.rz = {
 M.rul = { get = length_of(ruri) }
 M.rUl = { get = length_of(M.rU.get) }
 
+M["ruri.user"], M["ruri.domain"] = M.rU, M.rd
+
 M.ou = { word = "original_ruri", get = original }
+M.ouri = M.ou
 M.oU = { get = part_getter(original, user_of) }
 M.od = { get = part_getter(original, host_of) }
 M.op = { get = part_getter(original, port_text) }
@@ -133,8 +139,12 @@ M.dd = { get = part_getter(next_hop, host_of) }
 M.dp = { get = part_getter(next_hop, port_text) }
 M.dP = { get = part_getter(next_hop, protocol) }
 
+-- Of a reply what its second Via says (RFC 3261 s18.2.2).
 local function next_hop_text(m)
-    return m.next_hop or m.ruri
+    if m.is_request then
+        return m.next_hop or m.ruri
+    end
+    return vias.reply_uri(m)
 end
 
 local NEXT_HOP = {

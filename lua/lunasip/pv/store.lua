@@ -1,5 +1,6 @@
 --- What scripts keep: $var (one handler run), $avp (one transaction), $shv and $sht (all workers).
 local core = require "lunasip.core"
+local xavp = require "lunasip.pv.xavp"
 
 local M = {}
 
@@ -77,15 +78,30 @@ M.avp = {
     end,
 }
 
+-- $cnt($avp(x)), $cnt($xavp(a[0]=>b)), $cnt($xavi(a)): how many values there are.
 M.cnt = {
     argument = "required",
     literal = true,
     prepare = function(argument)
-        local name = argument:match "^%$avp%((.*)%)$" or argument:match "^%$%(avp%((.*)%)%[%*%]%)$"
-        return name and avp_name(name), "$cnt counts $avp(NAME)"
+        local kind, name = argument:match "^%$(%a+)%((.*)%)$"
+        if not kind then
+            kind, name = argument:match "^%$%((%a+)%((.*)%)%[%*%]%)$"
+        end
+        if kind == "avp" then
+            name = avp_name(name)
+            return function(m)
+                return #(core.avps(m)[name] or {})
+            end
+        elseif kind == "xavp" or kind == "xavi" then
+            local definition = xavp[kind]
+            return function(m)
+                return definition.count(m, name)
+            end
+        end
+        return nil, "$cnt counts $avp(NAME), $xavp(NAME) or $xavi(NAME)"
     end,
-    get = function(m, name)
-        return #(core.avps(m)[name] or {})
+    get = function(m, count)
+        return count(m)
     end,
 }
 
