@@ -6,6 +6,7 @@ files["modules/*/spec"] = { std = "luajit+busted" }
 files["scripts"] = {
     globals = { "request_route", "onreply_route", "route", "branch_route", "failure_route", "event_route" },
 }
+files["scripts/*_spec.lua"] = { std = "luajit+busted" }
 files["conf"] = {
     globals = { "listen", "media", "dispatcher", "route", "control", "env", "workers", "media_threads", "log", "limits",
         "timers", "script", "shared", "address", "media_limits", "dscp", "drain", "resolve", "user", "group", "dialog" },

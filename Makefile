@@ -38,6 +38,7 @@ bench:
 	@$(MAKE) --no-print-directory configure BUILD=build-bench
 	@$(CMAKE_BUILD) build-bench --parallel $(JOBS) --target lunasip --target bench_peers
 	@LUNASIP_BUILD=build-bench luajit spec/bench/bench.lua $(ONLY)
+	@test -n "$(ONLY)" || LUNASIP_BUILD=build-bench luajit spec/bench/lab.lua
 
 fuzz:
 	@spec/support/install.sh test

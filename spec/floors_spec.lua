@@ -25,7 +25,11 @@ end)
 
 describe("the samples in scripts/", function()
     it("have at most 150 lines each", function()
-        assert.equal("", table.concat(floors.check_scripts(floors.read("scripts", "%.lua$")), "\n"))
+        local samples = floors.read("scripts", "%.lua$")
+        for path in pairs(samples) do
+            if path:match "_spec%.lua$" then samples[path] = nil end
+        end
+        assert.equal("", table.concat(floors.check_scripts(samples), "\n"))
     end)
 end)
 

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "worker/commands.h"
 #include "worker/engine.h"
+#include "worker/status.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -266,6 +267,17 @@ const char *stage_command(struct stage *stage, int engine, const char *words)
     json_decref(reply);
     json_decref(array);
     return stage->answer;
+}
+
+void stage_held(struct stage *stage, int engine, uint64_t counts[4])
+{
+    struct status_held held = {0};
+    if (stage->engines[engine].engine)
+        status_held(stage->engines[engine].engine, &held);
+    counts[0] = held.transactions;
+    counts[1] = held.dialogs;
+    counts[2] = held.media_calls;
+    counts[3] = held.ports;
 }
 
 /* ---- sockets ---- */

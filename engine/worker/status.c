@@ -57,6 +57,25 @@ static void gather(struct worker *worker, void *arg)
     dialogs_for_each(proxy_dialogs(proxy), count_generation, totals->generations);
 }
 
+static void add_held(struct worker *worker, void *arg)
+{
+    struct status_held *held = arg;
+    held->transactions += transactions_count(proxy_transactions(worker_proxy(worker)));
+    held->dialogs += dialogs_count(proxy_dialogs(worker_proxy(worker)));
+}
+
+void status_held(struct engine *engine, struct status_held *held)
+{
+    struct media_counts counts = {0};
+    *held = (struct status_held){0};
+    for (unsigned i = 0; i < engine_worker_count(engine); i++)
+        worker_ask(engine_worker(engine, i), add_held, held);
+    if (engine_media(engine))
+        media_counts(engine_media(engine), &counts);
+    held->media_calls = counts.calls;
+    held->ports = counts.ports;
+}
+
 static json_t *generations_json(struct engine *engine, json_t *calls)
 {
     json_t *list = json_array();

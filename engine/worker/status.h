@@ -5,6 +5,11 @@
 
 #include <jansson.h>
 
+/** What calls hold. */
+struct status_held {
+    uint64_t transactions, dialogs, media_calls, ports;
+};
+void status_held(struct engine *engine, struct status_held *held);
 /** @return new reference; NULL without memory */
 json_t *status_json(struct engine *engine);
 json_t *status_calls(struct engine *engine);

@@ -189,6 +189,7 @@ function Net:logged(pattern)
             return line.text
         end
     end
+    return nil
 end
 
 -- A failure is told with everything that led to it.

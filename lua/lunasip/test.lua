@@ -1,8 +1,18 @@
 --- `lunasip test [SPEC...]`: busted inside the command, so that specs find the lab without any setting.
--- Words are those of busted: spec files or folders (default: what .busted says), options such as
--- --filter=PATTERN.
+-- Words are those of busted: spec files or folders (default: what .busted says; without such a file, every
+-- *_spec.lua below the working directory), options such as --filter=PATTERN.
 -- @tparam table words
 -- @return exit code, 1 when a spec failed
+local function names_a_place(words)
+    for _, word in ipairs(words) do
+        if word:sub(1, 1) ~= "-" then
+            return true
+        end
+    end
+    local settings = io.open ".busted"
+    return settings and settings:close()
+end
+
 return function(words)
     local found, runner = pcall(require, "busted.runner")
     if not found then
@@ -13,6 +23,9 @@ return function(words)
     local line = { [0] = "lunasip test", "--ignore-lua" }
     for _, word in ipairs(words) do
         line[#line + 1] = word
+    end
+    if not names_a_place(words) then
+        line[#line + 1] = "."
     end
     rawset(_G, "arg", line)
     -- After failures busted raises an error without a text, for a launcher of its own to end with.

@@ -171,7 +171,7 @@ turns() { grep -qE '"demo"|lunasip demo' "$1" && echo "flock $logs/demo.lock"; }
 step_spec() {
     local asan
     asan=$(gcc -print-file-name=libasan.so)
-    find spec modules -name '*_spec.lua' -not -path 'spec/scenario/*' 2>/dev/null | sort | while read -r spec; do
+    find spec modules scripts -name '*_spec.lua' -not -path 'spec/scenario/*' 2>/dev/null | sort | while read -r spec; do
         printf '%s\t%s busted -o plainTerminal %s\n' "$spec" \
             "LUNASIP_BUILD=build-asan ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 LD_PRELOAD=$asan $(turns "$spec")" "$spec"
     done >"$logs/spec.list"

@@ -25,7 +25,10 @@ end
 -- @tparam table options name, address ("HOST" or "HOST:PORT"), proxy ("HOST:PORT", where
 -- out-of-dialog requests go), side, auto_ack (true), auto_options (false: OPTIONS are received like
 -- any request; true: answered 200 by itself), auto_cancel (false; true: a CANCEL gets 200 and its
--- INVITE 487 by itself), on_failure(text) -> text of the error
+-- INVITE 487 by itself), auto_prack (false; true: a reliable provisional response is acknowledged by
+-- itself), credentials ({ username =, password = }: a 401 or 407 is answered by itself, once per
+-- request), advertise (a host: Via, Contact and SDP tell it instead of the real one, as behind a
+-- NAT), on_failure(text) -> text of the error
 function M.new(stage, options)
     local address = options.address:match ":%d+$" and options.address or options.address .. ":5060"
     if options.address:find(":", 1, true) and not options.address:find("[", 1, true)
@@ -35,14 +38,19 @@ function M.new(stage, options)
     local self = setmetatable({
         stage = stage, name = options.name or options.address, side = options.side, proxy = options.proxy,
         auto_ack = options.auto_ack ~= false, auto_options = options.auto_options,
-        auto_cancel = options.auto_cancel, journal = options.journal or {},
+        auto_cancel = options.auto_cancel, auto_prack = options.auto_prack, credentials = options.credentials,
+        journal = options.journal or {}, sent = {},
         on_failure = options.on_failure, pending = {}, queue = {}, calls = {}, count = 0, streams = {}, resending = {},
         answered = {}, seen = {},
     }, Agent)
     self.socket = assert(stage:socket(address, function(bytes, source) self:on_datagram(bytes, source) end))
     self.address = self.socket.address
     self.host = self.address:gsub(":%d+$", ""):gsub("[%[%]]", "")
-    self.uri = ("sip:%s@%s"):format(self.name, self.address)
+    self.told_host, self.told_address = self.host, self.address
+    if options.advertise then
+        self.told_host, self.told_address = options.advertise, options.advertise .. self.address:match ":%d+$"
+    end
+    self.uri = ("sip:%s@%s"):format(self.name, self.told_address)
     return self
 end
 
@@ -105,6 +113,8 @@ function Agent.take_sdp(_, call, msg)
     end
 end
 
+-- An SDP: a text; true for audio; or { "audio", { kind = "video", codecs =, direction =, port =, host =, lines = },
+-- direction = }, for which sockets are opened.
 function Agent:body(call, wanted)
     if type(wanted) == "string" then
         return wanted
@@ -114,17 +124,21 @@ function Agent:body(call, wanted)
     local kinds = type(wanted) == "table" and wanted or { "audio" }
     call.streams = call.streams or {}
     local streams = {}
-    for i, kind in ipairs(kinds) do
+    for i, given in ipairs(kinds) do
+        given = type(given) == "table" and given or { kind = given }
         if not call.streams[i] then
-            call.streams[i] = rtp.open(self.stage, self.host, kind, 1000 + self.count)
+            call.streams[i] = rtp.open(self.stage, self.host, given.kind, 1000 + self.count)
             self.count = self.count + 1
             table.insert(self.streams, call.streams[i])
         end
-        streams[i] = { kind = kind, port = call.streams[i].port, direction = kinds.direction }
+        streams[i] = { port = call.streams[i].port, direction = kinds.direction }
+        for name, value in pairs(given) do
+            streams[i][name] = value
+        end
     end
     aim_streams(call)
     call.sdp_version = (call.sdp_version or 0) + 1
-    return sdp.print(self.host, streams, call.sdp_version)
+    return sdp.print(self.told_host, streams, call.sdp_version)
 end
 
 -- ---- receiving ----
@@ -158,6 +172,8 @@ local function matches(msg, wanted)
         return wanted(msg)
     elseif type(wanted) == "number" then
         return msg.status == wanted
+    elseif type(wanted) == "table" then
+        return msg.status == wanted.status and (not wanted.method or msg.cseq_method == wanted.method)
     end
     return msg.method == wanted
 end
@@ -166,8 +182,15 @@ function Agent:fail(text)
     error(self.on_failure and self.on_failure(text) or text, 3)
 end
 
---- Run the network until a message that matches is there: "INVITE", 200 or a function. Others stay
--- queued. Fails after `timeout_s` (5 s).
+local function describe(wanted)
+    if type(wanted) == "table" then
+        return ("%s %s"):format(wanted.status or "", wanted.method or ""):match "^%s*(.-)%s*$"
+    end
+    return type(wanted) == "function" and "a message of its choice" or tostring(wanted)
+end
+
+--- Run the network until a message that matches is there: "INVITE", 200, { status = 200, method = "UPDATE" } or a
+-- function. Others stay queued. Fails after `timeout_s` (5 s).
 function Agent:receive(wanted, timeout_s)
     local found
     local function look()
@@ -185,7 +208,7 @@ function Agent:receive(wanted, timeout_s)
     for i, msg in ipairs(self.queue) do
         queued[i] = msg:title()
     end
-    self:fail(("%s waited for %s in vain; queued: %s"):format(self.name, tostring(wanted),
+    self:fail(("%s waited for %s in vain; queued: %s"):format(self.name, describe(wanted),
         #queued > 0 and table.concat(queued, ", ") or "nothing"))
 end
 
@@ -205,6 +228,13 @@ end
 function Agent:send_rtp(count)
     for _, stream in ipairs(self.call.streams or {}) do
         stream:play(count or 1)
+    end
+end
+
+--- Send one RTCP sender report on every stream of the current call.
+function Agent:send_rtcp()
+    for _, stream in ipairs(self.call.streams or {}) do
+        stream:send_rtcp()
     end
 end
 

@@ -93,12 +93,13 @@ function Engine:status()
     return self:command "status".data
 end
 
---- What `lunasip ctl media --json` says: the calls with media, their streams, and what was learned.
+--- The calls with media, as `lunasip ctl media --json` lists them: { call_id, streams = { { type, caller = { interface,
+-- local, peer, learned, packets, ... }, callee = { ... } } }, ... }.
 function Engine:media()
-    return self:command "media".data
+    return self:command "media".data.list
 end
 
---- What `lunasip ctl calls --json` says.
+--- The calls, as `lunasip ctl calls --json` lists them.
 function Engine:calls()
     return self:command "calls".data
 end
@@ -147,10 +148,12 @@ end
 
 --- What of calls is left, as text; nil when nothing is.
 function Engine:remains()
-    local s = self:status()
-    local is_over = s.transactions == 0 and s.dialogs == 0 and s.media.calls == 0 and s.media.ports == 0
-    return not is_over and ("%s%d transactions, %d dialogs, %d media calls, %d ports"):format(
-        self.name and self.name .. ": " or "", s.transactions, s.dialogs, s.media.calls, s.media.ports) or nil
+    local transactions, dialogs, media_calls, ports = self.stage:held(self.number)
+    if transactions + dialogs + media_calls + ports == 0 then
+        return nil
+    end
+    return ("%s%d transactions, %d dialogs, %d media calls, %d ports"):format(self.name and self.name .. ": " or "",
+        transactions, dialogs, media_calls, ports)
 end
 
 -- Gateways that nobody plays would be pinged for ever, and each ping is a transaction.

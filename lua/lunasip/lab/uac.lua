@@ -1,5 +1,6 @@
 --- The client half of an agent (lunasip.lab.agent): requests, and what their responses do to the dialog.
 local add_headers = require "lunasip.lab.headers"
+local digest = require "lunasip.lab.digest"
 local message = require "lunasip.lab.message"
 
 local T1_S, T2_S, TIMER_B_S = 0.5, 4, 32
@@ -21,7 +22,7 @@ end
 local function belongs_to_invite(self, call, method, to_value)
     local invite = call.invite
     local headers = {
-        { "Via", ("SIP/2.0/UDP %s;rport;branch=%s"):format(self.address, invite.branch) },
+        { "Via", ("SIP/2.0/UDP %s;rport;branch=%s"):format(self.told_address, invite.branch) },
         { "Max-Forwards", "70" }, { "From", ("<%s>;tag=%s"):format(call.local_uri, call.local_tag) },
         { "To", to_value or invite.to_value }, { "Call-ID", call.id }, { "CSeq", invite.cseq .. " " .. method },
     }
@@ -48,11 +49,11 @@ function Agent:request(call, method, options)
     local cseq = options.cseq or call.cseq
     local to_value = ("<%s>%s"):format(call.remote_uri, dialog.remote_tag and ";tag=" .. dialog.remote_tag or "")
     local headers = {
-        { "Via", ("SIP/2.0/UDP %s;rport;branch=%s"):format(self.address, branch) },
+        { "Via", ("SIP/2.0/UDP %s;rport;branch=%s"):format(self.told_address, branch) },
         { "Max-Forwards", tostring(options.max_forwards or 70) },
         { "From", ("<%s>;tag=%s"):format(call.local_uri, call.local_tag) }, { "To", to_value },
         { "Call-ID", call.id }, { "CSeq", cseq .. " " .. method },
-        { "Contact", ("<sip:%s@%s>"):format(self.name, self.address) },
+        { "Contact", ("<sip:%s@%s>"):format(self.name, self.told_address) },
     }
     for _, route in ipairs(dialog.route) do
         table.insert(headers, { "Route", route })
@@ -76,6 +77,7 @@ function Agent:request(call, method, options)
     end
     self:send(raw, hop)
     call.last_sent = raw
+    self.sent[branch .. method] = { call = call, method = method, uri = uri, options = options }
     return call
 end
 
@@ -103,15 +105,45 @@ function Agent:ask(method, options)
     return self:request(call, method, options)
 end
 
---- REGISTER with the agent's Contact. @tparam table options uri (of the registrar), expires, headers
+--- REGISTER with the agent's Contact. Later ones are of the same Call-ID and count on (RFC 3261 s10.2).
+-- @tparam table options uri (of the registrar: "sip:example.net"), aor (default: its user at that host), expires (3600;
+-- 0 ends the binding), contact, headers
 function Agent:register(options)
     options = options or {}
     local headers = { { "Expires", tostring(options.expires or 3600) } }
+    if options.contact then
+        headers[2] = { "Contact", options.contact }
+    end
     add_headers(headers, options.headers)
-    local call = self:new_call(self.uri)
-    return self:request(call, "REGISTER", {
-        request_uri = options.uri or "sip:" .. self.proxy, to = self.proxy, headers = headers,
-    })
+    local uri = options.uri or "sip:" .. self.proxy
+    if not self.registration or options.aor then
+        self.registration = self:new_call(options.aor or options.uri and uri:gsub("^(sips?:)", "%1" .. self.name .. "@")
+            or self.uri)
+        self.registration.local_uri = self.registration.remote_uri
+    end
+    return self:request(self.registration, "REGISTER", { request_uri = uri, to = self.proxy, headers = headers })
+end
+
+--- Change the session of the current call: an INVITE within the dialog. The ACK is sent by itself.
+function Agent:reinvite(options)
+    return self:request(self.call, "INVITE", options)
+end
+
+--- UPDATE within the current, also early, dialog (RFC 3311).
+function Agent:update(options)
+    return self:request(self.call, "UPDATE", options)
+end
+
+--- Acknowledge a reliable provisional response (RFC 3262) in the dialog of its To tag.
+function Agent:prack(response, options)
+    local call = self.calls[response:header "Call-ID"]
+    local given = { dialog = call.dialogs[response:tag "To"] }
+    for name, value in pairs(options or {}) do
+        given[name] = value
+    end
+    given.headers = { { "RAck", ("%s %d INVITE"):format(response:header "RSeq", response.cseq) } }
+    add_headers(given.headers, options and options.headers)
+    return self:request(call, "PRACK", given)
 end
 
 --- End the current call: BYE when it is answered, CANCEL before.
@@ -137,6 +169,28 @@ function Agent:ack(call, options)
     })
 end
 
+-- Answer a challenge to one of our requests, once (RFC 3261 s22.2, s22.3). @return whether it was
+function Agent:answer_challenge(msg, key)
+    local request = self.sent[key]
+    local is_challenge = msg.status == 401 or msg.status == 407
+    if not is_challenge or not self.credentials or not request or request.options.is_authorized then
+        return false
+    end
+    local challenges = msg:values(msg.status == 401 and "WWW-Authenticate" or "Proxy-Authenticate")
+    local answer = digest.answer(challenges, request.method, request.uri, self.credentials, self:unique "cn")
+    if not answer then
+        return false
+    end
+    local options = { is_authorized = true, headers = {} }
+    for name, value in pairs(request.options) do
+        options[name] = name == "headers" and options.headers or value
+    end
+    add_headers(options.headers, request.options.headers)
+    table.insert(options.headers, { msg.status == 401 and "Authorization" or "Proxy-Authorization", answer })
+    self:request(request.call, request.method, options)
+    return true
+end
+
 function Agent:on_response(msg)
     local branch = message.via_param(msg:values "Via"[1] or "", "branch") or "?"
     local call = self.calls[msg:header "Call-ID"]
@@ -153,6 +207,9 @@ function Agent:on_response(msg)
     self.seen[key] = true
     if call and is_invite then
         self:on_invite_response(call, msg, tag, is_repeated)
+    end
+    if not is_repeated and self:answer_challenge(msg, branch .. msg.cseq_method) then
+        return false
     end
     return not is_repeated
 end
@@ -198,6 +255,9 @@ function Agent:on_invite_response(call, msg, tag, is_repeated)
     local dialog = call.is_uac and learn_dialog(call, msg, tag, is_answer) or call
     if is_answer and not is_repeated or not is_answer then
         self:take_sdp(call, msg)
+    end
+    if self.auto_prack and not is_repeated and not is_answer and msg:header "RSeq" then
+        self:prack(msg)
     end
     if is_answer and self.auto_ack then
         self:ack(call, { cseq = msg.cseq, dialog = dialog })

@@ -2,9 +2,19 @@
 local add_headers = require "lunasip.lab.headers"
 local message = require "lunasip.lab.message"
 
-local T1_S, T2_S = 0.5, 4
+local T1_S, T2_S, TIMER_B_S = 0.5, 4, 32
 
 local Agent = {}
+
+local REASONS = {
+    [100] = "Trying", [180] = "Ringing", [181] = "Call Is Being Forwarded", [183] = "Session Progress", [200] = "OK",
+    [202] = "Accepted", [300] = "Multiple Choices", [301] = "Moved Permanently", [302] = "Moved Temporarily",
+    [400] = "Bad Request", [401] = "Unauthorized", [403] = "Forbidden", [404] = "Not Found",
+    [405] = "Method Not Allowed", [407] = "Proxy Authentication Required", [408] = "Request Timeout",
+    [480] = "Temporarily Unavailable", [481] = "Call/Transaction Does Not Exist", [486] = "Busy Here",
+    [487] = "Request Terminated", [488] = "Not Acceptable Here", [491] = "Request Pending",
+    [500] = "Server Internal Error", [503] = "Service Unavailable", [600] = "Busy Everywhere", [603] = "Decline",
+}
 
 -- What an ACK stops: that of a failure has the INVITE's branch, that of a 2xx has a tag and CSeq.
 local function answer_key(msg, is_success)
@@ -14,7 +24,20 @@ local function answer_key(msg, is_success)
     return "answer " .. (message.via_param(msg:values "Via"[1], "branch") or "?")
 end
 
---- Answer a request. @tparam table options sdp, headers, reason, to_tag, quietly (not in the journal)
+-- A provisional response that is sent again until its PRACK comes (RFC 3262 s3).
+local function reliable_key(call_id, rseq)
+    return ("reliable %s %s"):format(call_id, tostring(rseq))
+end
+
+local function make_reliable(headers, call)
+    call.rseq = (call.rseq or 0) + 1
+    table.insert(headers, { "Require", "100rel" })
+    table.insert(headers, { "RSeq", tostring(call.rseq) })
+    return reliable_key(call.id, call.rseq)
+end
+
+--- Answer a request. @tparam table options sdp, body and content_type, headers, reason, to_tag, reliable (RFC 3262),
+-- quietly (not in the journal)
 function Agent:reply(msg, status, options)
     options = options or {}
     local call = self.calls[msg:header "Call-ID"]
@@ -27,17 +50,17 @@ function Agent:reply(msg, status, options)
             table.insert(headers, { name, value })
         end
     end
-    table.insert(headers, { "Contact", ("<sip:%s@%s>"):format(self.name, self.address) })
+    table.insert(headers, { "Contact", ("<sip:%s@%s>"):format(self.name, self.told_address) })
+    local reliable = options.reliable and call and make_reliable(headers, call)
     add_headers(headers, options.headers)
-    local body = call and self:body(call, options.sdp)
+    local body = options.body or call and self:body(call, options.sdp)
     if body then
-        table.insert(headers, { "Content-Type", "application/sdp" })
+        table.insert(headers, { "Content-Type", options.content_type or "application/sdp" })
+    end
+    if options.sdp and call then
         self:take_sdp(call, msg)
     end
-    local reasons = { [100] = "Trying", [180] = "Ringing", [183] = "Session Progress", [200] = "OK",
-        [302] = "Moved Temporarily", [404] = "Not Found",
-        [486] = "Busy Here", [487] = "Request Terminated", [503] = "Service Unavailable" }
-    local reason = options.reason or reasons[status] or "Status"
+    local reason = options.reason or REASONS[status] or "Status"
     local raw = message.print(("SIP/2.0 %d %s"):format(status, reason), headers, body)
     local via = msg:values "Via"[1]
     local host = message.via_param(via, "received") or via:match "SIP/2%.0/%S+%s+([^;:%s]+)"
@@ -50,9 +73,15 @@ function Agent:reply(msg, status, options)
     if status ~= 100 then
         self.answered[message.via_param(via, "branch") .. msg.method] = { raw, to }
     end
+    if reliable then
+        self:resend(reliable, raw, to, T1_S, TIMER_B_S)
+    end
     if msg.method == "INVITE" and status >= 200 then
         self:resend(answer_key(msg, status < 300), raw, to, T1_S, T2_S)
         self.pending[message.via_param(via, "branch")] = nil
+        for rseq = 1, call and call.rseq or 0 do
+            self.resending[reliable_key(call.id, rseq)] = nil
+        end
         if status < 300 and call then
             call.is_answered = true
         end
@@ -70,7 +99,11 @@ function Agent:on_request(msg)
     if msg.method == "ACK" then
         self.resending[answer_key(msg, true)] = nil
         self.resending[answer_key(msg, false)] = nil
-    elseif self.seen[key] then
+    elseif msg.method == "PRACK" then
+        local rseq = (msg:header "RAck" or ""):match "^(%d+)"
+        self.resending[reliable_key(id, rseq)] = nil
+    end
+    if msg.method ~= "ACK" and self.seen[key] then
         local answer = self.answered[key]
         if answer then
             self:send(answer[1], answer[2]) -- a retransmission gets the same again
