@@ -13,12 +13,13 @@ struct siphash {
     uint64_t total;
 };
 
-static uint64_t rotate(uint64_t x, int bits)
+static inline uint64_t rotate(uint64_t x, int bits)
 {
     return x << bits | x >> (64 - bits);
 }
 
-static void siphash_round(struct siphash *s)
+/* Always inlined, so that the state lives in registers. */
+static inline __attribute__((always_inline)) void siphash_round(struct siphash *s)
 {
     s->v0 += s->v1;
     s->v1 = rotate(s->v1, 13) ^ s->v0;
@@ -32,7 +33,7 @@ static void siphash_round(struct siphash *s)
     s->v2 = rotate(s->v2, 32);
 }
 
-static void siphash_word(struct siphash *s, uint64_t m)
+static inline __attribute__((always_inline)) void siphash_word(struct siphash *s, uint64_t m)
 {
     s->v3 ^= m;
     siphash_round(s);
@@ -40,9 +41,9 @@ static void siphash_word(struct siphash *s, uint64_t m)
     s->v0 ^= m;
 }
 
-static void siphash_begin(struct siphash *s, const struct hash_key *key)
+static inline struct siphash siphash_begin(const struct hash_key *key)
 {
-    *s = (struct siphash){
+    return (struct siphash){
         .v0 = key->k0 ^ 0x736f6d6570736575u,
         .v1 = key->k1 ^ 0x646f72616e646f6du,
         .v2 = key->k0 ^ 0x6c7967656e657261u,
@@ -50,29 +51,26 @@ static void siphash_begin(struct siphash *s, const struct hash_key *key)
     };
 }
 
-/* Up to seven bytes as the low end of a word. */
-static uint64_t few_bytes(const char *p, size_t n)
+/* One to seven bytes as the low end of a word, without a call and without a loop. */
+static inline uint64_t few_bytes(const char *p, size_t n)
 {
-    uint64_t word = 0;
-    memcpy(&word, p, n);
-    return word;
+    const unsigned char *u = (const unsigned char *)p;
+    if (n >= 4) {
+        uint32_t low, high; /* they overlap when n < 8 */
+        memcpy(&low, p, 4);
+        memcpy(&high, p + n - 4, 4);
+        return low | (uint64_t)high << (8 * (n - 4));
+    }
+    return u[0] | (uint64_t)u[n / 2] << (8 * (n / 2)) | (uint64_t)u[n - 1] << (8 * (n - 1));
 }
 
-static void siphash_update(struct siphash *s, const char *p, size_t n)
+/* Up to eight bytes, as the low end of a word. */
+static inline __attribute__((always_inline)) void siphash_few(struct siphash *s, uint64_t m,
+                                                              unsigned n)
 {
-    s->total += n;
     unsigned shift = 8 * s->filled;
-    for (; n >= 8; p += 8, n -= 8) {
-        uint64_t m;
-        memcpy(&m, p, 8);
-        siphash_word(s, s->tail | m << shift);
-        s->tail = shift ? m >> (64 - shift) : 0;
-    }
-    if (n == 0)
-        return;
-    uint64_t m = few_bytes(p, n);
     s->tail |= m << shift;
-    s->filled += (unsigned)n;
+    s->filled += n;
     if (s->filled < 8)
         return;
     siphash_word(s, s->tail);
@@ -80,33 +78,62 @@ static void siphash_update(struct siphash *s, const char *p, size_t n)
     s->tail = shift ? m >> (64 - shift) : 0;
 }
 
-static uint64_t siphash_end(struct siphash *s)
+static inline __attribute__((always_inline)) void siphash_update(struct siphash *s, const char *p,
+                                                                 size_t n)
 {
-    siphash_word(s, s->tail | s->total << 56);
-    s->v2 ^= 0xff;
+    s->total += n;
+    for (; n >= 8; p += 8, n -= 8) {
+        uint64_t m;
+        memcpy(&m, p, 8);
+        siphash_few(s, m, 8);
+    }
+    if (n)
+        siphash_few(s, few_bytes(p, n), (unsigned)n);
+}
+
+static inline uint64_t siphash_finish(struct siphash *s, uint64_t mark)
+{
+    s->v2 ^= mark;
     for (int i = 0; i < 4; i++)
         siphash_round(s);
     return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
 
+static inline __attribute__((always_inline)) struct siphash
+siphash_texts(const struct hash_key *key, uint64_t wide, const struct text *v, size_t c)
+{
+    struct siphash s = siphash_begin(key);
+    s.v1 ^= wide;
+    for (size_t i = 0; i < c; i++) {
+        s.total += 4;
+        siphash_few(&s, (uint32_t)v[i].n, 4);
+        siphash_update(&s, v[i].p, v[i].n);
+    }
+    siphash_word(&s, s.tail | s.total << 56);
+    return s;
+}
+
 uint64_t hash_text(const struct hash_key *key, struct text t)
 {
-    struct siphash s;
-    siphash_begin(&s, key);
+    struct siphash s = siphash_begin(key);
     siphash_update(&s, t.p, t.n);
-    return siphash_end(&s);
+    siphash_word(&s, s.tail | s.total << 56);
+    return siphash_finish(&s, 0xff);
 }
 
 uint64_t hash_texts(const struct hash_key *key, const struct text *v, size_t c)
 {
-    struct siphash s;
-    siphash_begin(&s, key);
-    for (size_t i = 0; i < c; i++) {
-        uint32_t n = (uint32_t)v[i].n;
-        siphash_update(&s, (const char *)&n, sizeof n);
-        siphash_update(&s, v[i].p, v[i].n);
-    }
-    return siphash_end(&s);
+    struct siphash s = siphash_texts(key, 0, v, c);
+    return siphash_finish(&s, 0xff);
+}
+
+struct hash_wide hash_texts_wide(const struct hash_key *key, const struct text *v, size_t c)
+{
+    struct siphash s = siphash_texts(key, 0xee, v, c);
+    struct hash_wide wide = {.low = siphash_finish(&s, 0xee)};
+    s.v1 ^= 0xdd;
+    wide.high = siphash_finish(&s, 0);
+    return wide;
 }
 
 static struct hash_link **bucket_of(const struct hash_table *table, uint64_t hash)

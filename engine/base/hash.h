@@ -17,6 +17,13 @@ uint64_t hash_text(const struct hash_key *key, struct text t);
 /** SipHash-2-4 of several texts, each followed by a byte that no text can fake by its length. */
 uint64_t hash_texts(const struct hash_key *key, const struct text *v, size_t c);
 
+/** 128 bits. */
+struct hash_wide {
+    uint64_t low, high;
+};
+/** SipHash-2-4-128 of several texts, as hash_texts(): the two halves say nothing about each other. */
+struct hash_wide hash_texts_wide(const struct hash_key *key, const struct text *v, size_t c);
+
 /** An element's place in a table; zero-initialised is "in no table". */
 struct hash_link {
     struct hash_link *next;

@@ -13,7 +13,7 @@
 /** One worker's table. */
 struct transactions {
     struct transactions_options options;
-    struct match_secret secret;
+    struct hash_key secret;
     struct hash_table clients, servers; /**< one reference each */
     struct hash_table merged; /**< servers whose request has no To tag, by match_merged() */
     struct random random;     /**< branches and tags */

@@ -1,24 +1,15 @@
 /* Keys of transactions; match.h tells what they are. */
 #include "transaction/match.h"
 
-#define HOST_BYTES     256 /* sent-by hosts up to here are compared without regard to case */
-#define CHECK_CONSTANT 0x9e3779b97f4a7c15u
+#define HOST_BYTES 256 /* sent-by hosts up to here are compared without regard to case */
 
-struct match_secret match_secret_make(const struct hash_key *key)
+static struct match_key make_key(const struct hash_key *secret, const struct text *v, size_t count)
 {
-    return (struct match_secret){.hash = *key,
-                                 .check = {key->k0 ^ CHECK_CONSTANT, ~key->k1 ^ CHECK_CONSTANT}};
+    struct hash_wide wide = hash_texts_wide(secret, v, count);
+    return (struct match_key){wide.low, wide.high};
 }
 
-static struct match_key make_key(const struct match_secret *secret, const struct text *v,
-                                 size_t count)
-{
-    return (struct match_key){hash_texts(&secret->hash, v, count),
-                              hash_texts(&secret->check, v, count)};
-}
-
-struct match_key match_client(const struct match_secret *secret, struct text branch,
-                              enum method method)
+struct match_key match_client(const struct hash_key *secret, struct text branch, enum method method)
 {
     const char m = (char)method;
     const struct text v[] = {branch, {&m, 1}};
@@ -50,7 +41,7 @@ static struct text lower_host(struct text host, char out[HOST_BYTES])
  * By RFC 2543: Request-URI, From tag, Call-ID, CSeq number and the whole top Via. The To tag is
  * left out, since that of an ACK is not the INVITE's; invite_server.c compares it with the answer's.
  */
-static struct match_key match_rfc2543(const struct match_secret *secret, struct message *request,
+static struct match_key match_rfc2543(const struct hash_key *secret, struct message *request,
                                       const struct via *via, struct text method)
 {
     const struct text v[] = {
@@ -61,7 +52,7 @@ static struct match_key match_rfc2543(const struct match_secret *secret, struct 
     return make_key(secret, v, sizeof v / sizeof *v);
 }
 
-bool match_server(const struct match_secret *secret, struct message *request, struct text method,
+bool match_server(const struct hash_key *secret, struct message *request, struct text method,
                   struct match_key *key)
 {
     const struct via *via = message_via(request);
@@ -82,7 +73,7 @@ bool match_server(const struct match_secret *secret, struct message *request, st
     return true;
 }
 
-struct match_key match_merged(const struct match_secret *secret, struct message *request)
+struct match_key match_merged(const struct hash_key *secret, struct message *request)
 {
     const struct text v[] = {
         message_from_tag(request),

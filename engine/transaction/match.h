@@ -1,7 +1,7 @@
 /*
  * Private to this folder: what identifies a transaction (RFC 3261 s17.1.3, s17.2.3).
  *
- * A key is two hashes under two secrets of the engine, 128 bits that nobody outside can make
+ * A key is a hash of 128 bits under the secret of the engine, which nobody outside can make
  * collide. So a transaction keeps 16 bytes, however long a branch the network sends.
  */
 #pragma once
@@ -15,24 +15,17 @@ struct match_key {
     uint64_t check; /**< the other half */
 };
 
-/** Two secrets. */
-struct match_secret {
-    struct hash_key hash, check;
-};
-
-/** Derive both from the engine's. */
-struct match_secret match_secret_make(const struct hash_key *key);
 /** Client transaction: branch of the top Via and the method in CSeq (s17.1.3). */
-struct match_key match_client(const struct match_secret *secret, struct text branch,
+struct match_key match_client(const struct hash_key *secret, struct text branch,
                               enum method method);
 /**
  * Server transaction that @p request belongs to (s17.2.3). @p method is that of the request, or
  * INVITE to find what an ACK or a CANCEL is about.
  * @return false when the request has no top Via
  */
-bool match_server(const struct match_secret *secret, struct message *request, struct text method,
+bool match_server(const struct hash_key *secret, struct message *request, struct text method,
                   struct match_key *key);
 /** Is it by RFC 2543, without a branch that identifies it? */
 bool match_is_rfc2543(struct message *request);
 /** Merged requests (s8.2.2.2): From tag, Call-ID and CSeq. */
-struct match_key match_merged(const struct match_secret *secret, struct message *request);
+struct match_key match_merged(const struct hash_key *secret, struct message *request);

@@ -276,7 +276,7 @@ int transactions_create(struct transactions **transactionsp,
     if (!transactions)
         return ERROR_MEMORY;
     transactions->options = *options;
-    transactions->secret = match_secret_make(&options->hash_key);
+    transactions->secret = options->hash_key;
     io_seed_random(options->io, &transactions->random);
     *transactionsp = transactions;
     return 0;

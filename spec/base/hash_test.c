@@ -28,6 +28,35 @@ static void hashes_as_the_authors_do(void **state)
     assert_true(hash_text(&key, (struct text){input, 15}) == 0xa129ca6149be45e5u);
 }
 
+/* And their 128 bits of nothing at all. */
+static void hashes_wide_as_the_authors_do(void **state)
+{
+    (void)state;
+    const struct hash_key key = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
+    struct hash_wide wide = hash_texts_wide(&key, NULL, 0);
+    assert_true(wide.low == 0xe6a825ba047f81a3u);
+    assert_true(wide.high == 0x930255c71472f66du);
+}
+
+/* However a text lies across the words that are hashed, every byte of it counts. */
+static void every_byte_counts(void **state)
+{
+    (void)state;
+    const struct hash_key key = {3, 4};
+    for (size_t before = 0; before < 10; before++)
+        for (size_t n = 1; n < 20; n++)
+            for (size_t changed = 0; changed < n; changed++) {
+                char front[10] = "0123456789", bytes[20] = "abcdefghijklmnopqrst";
+                const struct text v[] = {{front, before}, {bytes, n}};
+                struct hash_wide old = hash_texts_wide(&key, v, 2);
+                uint64_t old_one = hash_texts(&key, v, 2);
+                bytes[changed] ^= 0x20;
+                struct hash_wide new = hash_texts_wide(&key, v, 2);
+                assert_true(old.low != new.low &&old.high != new.high);
+                assert_true(old_one != hash_texts(&key, v, 2));
+            }
+}
+
 static void keeps_texts_apart(void **state)
 {
     (void)state;
@@ -113,10 +142,9 @@ static void survives_failed_allocations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashes_as_the_authors_do),
-        cmocka_unit_test(keeps_texts_apart),
-        cmocka_unit_test(agrees_with_flags),
-        cmocka_unit_test(survives_failed_allocations),
+        cmocka_unit_test(hashes_as_the_authors_do), cmocka_unit_test(hashes_wide_as_the_authors_do),
+        cmocka_unit_test(every_byte_counts),        cmocka_unit_test(keeps_texts_apart),
+        cmocka_unit_test(agrees_with_flags),        cmocka_unit_test(survives_failed_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
