@@ -11,9 +11,12 @@ static unsigned char lower(char c)
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
-bool text_equal_nocase(struct text a, struct text b)
+bool text_bytes_equal_nocase(const char *a, const char *b, size_t n)
 {
-    return a.n == b.n && text_compare_nocase(a, b) == 0;
+    for (size_t i = 0; i < n; i++)
+        if (a[i] != b[i] && lower(a[i]) != lower(b[i])) /* nearly all are equal as they are */
+            return false;
+    return true;
 }
 
 int text_compare_nocase(struct text a, struct text b)
@@ -27,40 +30,9 @@ int text_compare_nocase(struct text a, struct text b)
     return a.n < b.n ? -1 : a.n > b.n;
 }
 
-bool text_starts_with(struct text t, struct text prefix)
-{
-    return t.n >= prefix.n && text_equal((struct text){t.p, prefix.n}, prefix);
-}
-
-bool text_starts_with_nocase(struct text t, struct text prefix)
-{
-    return t.n >= prefix.n && text_equal_nocase((struct text){t.p, prefix.n}, prefix);
-}
-
-const char *text_find(struct text t, char c)
-{
-    return t.n ? memchr(t.p, c, t.n) : NULL;
-}
-
 const char *text_search(struct text t, struct text needle)
 {
     return t.n && needle.n ? memmem(t.p, t.n, needle.p, needle.n) : NULL;
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-struct text text_trim(struct text t)
-{
-    while (t.n && is_space(t.p[0])) {
-        t.p++;
-        t.n--;
-    }
-    while (t.n && is_space(t.p[t.n - 1]))
-        t.n--;
-    return t;
 }
 
 struct text text_split(struct text *rest, char separator)
@@ -79,14 +51,14 @@ struct text text_split(struct text *rest, char separator)
 
 struct text text_word(struct text *rest)
 {
-    while (rest->n && is_space(rest->p[0])) {
+    while (rest->n && text_is_space(rest->p[0])) {
         rest->p++;
         rest->n--;
     }
     if (!rest->n)
         return TEXT_NONE;
     struct text word = {rest->p, 0};
-    while (rest->n && !is_space(rest->p[0])) {
+    while (rest->n && !text_is_space(rest->p[0])) {
         rest->p++;
         rest->n--;
         word.n++;
@@ -100,12 +72,9 @@ int text_to_u64(struct text t, uint64_t *value)
     if (!t.n)
         return ERROR_SYNTAX;
     for (size_t i = 0; i < t.n; i++) {
-        if (t.p[i] < '0' || t.p[i] > '9')
+        unsigned digit = (unsigned char)t.p[i] - (unsigned)'0';
+        if (digit > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, digit, &v))
             return ERROR_SYNTAX;
-        unsigned digit = (unsigned)(t.p[i] - '0');
-        if (v > (UINT64_MAX - digit) / 10)
-            return ERROR_SYNTAX;
-        v = v * 10 + digit;
     }
     *value = v;
     return 0;
@@ -119,6 +88,13 @@ int text_to_u32(struct text t, uint32_t *value)
         return ERROR_SYNTAX;
     *value = (uint32_t)v;
     return 0;
+}
+
+void text_print_hex64(uint64_t value, char out[TEXT_HEX64_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (unsigned i = TEXT_HEX64_BYTES; i-- > 0; value >>= 4)
+        out[i] = digits[value & 15];
 }
 
 char *text_strdup(struct text t)

@@ -39,18 +39,46 @@ static inline bool text_equal(struct text a, struct text b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/** Are @p n bytes equal but for the case of ASCII letters? */
+bool text_bytes_equal_nocase(const char *a, const char *b, size_t n);
 /** ASCII case-insensitive equality, as SIP tokens compare (RFC 3261 s7.3.1). */
-bool text_equal_nocase(struct text a, struct text b);
+static inline bool text_equal_nocase(struct text a, struct text b)
+{
+    return a.n == b.n && text_bytes_equal_nocase(a.p, b.p, a.n);
+}
 /** ASCII case-insensitive order: <0, 0, >0. */
 int text_compare_nocase(struct text a, struct text b);
-bool text_starts_with(struct text t, struct text prefix);
-bool text_starts_with_nocase(struct text t, struct text prefix);
+static inline bool text_starts_with(struct text t, struct text prefix)
+{
+    return t.n >= prefix.n && text_equal((struct text){t.p, prefix.n}, prefix);
+}
+static inline bool text_starts_with_nocase(struct text t, struct text prefix)
+{
+    return t.n >= prefix.n && text_bytes_equal_nocase(t.p, prefix.p, prefix.n);
+}
 /** First place of @p c in @p t, or NULL. */
-const char *text_find(struct text t, char c);
+static inline const char *text_find(struct text t, char c)
+{
+    return t.n ? memchr(t.p, c, t.n) : NULL;
+}
 /** First place of @p needle in @p t, or NULL. */
 const char *text_search(struct text t, struct text needle);
+/** Space, tab, CR or LF. */
+static inline bool text_is_space(char c)
+{
+    return (unsigned char)c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n');
+}
 /** Without spaces, tabs, CR and LF at both ends. */
-struct text text_trim(struct text t);
+static inline struct text text_trim(struct text t)
+{
+    while (t.n && text_is_space(t.p[0])) {
+        t.p++;
+        t.n--;
+    }
+    while (t.n && text_is_space(t.p[t.n - 1]))
+        t.n--;
+    return t;
+}
 /**
  * Cut at the first @p separator: returns what stands before it and moves *rest behind it
  * (absent when there was none).
@@ -61,6 +89,9 @@ struct text text_word(struct text *rest);
 /** Decimal number of the whole text. @return 0 or ERROR_SYNTAX (empty, sign, overflow, other bytes) */
 int text_to_u64(struct text t, uint64_t *value);
 int text_to_u32(struct text t, uint32_t *value);
+#define TEXT_HEX64_BYTES 16
+/** Sixteen lower-case hexadecimal digits into @p out, without NUL. */
+void text_print_hex64(uint64_t value, char out[TEXT_HEX64_BYTES]);
 /** A NUL-terminated copy on the heap, returned owned (free()); NULL without memory. */
 char *text_strdup(struct text t);
 /** Copy into a NUL-terminated array. @return false (and an empty string) when it does not fit */

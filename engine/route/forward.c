@@ -9,8 +9,6 @@
 
 #include "base/memory.h"
 
-#include <stdio.h>
-
 /* A stateless request whose next hop is being looked up. */
 struct forwarding {
     struct response_context *context; /* owned reference */
@@ -38,8 +36,10 @@ static struct text stateless_branch(const struct proxy *proxy, const struct via 
         {(const char *)&message->cseq_number, sizeof message->cseq_number},
     };
     uint64_t hash = hash_texts(&proxy->options.hash_key, v, sizeof v / sizeof v[0]);
-    int n = snprintf(out, BRANCH_BYTES, "z9hG4bKsl%016llx", (unsigned long long)hash);
-    return (struct text){out, (size_t)n};
+    const struct text mark = TEXT("z9hG4bKsl");
+    memcpy(out, mark.p, mark.n);
+    text_print_hex64(hash, out + mark.n);
+    return (struct text){out, mark.n + TEXT_HEX64_BYTES};
 }
 
 static int edit_and_send(struct forwarding *forwarding, const struct address *address)

@@ -5,7 +5,7 @@
 #include "transaction/machine.h"
 
 #define MARK         TEXT("z9hG4bKlu")
-#define HASH_DIGITS  16u
+#define HASH_DIGITS  TEXT_HEX64_BYTES
 #define UNIQUE_BYTES 13u /* 64 bits, five a letter */
 
 static const char digits[] = "0123456789abcdef";
@@ -17,8 +17,8 @@ struct text transactions_make_branch(struct transactions *transactions, uint64_t
     char *at = out;
     memcpy(at, mark.p, mark.n);
     at += mark.n;
-    for (unsigned i = 0; i < HASH_DIGITS; i++)
-        *at++ = digits[loop_hash >> (4 * (HASH_DIGITS - 1 - i)) & 15];
+    text_print_hex64(loop_hash, at);
+    at += HASH_DIGITS;
     *at++ = '.';
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz012345";
     uint64_t unique = random_u64(&transactions->random);

@@ -6,12 +6,11 @@
 #include "sip/response.h"
 #include "transport/operations.h"
 
-#define TAG_BYTES 20 /* "sl" + 16 hexadecimal digits */
+#define TAG_BYTES (2 + TEXT_HEX64_BYTES) /* "sl" + 16 hexadecimal digits */
 
 static struct text make_tag(const struct transport *transport, struct message *message,
                             char out[TAG_BYTES])
 {
-    static const char digits[] = "0123456789abcdef";
     const struct text v[] = {
         message->call_id,
         message_from_tag(message),
@@ -20,9 +19,8 @@ static struct text make_tag(const struct transport *transport, struct message *m
     uint64_t hash = hash_texts(&transport->tag_key, v, sizeof v / sizeof *v);
     out[0] = 's';
     out[1] = 'l';
-    for (unsigned i = 0; i < 16; i++, hash >>= 4)
-        out[2 + i] = digits[hash & 15];
-    return (struct text){out, 18};
+    text_print_hex64(hash, out + 2);
+    return (struct text){out, TAG_BYTES};
 }
 
 int transport_reply(struct transport *transport, struct message *request,
@@ -48,5 +46,5 @@ bool transport_is_own_ack(const struct transport *transport, struct message *ack
 {
     char tag[TAG_BYTES];
     struct text to_tag = message_to_tag(ack);
-    return text_is_set(to_tag) && text_equal(to_tag, make_tag(transport, ack, tag));
+    return to_tag.n == TAG_BYTES && text_equal(to_tag, make_tag(transport, ack, tag));
 }
