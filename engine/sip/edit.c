@@ -137,7 +137,7 @@ static bool has_line_end(struct text t)
 
 static bool is_token(struct text t)
 {
-    scan_set(&t, &CHARS_TOKEN);
+    scan_set(&t, CHARS_TOKEN);
     return t.n == 0;
 }
 
@@ -182,7 +182,15 @@ static int own_items(struct edits *edits)
     return 0;
 }
 
-/* Print a line into the arena; a fold in @p value becomes a space for each of its bytes. */
+/* A fold becomes a space for each of its bytes. */
+static void unfold(char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i] == '\r' || p[i] == '\n')
+            p[i] = ' ';
+}
+
+/* Print a line into the arena, folds undone. */
 static const struct header *make_header(struct edits *edits, struct text name, struct text value)
 {
     size_t size = name.n + value.n + 4;
@@ -195,8 +203,10 @@ static const struct header *make_header(struct edits *edits, struct text name, s
     at += name.n;
     *at++ = ':';
     *at++ = ' ';
-    for (size_t i = 0; i < value.n; i++)
-        at[i] = value.p[i] == '\r' || value.p[i] == '\n' ? ' ' : value.p[i];
+    if (value.n)
+        memcpy(at, value.p, value.n);
+    if (has_line_end(value))
+        unfold(at, value.n);
     header->value = (struct text){at, value.n};
     memcpy(at + value.n, "\r\n", 2);
     header->line = (struct text){line, size};

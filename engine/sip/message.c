@@ -80,7 +80,7 @@ static bool parse_header(struct header *header, struct text line)
 {
     struct text rest = line;
     header->line = line;
-    header->name = scan_set(&rest, &CHARS_TOKEN);
+    header->name = scan_set(&rest, CHARS_TOKEN);
     while (rest.n && (rest.p[0] == ' ' || rest.p[0] == '\t'))
         scan_skip(&rest, 1);
     if (!header->name.n || !scan_char(&rest, ':'))
@@ -181,8 +181,7 @@ static bool is_version(struct text t)
     if (t.n > LONGEST_VERSION || !text_starts_with_nocase(t, TEXT("SIP/")))
         return false;
     scan_skip(&t, 4);
-    return scan_set(&t, &CHARS_DIGIT).n && scan_char(&t, '.') && scan_set(&t, &CHARS_DIGIT).n &&
-           !t.n;
+    return scan_set(&t, CHARS_DIGIT).n && scan_char(&t, '.') && scan_set(&t, CHARS_DIGIT).n && !t.n;
 }
 
 /* @return false when it is not even known what the message is */
@@ -204,7 +203,7 @@ static bool parse_status_line(struct message *message, struct text line)
 static bool parse_request_line(struct message *message, struct text line, const char **fault)
 {
     struct text rest = line, method = line;
-    message->method_text = scan_set(&method, &CHARS_TOKEN);
+    message->method_text = scan_set(&method, CHARS_TOKEN);
     text_split(&rest, ' ');
     const char *last = rest.n ? memrchr(rest.p, ' ', rest.n) : NULL;
     if (!last || !message->method_text.n ||
@@ -238,7 +237,7 @@ static void parse_cseq(struct message *message, const char **fault)
     struct text number = text_word(&rest), method = text_trim(rest), tail = method;
     if (!header)
         return;
-    scan_set(&tail, &CHARS_TOKEN);
+    scan_set(&tail, CHARS_TOKEN);
     if (text_to_u32(number, &message->cseq_number) || message->cseq_number >= CSEQ_LIMIT ||
         !method.n || tail.n) {
         set_fault(fault, "Malformed CSeq");

@@ -34,7 +34,7 @@ static int parse_display_name(struct name_addr *name_addr, struct text *rest)
             return ERROR_SYNTAX;
         scan_space(rest);
     } else {
-        name = text_trim(scan_set(rest, &CHARS_DISPLAY));
+        name = text_trim(scan_set(rest, CHARS_DISPLAY));
     }
     if (name.n)
         name_addr->display_name = name;
@@ -81,16 +81,13 @@ int name_addr_parse(struct name_addr *name_addr, struct text t)
     return is_bracketed ? parse_bracketed(name_addr, t) : parse_bare(name_addr, t);
 }
 
-struct text name_addr_split(struct text *rest)
+/* Size of the first element of a list, byte by byte. */
+static size_t element_size(struct text t)
 {
     bool in_quotes = false, in_brackets = false;
     size_t i = 0;
-    if (!rest->n)
-        return TEXT_NONE;
-    if (!text_find(*rest, ','))
-        i = rest->n; /* almost always */
-    for (; i < rest->n; i++) {
-        char c = rest->p[i];
+    for (; i < t.n; i++) {
+        char c = t.p[i];
         if (in_quotes && c == '\\')
             i++;
         else if (c == '"' && !in_brackets)
@@ -102,9 +99,24 @@ struct text name_addr_split(struct text *rest)
         else if (c == ',' && !in_quotes && !in_brackets)
             break;
     }
-    if (i > rest->n) /* a backslash was the last byte */
-        i = rest->n;
-    struct text element = {rest->p, i};
-    scan_skip(rest, i < rest->n ? i + 1 : i);
+    return i < t.n ? i : t.n; /* a backslash may have been the last byte */
+}
+
+struct text name_addr_split(struct text *rest)
+{
+    if (!rest->n)
+        return TEXT_NONE;
+    size_t n = rest->n;
+    const char *comma = text_find(*rest, ',');
+    if (comma) {
+        /* Only a quote or an open bracket in front of the comma makes it something else. */
+        struct text front = text_span(rest->p, comma);
+        const char *open = front.n ? memrchr(front.p, '<', front.n) : NULL;
+        bool is_plain =
+            !text_find(front, '"') && (!open || memchr(open, '>', (size_t)(comma - open)));
+        n = is_plain ? front.n : element_size(*rest);
+    }
+    struct text element = {rest->p, n};
+    scan_skip(rest, n < rest->n ? n + 1 : n);
     return text_trim(element);
 }

@@ -1,7 +1,7 @@
 /*
  * Second opinions of libosip2's parser (osipparser2). The scanners of this folder give spans and
- * refuse what the ABNF refuses; a value with anything out of the ordinary in it (quotes, escapes,
- * folds, comments, bytes beyond ASCII) must satisfy osipparser2 as well. Its structures never leave
+ * refuse what the ABNF refuses; a value with anything out of the ordinary in it (escapes, folds,
+ * comments, quoted parameters, bytes beyond ASCII) must satisfy osipparser2 as well. Its structures never leave
  * parse_osip.c.
  */
 #pragma once

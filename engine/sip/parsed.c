@@ -30,7 +30,7 @@ static struct message_parsed *parsed_of(struct message *message)
 static uint8_t second_opinion(enum osip_grammar grammar, struct text t)
 {
     struct text rest = t;
-    scan_set(&rest, &CHARS_ORDINARY);
+    scan_set(&rest, CHARS_ORDINARY);
     switch (rest.n ? osip_check(grammar, t) : 0) {
     case 0: return PARSED_GOOD;
     case ERROR_MEMORY: return PARSED_NOT_YET;
@@ -45,17 +45,29 @@ static uint8_t parse_via(struct via *via, struct text element)
     return second_opinion(OSIP_VIA, via->whole);
 }
 
+/* A quoted display name is the usual one, and without escapes nothing about it can be wrong. */
+static struct text without_plain_name(const struct name_addr *name_addr)
+{
+    struct text whole = name_addr->whole, name = name_addr->display_name;
+    if (!name.n)
+        return whole;
+    if (name.p[0] == '"') {
+        struct text inside = {name.p + 1, name.n - 2};
+        scan_set(&inside, CHARS_QUOTED);
+        if (inside.n)
+            return whole;
+    }
+    /* An unquoted one is ours to judge: osipparser2 knows tokens only, people do not. */
+    return text_span(name_addr->uri_text.p - 1, whole.p + whole.n);
+}
+
 static uint8_t parse_address(struct name_addr *name_addr, const struct header *header, bool is_list)
 {
     struct text rest = header ? header->value : TEXT_NONE;
     struct text element = is_list ? name_addr_split(&rest) : rest;
     if (!element.n || name_addr_parse(name_addr, element))
         return PARSED_BAD;
-    /* An unquoted display name is ours to judge: osipparser2 knows tokens only, people do not. */
-    struct text whole = name_addr->whole, name = name_addr->display_name;
-    if (name.n && name.p[0] != '"')
-        whole = text_span(name_addr->uri_text.p - 1, whole.p + whole.n);
-    return second_opinion(OSIP_ADDRESS, whole);
+    return second_opinion(OSIP_ADDRESS, without_plain_name(name_addr));
 }
 
 /* The element after the first, in the same line or in the next. */

@@ -9,6 +9,10 @@
 /* Folds are undone: a line of ours never continues (RFC 3261 s7.3.1). */
 static void print_value(struct buffer *out, struct text value)
 {
+    if (!text_find(value, '\r') && !text_find(value, '\n')) { /* almost always */
+        buffer_append(out, value);
+        return;
+    }
     for (;;) {
         size_t n = 0;
         while (n < value.n && value.p[n] != '\r' && value.p[n] != '\n')

@@ -4,6 +4,7 @@
 #include "base/address.h"
 #include "base/error.h"
 
+/* Sets as bits, 64 bytes a word; the bytes beyond ASCII are in CHARS_DISPLAY alone. */
 #define BIT(c)   ((uint64_t)1 << ((c)&63))
 #define DIGITS   0x03ff000000000000u /* word 0 */
 #define LETTERS  0x07fffffe07fffffeu /* word 1 */
@@ -12,54 +13,62 @@
 #define MARK0    (BIT('-') | BIT('.') | BIT('!') | BIT('*') | BIT('\'') | BIT('(') | BIT(')'))
 #define MARK1    (BIT('_') | BIT('~'))
 
-const struct char_set CHARS_DIGIT = {{DIGITS}};
-
-const struct char_set CHARS_TOKEN = {
-    {DIGITS | BIT('-') | BIT('.') | BIT('!') | BIT('%') | BIT('*') | BIT('+') | BIT('\''),
-     LETTERS | BIT('_') | BIT('`') | BIT('~')}};
-
-const struct char_set CHARS_SCHEME = {{DIGITS | BIT('+') | BIT('-') | BIT('.'), LETTERS}};
-
+#define TOKEN0                                                                                     \
+    (DIGITS | BIT('-') | BIT('.') | BIT('!') | BIT('%') | BIT('*') | BIT('+') | BIT('\''))
+#define TOKEN1  (LETTERS | BIT('_') | BIT('`') | BIT('~'))
+#define SCHEME0 (DIGITS | BIT('+') | BIT('-') | BIT('.'))
+#define SCHEME1 LETTERS
 /* Deviation: '#' stands unescaped in dialled service codes ("*21#"). */
-const struct char_set CHARS_USER = {{DIGITS | MARK0 | BIT('&') | BIT('=') | BIT('+') | BIT('$') |
-                                         BIT(',') | BIT(';') | BIT('?') | BIT('/') | BIT('#'),
-                                     LETTERS | MARK1}};
-
-const struct char_set CHARS_PASSWORD = {
-    {DIGITS | MARK0 | BIT('&') | BIT('=') | BIT('+') | BIT('$') | BIT(','), LETTERS | MARK1}};
-
+#define USER0                                                                                      \
+    (DIGITS | MARK0 | BIT('&') | BIT('=') | BIT('+') | BIT('$') | BIT(',') | BIT(';') | BIT('?') | \
+     BIT('/') | BIT('#'))
+#define USER1     (LETTERS | MARK1)
+#define PASSWORD0 (DIGITS | MARK0 | BIT('&') | BIT('=') | BIT('+') | BIT('$') | BIT(','))
+#define PASSWORD1 (LETTERS | MARK1)
 /* Deviation: '_' is common in host names of private networks. */
-const struct char_set CHARS_HOST = {{DIGITS | BIT('-') | BIT('.'), LETTERS | BIT('_')}};
-
+#define HOST0 (DIGITS | BIT('-') | BIT('.'))
+#define HOST1 (LETTERS | BIT('_'))
 /* Deviation: '=' and ',' inside a value ("opaque=user:epid:a="), and empty parameters. */
-const struct char_set CHARS_PARAMS = {{DIGITS | MARK0 | BIT('/') | BIT(':') | BIT('&') | BIT('+') |
-                                           BIT('$') | BIT('=') | BIT(';') | BIT(','),
-                                       LETTERS | MARK1 | BIT('[') | BIT(']')}};
-
-const struct char_set CHARS_HEADERS = {{DIGITS | MARK0 | BIT('/') | BIT('?') | BIT(':') | BIT('+') |
-                                            BIT('$') | BIT('=') | BIT('&') | BIT(';') | BIT(','),
-                                        LETTERS | MARK1 | BIT('[') | BIT(']')}};
-
-const struct char_set CHARS_OPAQUE = {
-    {VISIBLE0 & ~(BIT('<') | BIT('>') | BIT('"') | BIT('%')), VISIBLE1}};
-
-const struct char_set CHARS_NUMBER = {
-    {DIGITS | BIT('+') | BIT('*') | BIT('#') | BIT('-') | BIT('.') | BIT('(') | BIT(')'),
-     0x0000007e0000007eu /* A-F a-f */}};
-
+#define PARAMS0                                                                                    \
+    (DIGITS | MARK0 | BIT('/') | BIT(':') | BIT('&') | BIT('+') | BIT('$') | BIT('=') | BIT(';') | \
+     BIT(','))
+#define PARAMS1 (LETTERS | MARK1 | BIT('[') | BIT(']'))
+#define HEADERS0                                                                                   \
+    (DIGITS | MARK0 | BIT('/') | BIT('?') | BIT(':') | BIT('+') | BIT('$') | BIT('=') | BIT('&') | \
+     BIT(';') | BIT(','))
+#define HEADERS1 (LETTERS | MARK1 | BIT('[') | BIT(']'))
+#define OPAQUE0  (VISIBLE0 & ~(BIT('<') | BIT('>') | BIT('"') | BIT('%')))
+#define OPAQUE1  VISIBLE1
+#define NUMBER0                                                                                    \
+    (DIGITS | BIT('+') | BIT('*') | BIT('#') | BIT('-') | BIT('.') | BIT('(') | BIT(')'))
+#define NUMBER1 0x0000007e0000007eu /* A-F a-f */
 /* Deviation: any byte that cannot be mistaken for structure, UTF-8 included, not only tokens. */
-const struct char_set CHARS_DISPLAY = {
-    {(VISIBLE0 & ~(BIT('<') | BIT('>') | BIT('"') | BIT(',') | BIT(';') | BIT(':'))) | BIT(' ') |
-         BIT('\t') | BIT('\r') | BIT('\n'),
-     VISIBLE1 & ~BIT('\\'), UINT64_MAX, UINT64_MAX}};
+#define DISPLAY0                                                                                   \
+    ((VISIBLE0 & ~(BIT('<') | BIT('>') | BIT('"') | BIT(',') | BIT(';') | BIT(':'))) | BIT(' ') |  \
+     BIT('\t') | BIT('\r') | BIT('\n'))
+#define DISPLAY1 (VISIBLE1 & ~BIT('\\'))
+#define VALUE0   (VISIBLE0 & ~(BIT('<') | BIT('>') | BIT('"') | BIT(',') | BIT(';')))
+#define VALUE1   (VISIBLE1 & ~BIT('\\'))
+#define ORDINARY0                                                                                  \
+    (DIGITS | BIT(' ') | BIT('<') | BIT('>') | BIT(':') | BIT(';') | BIT('=') | BIT('.') |         \
+     BIT('-') | BIT('+') | BIT('/') | BIT('*'))
+#define ORDINARY1 (LETTERS | BIT('@') | BIT('_') | BIT('[') | BIT(']'))
+#define QUOTED0   (BIT(' ') | (VISIBLE0 & ~(BIT('<') | BIT('>') | BIT('"') | BIT('%'))))
+#define QUOTED1   (VISIBLE1 & ~BIT('\\'))
 
-const struct char_set CHARS_VALUE = {
-    {VISIBLE0 & ~(BIT('<') | BIT('>') | BIT('"') | BIT(',') | BIT(';')), VISIBLE1 & ~BIT('\\')}};
+#define IN(set, c) (((c) < 64 ? set##0 : set##1) >> ((c)&63) & 1 ? CHARS_##set : 0)
+#define ASCII(c)                                                                                   \
+    (IN(TOKEN, c) | IN(SCHEME, c) | IN(USER, c) | IN(PASSWORD, c) | IN(HOST, c) | IN(PARAMS, c) |  \
+     IN(HEADERS, c) | IN(OPAQUE, c) | IN(NUMBER, c) | IN(DISPLAY, c) | IN(VALUE, c) |              \
+     IN(ORDINARY, c) | IN(QUOTED, c) | ((c) >= '0' && (c) <= '9' ? CHARS_DIGIT : 0))
+#define FOUR(c)    ASCII(c), ASCII(c + 1), ASCII(c + 2), ASCII(c + 3)
+#define SIXTEEN(c) FOUR(c), FOUR(c + 4), FOUR(c + 8), FOUR(c + 12)
 
-const struct char_set CHARS_ORDINARY = {{DIGITS | BIT(' ') | BIT('<') | BIT('>') | BIT(':') |
-                                             BIT(';') | BIT('=') | BIT('.') | BIT('-') | BIT('+') |
-                                             BIT('/') | BIT('*'),
-                                         LETTERS | BIT('@') | BIT('_') | BIT('[') | BIT(']')}};
+const uint16_t char_sets[256] = {
+    SIXTEEN(0),  SIXTEEN(16),  SIXTEEN(32),
+    SIXTEEN(48), SIXTEEN(64),  SIXTEEN(80),
+    SIXTEEN(96), SIXTEEN(112), [128 ... 255] = CHARS_DISPLAY,
+};
 
 struct text scan_quoted(struct text *rest)
 {
@@ -82,7 +91,7 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-bool scan_is_escaped(struct text t, const struct char_set *set)
+bool scan_is_escaped(struct text t, enum char_set set)
 {
     for (;;) {
         scan_set(&t, set);
@@ -111,7 +120,7 @@ static struct text scan_ipv6(struct text *rest)
 int scan_host_port(struct text *rest, struct text *host, uint16_t *port, bool spaces)
 {
     bool is_ipv6 = rest->n && rest->p[0] == '[';
-    *host = is_ipv6 ? scan_ipv6(rest) : scan_set(rest, &CHARS_HOST);
+    *host = is_ipv6 ? scan_ipv6(rest) : scan_set(rest, CHARS_HOST);
     *port = 0;
     if (!host->n)
         return ERROR_SYNTAX;
@@ -123,7 +132,7 @@ int scan_host_port(struct text *rest, struct text *host, uint16_t *port, bool sp
     if (spaces)
         scan_space(&behind);
     uint32_t number;
-    struct text digits = scan_set(&behind, &CHARS_DIGIT);
+    struct text digits = scan_set(&behind, CHARS_DIGIT);
     if (text_to_u32(digits, &number) || number == 0 || number > 65535)
         return ERROR_SYNTAX;
     *port = (uint16_t)number;
@@ -139,7 +148,7 @@ int scan_param(struct text *rest, struct scan_param *param)
     if (!scan_char(rest, ';'))
         return ERROR_SYNTAX;
     scan_space(rest);
-    param->name = scan_set(rest, &CHARS_TOKEN);
+    param->name = scan_set(rest, CHARS_TOKEN);
     param->value = TEXT_NONE;
     if (!param->name.n)
         return ERROR_SYNTAX;
@@ -147,6 +156,6 @@ int scan_param(struct text *rest, struct scan_param *param)
     if (!scan_char(rest, '='))
         return 1;
     scan_space(rest);
-    param->value = rest->n && rest->p[0] == '"' ? scan_quoted(rest) : scan_set(rest, &CHARS_VALUE);
+    param->value = rest->n && rest->p[0] == '"' ? scan_quoted(rest) : scan_set(rest, CHARS_VALUE);
     return param->value.n ? 1 : ERROR_SYNTAX;
 }

@@ -6,35 +6,36 @@
 
 #include "base/text.h"
 
-/** A set of byte values, one bit each. */
-struct char_set {
-    uint64_t word[4];
+/** Sets of byte values: one bit each in the table, so that a step is one load and one test. */
+enum char_set {
+    CHARS_TOKEN = 1 << 0,     /**< token */
+    CHARS_SCHEME = 1 << 1,    /**< scheme of a URI */
+    CHARS_USER = 1 << 2,      /**< user, without escapes */
+    CHARS_PASSWORD = 1 << 3,  /**< password, without escapes */
+    CHARS_HOST = 1 << 4,      /**< hostname */
+    CHARS_PARAMS = 1 << 5,    /**< uri-parameters with their ';' and '=' */
+    CHARS_HEADERS = 1 << 6,   /**< headers of a URI with their '&' and '=' */
+    CHARS_OPAQUE = 1 << 7,    /**< what a URI of a foreign scheme may hold */
+    CHARS_NUMBER = 1 << 8,    /**< telephone number, RFC 3966 */
+    CHARS_DISPLAY = 1 << 9,   /**< unquoted display name, spaces included */
+    CHARS_VALUE = 1 << 10,    /**< unquoted value of a header parameter */
+    CHARS_ORDINARY = 1 << 11, /**< what almost all headers are made of */
+    CHARS_QUOTED = 1 << 12,   /**< what almost all quoted display names are made of */
+    CHARS_DIGIT = 1 << 13     /**< 0-9 */
 };
 
-extern const struct char_set CHARS_TOKEN;    /**< token */
-extern const struct char_set CHARS_SCHEME;   /**< scheme of a URI */
-extern const struct char_set CHARS_USER;     /**< user, without escapes */
-extern const struct char_set CHARS_PASSWORD; /**< password, without escapes */
-extern const struct char_set CHARS_HOST;     /**< hostname */
-extern const struct char_set CHARS_PARAMS;   /**< uri-parameters with their ';' and '=' */
-extern const struct char_set CHARS_HEADERS;  /**< headers of a URI with their '&' and '=' */
-extern const struct char_set CHARS_OPAQUE;   /**< what a URI of a foreign scheme may hold */
-extern const struct char_set CHARS_NUMBER;   /**< telephone number, RFC 3966 */
-extern const struct char_set CHARS_DISPLAY;  /**< unquoted display name, spaces included */
-extern const struct char_set CHARS_VALUE;    /**< unquoted value of a header parameter */
-extern const struct char_set CHARS_ORDINARY; /**< what almost all headers are made of */
-extern const struct char_set CHARS_DIGIT;    /**< 0-9 */
+/** The sets that each byte is in. */
+extern const uint16_t char_sets[256];
 
-static inline bool char_is_in(const struct char_set *set, char c)
+static inline bool char_is_in(enum char_set set, char c)
 {
-    unsigned char u = (unsigned char)c;
-    return set->word[u >> 6] >> (u & 63) & 1;
+    return char_sets[(unsigned char)c] & set;
 }
 
 /** Linear white space; a fold is CR LF and a space, and all three count. */
 static inline bool char_is_space(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+    return text_is_space(c);
 }
 
 static inline void scan_skip(struct text *rest, size_t n)
@@ -61,20 +62,20 @@ static inline bool scan_char(struct text *rest, char c)
 }
 
 /** Cut the longest run of @p set off, may be empty. */
-static inline struct text scan_set(struct text *rest, const struct char_set *set)
+static inline struct text scan_set(struct text *rest, enum char_set set)
 {
-    size_t n = 0;
-    while (n < rest->n && char_is_in(set, rest->p[n]))
-        n++;
-    struct text run = {rest->p, n};
-    scan_skip(rest, n);
+    const char *at = rest->p, *end = at + rest->n;
+    while (at != end && char_is_in(set, *at))
+        at++;
+    struct text run = {rest->p, (size_t)(at - rest->p)};
+    scan_skip(rest, run.n);
     return run;
 }
 
 /** Cut a quoted-string off, quotes included. @return absent when there is none or it never ends */
 struct text scan_quoted(struct text *rest);
 /** Is all of @p t in @p set, or a "%" with two hexadecimal digits? */
-bool scan_is_escaped(struct text t, const struct char_set *set);
+bool scan_is_escaped(struct text t, enum char_set set);
 /**
  * Cut host [":" port] off.
  * @param port    0 when not written

@@ -23,9 +23,9 @@ static int parse_user(struct uri *uri, struct text *rest)
     scan_skip(rest, password.n + 1);
     uri->user = text_split(&password, ':');
     uri->password = password;
-    if (!uri->user.n || !scan_is_escaped(uri->user, &CHARS_USER))
+    if (!uri->user.n || !scan_is_escaped(uri->user, CHARS_USER))
         return ERROR_SYNTAX;
-    return scan_is_escaped(password, &CHARS_PASSWORD) ? 0 : ERROR_SYNTAX;
+    return scan_is_escaped(password, CHARS_PASSWORD) ? 0 : ERROR_SYNTAX;
 }
 
 /* [";" uri-parameters] ["?" headers] to the end. */
@@ -40,7 +40,7 @@ static int parse_tail(struct uri *uri, struct text rest)
     uri->headers = headers;
     if (text_is_set(headers) && !headers.n)
         return ERROR_SYNTAX;
-    return scan_is_escaped(params, &CHARS_PARAMS) && scan_is_escaped(headers, &CHARS_HEADERS)
+    return scan_is_escaped(params, CHARS_PARAMS) && scan_is_escaped(headers, CHARS_HEADERS)
                ? 0
                : ERROR_SYNTAX;
 }
@@ -55,7 +55,7 @@ static int parse_sip(struct uri *uri, struct text rest)
 
 static int parse_tel(struct uri *uri, struct text rest)
 {
-    uri->user = scan_set(&rest, &CHARS_NUMBER);
+    uri->user = scan_set(&rest, CHARS_NUMBER);
     return uri->user.n ? parse_tail(uri, rest) : ERROR_SYNTAX;
 }
 
@@ -68,7 +68,7 @@ int uri_parse(struct uri *uri, struct text t)
     uri->scheme_text = text_span(t.p, colon);
     struct text scheme = uri->scheme_text;
     struct text rest = text_span(colon + 1, t.p + t.n);
-    scan_set(&scheme, &CHARS_SCHEME);
+    scan_set(&scheme, CHARS_SCHEME);
     bool starts_with_letter =
         uri->scheme_text.n && ((t.p[0] | 0x20) >= 'a' && (t.p[0] | 0x20) <= 'z');
     if (scheme.n || !starts_with_letter || !rest.n)
@@ -80,7 +80,7 @@ int uri_parse(struct uri *uri, struct text t)
     case URI_TEL: return parse_tel(uri, rest);
     case URI_OTHER: break;
     }
-    return scan_is_escaped(rest, &CHARS_OPAQUE) ? 0 : ERROR_SYNTAX;
+    return scan_is_escaped(rest, CHARS_OPAQUE) ? 0 : ERROR_SYNTAX;
 }
 
 /* Cut one parameter off a ';'-separated list; a ';' inside quotes does not end it. */

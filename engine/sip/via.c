@@ -9,17 +9,17 @@
 /* "SIP" SLASH version SLASH transport; the version is checked where the start line is. */
 static int parse_protocol(struct via *via, struct text *rest)
 {
-    struct text name = scan_set(rest, &CHARS_TOKEN);
+    struct text name = scan_set(rest, CHARS_TOKEN);
     scan_space(rest);
     if (!text_equal_nocase(name, TEXT("SIP")) || !scan_char(rest, '/'))
         return ERROR_SYNTAX;
     scan_space(rest);
-    struct text version = scan_set(rest, &CHARS_TOKEN);
+    struct text version = scan_set(rest, CHARS_TOKEN);
     scan_space(rest);
     if (!version.n || !scan_char(rest, '/'))
         return ERROR_SYNTAX;
     scan_space(rest);
-    via->transport = scan_set(rest, &CHARS_TOKEN);
+    via->transport = scan_set(rest, CHARS_TOKEN);
     if (!via->transport.n || !rest->n || !char_is_space(*rest->p))
         return ERROR_SYNTAX;
     scan_space(rest);

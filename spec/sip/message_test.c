@@ -265,7 +265,7 @@ static void survives_every_failed_allocation(void **state)
 static void forgets_a_failed_allocation(void **state)
 {
     (void)state;
-    char from[6000] = "From: \"";
+    char from[6000] = "From: \"\\";
     memset(from + strlen(from), 'a', 5000);
     strcat(from, "\" <sip:a@b>;tag=1\r\n");
     struct buffer out = {0};
