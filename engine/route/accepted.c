@@ -35,6 +35,8 @@ void accepted_add(struct response_context *context, const struct branch *branch,
 struct text accepted_find(const struct response_context *context, const struct branch *branch,
                           struct message *response)
 {
+    if (!context->accepted.count)
+        return TEXT_NONE;
     struct text tag = message_to_tag(response);
     LIST_FOR_EACH (link, &context->accepted) {
         const struct accepted *accepted = CONTAINER_OF(link, struct accepted, link);

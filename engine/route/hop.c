@@ -1,10 +1,12 @@
 /* The edits that every hop makes to a request (RFC 3261 s16.6 3, 4, 8), stateful or not. */
 #include "route/context.h"
 
-static int set_number(struct edits *edits, struct arena *arena, struct text name, uint64_t number)
+static int set_number(struct edits *edits, struct buffer *scratch, struct text name,
+                      uint64_t number)
 {
-    struct text value = arena_printf(arena, "%llu", (unsigned long long)number);
-    return text_is_set(value) ? edits_set(edits, name, value) : ERROR_MEMORY;
+    buffer_clear(scratch);
+    buffer_append_u64(scratch, number);
+    return scratch->error ? scratch->error : edits_set(edits, name, buffer_text(scratch));
 }
 
 /* received and rport into the Via of the one who sent us the request (s18.2.1, RFC 3581). */
@@ -22,28 +24,26 @@ static int edit_max_forwards(struct response_context *context, struct edits *edi
     int left = message_max_forwards(context->request);
     uint64_t value =
         left > 0 ? (uint64_t)left - 1 : context->proxy->options.settings->limits_max_forwards;
-    return set_number(edits, &context->request->arena, TEXT("Max-Forwards"), value);
+    return set_number(edits, &context->proxy->out, TEXT("Max-Forwards"), value);
 }
 
 int hop_edit(struct response_context *context, struct edits *edits, const struct listener *out,
              struct text branch_id, unsigned breadth)
 {
-    struct arena *arena = &context->request->arena;
-    struct buffer via = {0};
+    struct buffer *scratch = &context->proxy->out;
     int error = identity_request(context, edits);
     if (!error)
         error = edit_received(context->request, edits);
     if (!error)
         error = edit_max_forwards(context, edits);
     if (!error && breadth)
-        error = set_number(edits, arena, TEXT("Max-Breadth"), breadth);
+        error = set_number(edits, scratch, TEXT("Max-Breadth"), breadth);
     if (!error && context->wants_record_route)
         error = record_route_add(context, edits, out);
-    if (!error) {
-        transport_print_via(&via, out, branch_id);
-        error = via.error ? via.error
-                          : edits_prepend(edits, HEADER_VIA, TEXT("Via"), buffer_text(&via));
-    }
-    buffer_release(&via);
-    return error;
+    if (error)
+        return error;
+    buffer_clear(scratch);
+    transport_print_via(scratch, out, branch_id);
+    return scratch->error ? scratch->error
+                          : edits_prepend(edits, HEADER_VIA, TEXT("Via"), buffer_text(scratch));
 }

@@ -13,30 +13,33 @@ int proxy_record_route(struct response_context *context)
     return 0;
 }
 
-static struct text route_value(struct arena *arena, const struct listener *listener, bool is_double)
+/* One entry of ours on top. */
+static int add_route(struct response_context *context, struct edits *edits,
+                     const struct listener *listener, bool is_double)
 {
-    const char *transport =
-        listener->kind == TRANSPORT_UDP ? "" : transport_kind_name(listener->kind);
-    return arena_printf(arena, "<sip:%s:%u%s%s;lr%s>", listener->host, listener->port,
-                        transport[0] ? ";transport=" : "", transport, is_double ? ";r2=on" : "");
+    struct buffer *scratch = &context->proxy->out;
+    buffer_clear(scratch);
+    buffer_append(scratch, TEXT("<sip:"));
+    buffer_append(scratch, text_of(listener->host));
+    buffer_append_char(scratch, ':');
+    buffer_append_u64(scratch, listener->port);
+    if (listener->kind != TRANSPORT_UDP) {
+        buffer_append(scratch, TEXT(";transport="));
+        buffer_append(scratch, text_of(transport_kind_name(listener->kind)));
+    }
+    buffer_append(scratch, is_double ? TEXT(";lr;r2=on>") : TEXT(";lr>"));
+    if (scratch->error)
+        return scratch->error;
+    return edits_prepend(edits, HEADER_RECORD_ROUTE, TEXT("Record-Route"), buffer_text(scratch));
 }
 
 int record_route_add(struct response_context *context, struct edits *edits,
                      const struct listener *out)
 {
     const struct listener *in = context->request->source.listener;
-    struct arena *arena = &context->request->arena;
     bool is_double = in && in != out;
-    struct text value = route_value(arena, is_double ? in : out, is_double);
-    if (!text_is_set(value))
-        return ERROR_MEMORY;
-    int error = edits_prepend(edits, HEADER_RECORD_ROUTE, TEXT("Record-Route"), value);
-    if (error || !is_double)
-        return error;
-    value = route_value(arena, out, true);
-    if (!text_is_set(value))
-        return ERROR_MEMORY;
-    return edits_prepend(edits, HEADER_RECORD_ROUTE, TEXT("Record-Route"), value);
+    int error = is_double ? add_route(context, edits, in, true) : 0;
+    return error ? error : add_route(context, edits, out, is_double);
 }
 
 /* First Route element. @return our listener when it names us */
