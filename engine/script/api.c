@@ -169,10 +169,8 @@ bool run_subject(struct run *run, bool is_reply, struct subject *subject)
 
 void handle_check(lua_State *L, int index, struct subject *subject)
 {
-    struct handle *handle = NULL;
-    if (lua_type(L, index) == LUA_TUSERDATA && lua_objlen(L, index) == sizeof *handle)
-        handle = lua_touserdata(L, index);
-    if (!handle || handle->magic != HANDLE_MAGIC)
+    const struct handle *handle = lua_touserdata(L, index);
+    if (!handle || lua_objlen(L, index) != sizeof *handle || handle->magic != HANDLE_MAGIC)
         api_misuse(L, "a message is expected, not %s", luaL_typename(L, index));
     struct run *run = handle->run;
     if (run->serial != handle->serial)

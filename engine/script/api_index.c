@@ -28,10 +28,9 @@ static struct message_name *slot_of(struct generation *generation, const char *n
 /** What the text at @p index names, or NULL. */
 static const struct message_name *find_name(lua_State *L, int index)
 {
-    if (lua_type(L, index) != LUA_TSTRING)
-        return NULL;
-    const struct message_name *slot = slot_of(generation_of(L), lua_tolstring(L, index, NULL));
-    return slot->name ? slot : NULL;
+    const char *text = lua_tolstring(L, index, NULL);
+    const struct message_name *slot = slot_of(generation_of(L), text);
+    return text && slot->name ? slot : NULL;
 }
 
 /** Take the text on top of the stack as a name; the table at @p holder keeps it. Pops it. */

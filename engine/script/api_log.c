@@ -257,9 +257,13 @@ static bool append_directive(struct line *line, const struct piece *piece)
         append(line, text);
         return true;
     }
-    if (piece->kind != PIECE_DIRECTIVE && type == LUA_TNUMBER && is_whole(lua_tonumber(L, index))) {
-        append_whole(line, lua_tonumber(L, index));
-        return true;
+    if (piece->kind != PIECE_DIRECTIVE && type == LUA_TNUMBER) {
+        double number = lua_tonumber(L, index);
+        bool is_cut = piece->kind == PIECE_INTEGER && number >= 0 && number < WHOLE_NUMBERS;
+        if (is_cut || is_whole(number)) {
+            append_whole(line, number);
+            return true;
+        }
     }
     return append_formatted(line, piece->text, index);
 }

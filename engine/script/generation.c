@@ -16,10 +16,12 @@
 #define RESERVE_BYTES 32768 /* lua_newstate() takes about a third of it */
 
 /* The coroutine of a run begins here: whatever its arguments cost is allocated under lua_resume(). */
-static const char wrap_source[] = "local prepare = ...\n"
-                                  "return function(handler)\n"
-                                  "    return function() return handler(prepare()) end\n"
-                                  "end\n";
+static const char wrap_source[] =
+    "local prepare = ...\n"
+    "return function(handler, shape)\n"
+    "    if shape then return function() return handler(shape(prepare())) end end\n"
+    "    return function() return handler(prepare()) end\n"
+    "end\n";
 
 static bool is_in_reserve(const struct generation *generation, const void *block)
 {
@@ -202,11 +204,16 @@ static void make_wrap(lua_State *L, struct generation *generation)
     generation->wrap_reference = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-void generation_wrap(lua_State *L)
+void generation_wrap(lua_State *L, const char *shape)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, generation_of(L)->wrap_reference);
     lua_insert(L, -2);
-    lua_call(L, 1, 1);
+    if (shape) {
+        lua_getglobal(L, "require");
+        lua_pushstring(L, shape);
+        lua_call(L, 1, 1);
+    }
+    lua_call(L, shape ? 2 : 1, 1);
 }
 
 /** error number negated -> text */
@@ -298,9 +305,10 @@ static void add_handler(lua_State *L, struct generation *generation, enum run_ki
     generation->handlers = handlers;
     struct handler *handler = &handlers[generation->handler_count];
     *handler = (struct handler){.kind = kind, .reference = LUA_NOREF};
-    snprintf(handler->name, sizeof handler->name, "%s", name);
+    handler->name_n = strlen(name);
+    memcpy(handler->name, name, handler->name_n + 1);
     generation->handler_count++;
-    generation_wrap(L);
+    generation_wrap(L, kind == RUN_EVENT ? "lunasip.event" : NULL);
     handler->reference = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
@@ -435,7 +443,7 @@ const struct handler *generation_handler(const struct generation *generation, en
 {
     for (size_t i = 0; i < generation->handler_count; i++) {
         const struct handler *handler = &generation->handlers[i];
-        if (handler->kind == kind && strlen(handler->name) == name.n &&
+        if (handler->kind == kind && handler->name_n == name.n &&
             (name.n == 0 || memcmp(handler->name, name.p, name.n) == 0))
             return handler;
     }

@@ -21,6 +21,7 @@
 #include "base/memory.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define TRACE_BYTES 1500 /* longest error with trace in the log */
 
@@ -132,18 +133,11 @@ struct run *run_take(struct generation *generation)
 static void give_back(struct run *run)
 {
     struct generation *generation = run->generation;
-    uint64_t serial = run->serial + 1;
     luaL_unref(generation->lua, LUA_REGISTRYINDEX, run->vars_reference);
     arena_reset(&run->arena);
-    struct run clean = {
-        .generation = generation,
-        .next_free = generation->free_runs,
-        .next = run->next,
-        .thread = run->thread,
-        .thread_reference = run->thread_reference,
-        .serial = serial,
-    };
-    *run = clean;
+    run->serial++;
+    run->next_free = generation->free_runs;
+    memset(&run->kind, 0, sizeof *run - offsetof(struct run, kind));
     generation->free_runs = run;
 }
 
@@ -367,10 +361,10 @@ static int step(struct run *run, int argument_count)
     run->started_us = clock_us(run);
     watch(run);
     int status = lua_resume(run->thread, argument_count);
-    run->spent_us += clock_us(run) - run->started_us;
     generation->current = outer;
     int result = ROUTE_DONE;
     if (status == LUA_YIELD) {
+        run->spent_us += clock_us(run) - run->started_us;
         result = on_yield(run);
         if (result != ROUTE_WAITING)
             drop_thread(run);
@@ -415,7 +409,7 @@ int run_prepare(lua_State *L)
     struct run *run = run_of(L);
     switch (run->kind) {
     case RUN_TIMER: return 0;
-    case RUN_EVENT: event_push(L, run); return 1;
+    case RUN_EVENT: return event_push(L, run);
     case RUN_REPLY: handle_push(L, run, true); return 1;
     case RUN_FAILURE:
         handle_push(L, run, false);

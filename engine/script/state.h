@@ -38,6 +38,7 @@ enum run_wait { WAIT_NONE, WAIT_SLEEP, WAIT_RELAY };
 struct handler {
     enum run_kind kind;
     char name[HANDLER_NAME_BYTES];
+    size_t name_n; /**< its length */
     int reference; /**< what generation_wrap() made of it, in the Lua registry */
 };
 
@@ -49,7 +50,7 @@ struct run {
     int thread_reference;
     uint64_t serial; /**< grows with each use: a handle of an older use is dead */
 
-    /* of this use */
+    /* of this use: zero before it, from here to the end */
     enum run_kind kind;
     struct route_run route;  /**< REQUEST to FAILURE */
     struct message *request; /**< of the context, which may let go of it while the run waits */
@@ -162,8 +163,11 @@ struct generation *generation_of(lua_State *L);
  */
 int generation_protect(struct generation *generation, lua_CFunction function, void *arg,
                        char **fault);
-/** Replace the function on top of the stack by one that calls it with what run_prepare() pushes. */
-void generation_wrap(lua_State *L);
+/**
+ * Replace the function on top of the stack by one that calls it with what run_prepare() pushes.
+ * @param shape  module of lua/ that makes one argument of what is pushed; NULL: none
+ */
+void generation_wrap(lua_State *L, const char *shape);
 /** Handler of that kind and name, or NULL. */
 const struct handler *generation_handler(const struct generation *generation, enum run_kind kind,
                                          struct text name);
@@ -192,8 +196,8 @@ struct text run_call_id(const struct run *run);
 void timers_use(struct generation *generation);
 void timers_retire(struct generation *generation);
 void timer_run_ended(struct run *run);
-/** Push the table that an event handler gets. */
-void event_push(lua_State *L, const struct run *run);
+/** Push what lua/lunasip/event.lua makes the table of an event handler from. @return how many */
+int event_push(lua_State *L, const struct run *run);
 
 /* ---- api.c: for all api_*.c ---- */
 
