@@ -30,7 +30,7 @@ media {
 dispatcher {
     file = "dispatcher.list", -- or { "a.list", "b.list" }
     -- sets = { [3] = { "sip:192.0.2.1", { uri = "sip:192.0.2.2", flags = 0, priority = 5, attrs = "weight=50" } } },
-    -- ping_interval = 0, -- seconds between two pings of a gateway; 0 never pings
+    -- ping_interval = 0, -- seconds between two pings of a gateway; 0 never pings, and a failed one stays in
     -- ping_method = "OPTIONS",
     -- ping_from = "sip:dispatcher@localhost",
     -- ping_reply_codes = "class=2", -- answers that mean "alive": also { 403, 488 } or "class=2;code=403"

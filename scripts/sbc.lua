@@ -137,7 +137,7 @@ function failure_route.NEXT_GATEWAY(req, reply)
     local set = came_in_on(req, sip.interface.public) and PRIVATE_GATEWAYS or PUBLIC_GATEWAYS
     local failed = req["$du"]
     if reply.is_local or status == 503 then
-        dispatcher.mark(set, failed, "probing") -- out of the set until it answers a ping
+        dispatcher.mark(set, failed, "probing") -- out of the set until it answers a ping, where pings are sent
     end
     local gateway = dispatcher.next(req)
     if not gateway then

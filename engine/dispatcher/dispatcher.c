@@ -173,7 +173,10 @@ int dispatcher_mark(struct dispatcher *dispatcher, unsigned set, struct text uri
         if (!is_all && !is_named(destination, uri))
             continue;
         enum dispatcher_state before = gateway_state(destination->gateway, NULL);
-        error = gateway_mark(destination->gateway, state, &dispatcher->rules);
+        struct gateway_rules rules = dispatcher->rules;
+        rules.is_pinged &=
+            !(destination->flags & (DISPATCHER_FLAG_NO_PING | DISPATCHER_FLAG_NO_DNS));
+        error = gateway_mark(destination->gateway, state, &rules);
         if (error == ERROR_SYNTAX)
             break;
         if (gateway_state(destination->gateway, NULL) != before)

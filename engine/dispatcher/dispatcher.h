@@ -129,10 +129,11 @@ void *dispatcher_load_token(struct dispatcher_destination *destination);
 /**
  * Script and ctl: set the state of a destination, of all that have this URI or duid in @p set, or
  * with @p uri "all" of the whole set.
- * @param state  Kamailio's letters ("AP", "ix", "d" ...), or a word: "active"; "inactive" and
- *               "probing" (until a ping succeeds, where pings are sent); "disabled" (until set
- *               active again); "trying" (one failure, counted against the threshold)
- * @return 0; ERROR_NOT_FOUND; ERROR_SYNTAX; ERROR_STATE: it is disabled, only "active" ends that
+ * @param state  Kamailio's letters ("AP", "ix", "d" ...), or a word: "active"; "probing" (until a
+ *               ping succeeds); "inactive" (the same where pings are sent, else until set active);
+ *               "disabled" (until set active); "trying" (one failure, counted against the threshold)
+ * @return 0; ERROR_NOT_FOUND; ERROR_SYNTAX; ERROR_STATE: it is disabled, only "active" ends that;
+ *         ERROR_UNSUPPORTED: "probing", but nothing pings it
  */
 int dispatcher_mark(struct dispatcher *dispatcher, unsigned set, struct text uri,
                     struct text state);

@@ -136,7 +136,10 @@ struct mark {
     enum { PROBING_KEEP, PROBING_ON, PROBING_OFF } probing;
 };
 
-/* Words of our own. "inactive" is until a ping succeeds, where pings are sent at all. */
+/*
+ * Words of our own. "inactive" is until a ping succeeds, where pings are sent at all; "probing" promises
+ * that one will be, and is refused where nothing would ever bring the gateway back.
+ */
 static int parse_mark_word(struct mark *mark, struct text t, const struct gateway_rules *rules)
 {
     static const struct {
@@ -152,6 +155,8 @@ static int parse_mark_word(struct mark *mark, struct text t, const struct gatewa
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (text_equal_nocase(t, words[i].word)) {
             *mark = words[i].mark;
+            if (!rules->is_pinged && text_equal_nocase(t, TEXT("probing")))
+                return ERROR_UNSUPPORTED;
             if (mark->probing == PROBING_ON && !rules->is_pinged)
                 mark->probing = PROBING_KEEP;
             return 0;
@@ -204,8 +209,11 @@ static bool mark_word(uint32_t *word, const struct mark *mark, const struct gate
 int gateway_mark(struct gateway *gateway, struct text state, const struct gateway_rules *rules)
 {
     struct mark mark;
-    if (parse_mark_word(&mark, state, rules) && parse_mark_letters(&mark, state))
-        return ERROR_SYNTAX;
+    int error = parse_mark_word(&mark, state, rules);
+    if (error == ERROR_SYNTAX)
+        error = parse_mark_letters(&mark, state);
+    if (error)
+        return error;
     uint32_t old = atomic_load(&gateway->word), new;
     do {
         new = old;

@@ -54,7 +54,7 @@ void gateway_set_flags(struct gateway *gateway, unsigned flags);
 bool gateway_fail(struct gateway *gateway, const struct gateway_rules *rules);
 /** One good answer. @return true when the state changed */
 bool gateway_succeed(struct gateway *gateway, const struct gateway_rules *rules);
-/** dispatcher_mark() for one. @return 0, ERROR_SYNTAX, ERROR_STATE */
+/** dispatcher_mark() for one. @return 0, ERROR_SYNTAX, ERROR_STATE, ERROR_UNSUPPORTED */
 int gateway_mark(struct gateway *gateway, struct text state, const struct gateway_rules *rules);
 /** May it be pinged in this state and mode? */
 bool gateway_wants_ping(const struct gateway *gateway, const struct gateway_rules *rules);

@@ -55,6 +55,10 @@ static void set_destination(struct engine *engine, const json_t *words,
                            : ERROR_NOT_FOUND;
     if (error == ERROR_SYNTAX)
         fail(answer, 2, "the state is one of active, inactive, disabled, trying, probing");
+    else if (error == ERROR_UNSUPPORTED)
+        snprintf(answer->text, sizeof answer->text,
+                 "set %u %s is never pinged (ping_interval, flags): nothing would end \"probing\"",
+                 set, uri);
     else if (error)
         snprintf(answer->text, sizeof answer->text, "set %u has no destination %s", set, uri);
     else

@@ -69,8 +69,10 @@ end
 --- Say what became of a destination.
 -- @int set
 -- @string uri its URI or duid, or "all" of the set
--- @string state "active"; "inactive" or "probing" (until a ping succeeds); "trying" (one failure,
---   counted against the threshold); "disabled" (until set active again); or Kamailio's letters ("ip")
+-- @string state "active"; "probing" (until a ping succeeds; nil, err where nothing pings it: it stays as it
+--   is, since nothing would bring it back); "inactive" (until a ping succeeds or it is set active);
+--   "trying" (one failure, counted against the threshold); "disabled" (until set active again); or
+--   Kamailio's letters ("ip")
 -- @treturn boolean true, or nil, err
 function M.mark(set, uri, state)
     check_set(set)

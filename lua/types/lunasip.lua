@@ -337,7 +337,7 @@ function Dispatcher.select(request, set, algorithm, options) end
 ---@return lunasip.Destination? destination, string? err
 function Dispatcher.next(request) end
 
----Say what became of a destination.
+---Say what became of a destination. "probing" (until a ping succeeds) is refused where nothing pings it.
 ---@param set integer
 ---@param uri string its URI or duid, or "all"
 ---@param state "active"|"inactive"|"probing"|"trying"|"disabled"|string Kamailio's letters too

@@ -231,6 +231,18 @@ static void marks_are_words_or_kamailios_letters(void **state)
     close_bench(&bench);
 }
 
+static void a_gateway_that_is_never_pinged_is_not_marked_for_it(void **state)
+{
+    struct bench bench;
+    (void)state;
+    open_bench(&bench, "1 " ONE " 32\n");
+    start(&bench);
+    assert_int_equal(dispatcher_mark(bench.dispatcher, 1, TEXT(ONE), TEXT("probing")),
+                     ERROR_UNSUPPORTED);
+    assert_string_equal(letters(&bench, 1, ONE), "AX");
+    close_bench(&bench);
+}
+
 static void without_pings_nothing_is_marked_for_them(void **state)
 {
     struct bench bench;
@@ -238,6 +250,9 @@ static void without_pings_nothing_is_marked_for_them(void **state)
     open_bench(&bench, "1 " ONE "\n1 sip:10.0.0.2 0 0 duid=second\n");
     bench.options.ping_interval_s = 0;
     start(&bench);
+    assert_int_equal(dispatcher_mark(bench.dispatcher, 1, TEXT(ONE), TEXT("probing")),
+                     ERROR_UNSUPPORTED); /* nothing would bring it back */
+    assert_string_equal(letters(&bench, 1, ONE), "AX");
     mark(&bench, 1, ONE, "inactive");
     assert_string_equal(letters(&bench, 1, ONE), "IX");
     mark(&bench, 1, "SECOND", "inactive"); /* by duid */
@@ -291,6 +306,7 @@ int main(void)
         cmocka_unit_test(modes_say_who_is_pinged),
         cmocka_unit_test(the_operator_is_stronger_than_a_ping),
         cmocka_unit_test(marks_are_words_or_kamailios_letters),
+        cmocka_unit_test(a_gateway_that_is_never_pinged_is_not_marked_for_it),
         cmocka_unit_test(without_pings_nothing_is_marked_for_them),
         cmocka_unit_test(latency_is_measured),
     };

@@ -2,6 +2,48 @@ local world = require "route.world"
 
 local FIRST = [[req:relay { to = "sip:10.0.0.20", interface = "private", on_failure = "NEXT" }]]
 
+describe("a gateway that failed (scripts/sbc.lua)", function()
+    local lab = require "lunasip.lab"
+
+    local function open(ping_interval)
+        local net = lab.new {
+            conf = {
+                listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
+                media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30999 } },
+                dispatcher = { ping_interval = ping_interval, sets = { [2] = { "sip:10.0.0.20:5060" } } },
+            },
+            route = "scripts/sbc.lua",
+        }
+        local alice = net:agent { name = "alice", address = world.ALICE }
+        local bob = net:agent { name = "bob", address = world.BOB, side = "private" }
+        alice:invite "sip:bob@192.0.2.1"
+        bob:reply(bob:receive "INVITE", 503)
+        alice:receive(500) -- a 503 is of one gateway, not of us (RFC 3261 s16.7 6)
+        return net, alice, bob
+    end
+
+    it("stays in its set when nothing pings it: nothing would bring it back", function()
+        local net, alice, bob = open(0)
+        alice:invite "sip:bob@192.0.2.1"
+        bob:reply(bob:receive "INVITE", 486)
+        alice:receive(486)
+        net:close()
+    end)
+
+    it("leaves it until it answers a ping", function()
+        local net, alice, bob = open(5)
+        alice:invite "sip:bob@192.0.2.1"
+        assert.equal("Service Unavailable", alice:receive(503).reason)
+        bob:receive_nothing("INVITE", 0)
+        bob:reply(bob:receive "OPTIONS", 200)
+        net:advance(0.1)
+        alice:invite "sip:bob@192.0.2.1"
+        bob:reply(bob:receive "INVITE", 486)
+        alice:receive(486)
+        net:close()
+    end)
+end)
+
 describe("failure route", function()
     local net, alice, callees, bob, carol, dave
 
