@@ -60,6 +60,23 @@ void loop_wake(struct loop *loop)
     loop->world->loop_wake(loop);
 }
 
+const char *loop_set_cause(struct loop *loop, const char *cause)
+{
+    const char *before = loop->cause;
+    loop->cause = cause;
+    return before;
+}
+
+const char *loop_cause(const struct loop *loop)
+{
+    return loop->cause;
+}
+
+bool loop_is_traced(const struct loop *loop)
+{
+    return loop->world->is_virtual;
+}
+
 struct timers *loop_timers(struct loop *loop)
 {
     return &loop->timers;

@@ -79,6 +79,18 @@ uint64_t loop_now_us(const struct loop *loop);
 uint64_t loop_clock_us(const struct loop *loop);
 /* Release with memory_release() after loop_join(), its udp sockets closed. */
 
+/**
+ * Say what makes this loop send from now on: "timer A", "route.lua:12". The lab's tap is told it
+ * beside each datagram, and it is forgotten when the loop's event ends. Only on the loop's thread.
+ * @param cause  borrowed until it is taken back; NULL: nothing in particular
+ * @return what was said before, to be said again
+ */
+const char *loop_set_cause(struct loop *loop, const char *cause);
+/** What loop_set_cause() was told; NULL: nothing. */
+const char *loop_cause(const struct loop *loop);
+/** Does anybody hear causes? Then one may cost something to find out. Always false outside the lab. */
+bool loop_is_traced(const struct loop *loop);
+
 /* ---- datagram sockets ---- */
 
 /** A received datagram; everything borrowed during the call. */
@@ -189,6 +201,7 @@ struct lab_packet {
     struct text bytes;
     bool lost;              /**< an impairment or an unbound port took it */
     uint64_t arrival_us[2]; /**< when it will be there; UINT64_MAX: not, or no duplicate */
+    const char *cause;      /**< of loop_set_cause() when it was sent; "": none was said */
 };
 typedef void lab_tap(void *arg, const struct lab_packet *packet);
 

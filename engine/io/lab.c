@@ -24,6 +24,7 @@
 void lab_loop_enter(struct lab_loop *loop)
 {
     lab_of(loop->base.io)->running = loop;
+    loop->base.cause = NULL;
 }
 
 void lab_loop_leave(struct lab_loop *loop)

@@ -14,6 +14,7 @@
 #define INBOX_MAX    256   /* flights that wait for a socket to be started; more are dropped */
 #define REORDER_US   20000 /* a reordered datagram is held back at most so long */
 #define PER_MILLE    1000
+#define CAUSE_BYTES  160 /* longer ones are cut */
 
 /** A datagram, or an ICMP error, on its way. */
 struct flight {
@@ -21,7 +22,8 @@ struct flight {
     struct link link; /**< in an inbox or a queue */
     struct lab *lab;
     struct address source, destination;
-    bool is_error; /**< source is the unreachable one, bytes are what was sent there */
+    bool is_error;           /**< source is the unreachable one, bytes are what was sent there */
+    char cause[CAUSE_BYTES]; /**< why it was sent; "": not said */
     size_t size_bytes;
     char bytes[];
 };
@@ -177,6 +179,7 @@ static void show(struct lab *lab, const struct flight *flight, const uint64_t ar
         .bytes = bytes_of(flight),
         .lost = arrivals_us[0] == UINT64_MAX,
         .arrival_us = {arrivals_us[0], arrivals_us[1]},
+        .cause = flight->cause,
     };
     lab->tap(lab->tap_arg, &packet);
 }
@@ -212,6 +215,17 @@ static void depart(struct lab_udp *udp, struct flight *flight)
         lab_queue_push(&lab->queue, &twin->event, arrivals_us[1]);
 }
 
+/* The tail of a path says more than its head. */
+static void note_cause(const struct loop *loop, struct flight *flight)
+{
+    const char *cause = loop ? loop->cause : NULL;
+    if (!cause)
+        return;
+    size_t n = strlen(cause);
+    text_to_array(text_of(n < CAUSE_BYTES ? cause : cause + n - CAUSE_BYTES + 1), flight->cause,
+                  CAUSE_BYTES);
+}
+
 /* What a kernel would refuse. */
 static struct flight *check_in(struct lab_udp *udp, const struct address *destination,
                                struct text bytes)
@@ -220,7 +234,9 @@ static struct flight *check_in(struct lab_udp *udp, const struct address *destin
     if (destination->sa.sa_family == udp->base.local.sa.sa_family && address_port(destination) &&
         bytes.n <= DATAGRAM_MAX)
         flight = make_flight(udp->lab, &udp->base.local, destination, bytes);
-    if (!flight)
+    if (flight)
+        note_cause(udp->base.loop, flight);
+    else
         udp->send_failures++;
     return flight;
 }

@@ -43,7 +43,8 @@ struct loop {
     struct io *io; /**< borrowed: a world outlives its loops */
     struct loop_handlers handlers;
     struct timers timers;
-    uint64_t now_us; /**< time of the current batch */
+    uint64_t now_us;   /**< time of the current batch */
+    const char *cause; /**< what makes it send; NULL: not said */
 };
 
 /** Head of every datagram socket. */

@@ -57,6 +57,29 @@ static void settle(struct branch *branch, int error)
     relay_wait_outcome(wait, error);
 }
 
+/* ---- causes ---- */
+
+/* A later group of a fork starts when nobody is running: it has the cause of those before. */
+static void note_cause(struct branch *branch)
+{
+    struct response_context *context = branch->context;
+    struct loop *loop = context->proxy->options.loop;
+    const char *cause = loop_cause(loop);
+    if (!loop_is_traced(loop))
+        return;
+    if (!cause && branch->link.previous)
+        cause = CONTAINER_OF(branch->link.previous, struct branch, link)->cause;
+    else if (cause)
+        cause = arena_printf(&context->request->arena, "%s", cause).p;
+    branch->cause = cause;
+}
+
+const char *branch_set_cause(const struct branch *branch)
+{
+    const struct response_context *context = branch->context;
+    return loop_set_cause(context->proxy->options.loop, context->request ? branch->cause : NULL);
+}
+
 /* ---- Timer C ---- */
 
 static void on_timer_c(void *arg)
@@ -101,7 +124,10 @@ static int create_client(struct branch *branch, struct text branch_id, struct te
     if (branch->client) /* of the address before: it absorbs what is repeated */
         transaction_client_detach(branch->client);
     branch->client = memory_release(branch->client);
-    return transaction_client_create(&branch->client, context->proxy->transactions, &options);
+    const char *before = branch_set_cause(branch);
+    int error = transaction_client_create(&branch->client, context->proxy->transactions, &options);
+    loop_set_cause(context->proxy->options.loop, before);
+    return error;
 }
 
 static int send_request(struct branch *branch)
@@ -306,6 +332,7 @@ void branch_start(struct response_context *context, const struct fork_target *ta
     branch->index = context->branch_count++;
     list_append(&context->branches, &branch->link);
     context->pending++;
+    note_cause(branch);
     int error = prepare(branch, target, options);
     struct text uri = target->next_hop;
     if (!error && !uri.n && target->uri.n && !context->next_hop.n)

@@ -42,6 +42,7 @@ struct branch {
     unsigned breadth;   /**< Max-Breadth to send on; 0: untouched */
     uint32_t timeout_ms, ringing_timeout_ms;
     struct text next_hop; /**< URI; in the arena of the request */
+    const char *cause;    /**< what the relay was caused by, likewise; NULL: nobody wants to know */
     char on_reply[ROUTE_NAME_BYTES], on_branch[ROUTE_NAME_BYTES];
     struct timer timer_c; /**< Timer C (s16.6 11) or ringing time-out */
 };
@@ -158,6 +159,9 @@ void branch_ring(struct branch *branch, unsigned status);
 void branch_finish(struct branch *branch);
 /** Send the same request to the next address of its name. @return true when sent */
 bool branch_next_address(struct branch *branch);
+
+/** The loop's cause from now on: what caused the branch. @return what was said before */
+const char *branch_set_cause(const struct branch *branch);
 
 /* response.c */
 void response_receive(void *arg, struct transaction_client *txn, struct message *response);

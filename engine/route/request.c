@@ -80,8 +80,11 @@ void request_reply_trying(struct response_context *context)
     if (context->is_replied_100 || !context->server || !context->request ||
         context->request->method != METHOD_INVITE)
         return;
+    struct loop *loop = context->proxy->options.loop;
+    const char *before = loop_set_cause(loop, NULL); /* no script asked for it */
     context->is_replied_100 = true;
     transaction_server_reply(context->server, &(struct response_options){.status = 100});
+    loop_set_cause(loop, before);
 }
 
 static void reply_status(struct response_context *context, unsigned status)

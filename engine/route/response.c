@@ -274,10 +274,12 @@ static void response_final(struct reply_run *run)
     call_media_branch_failed(branch);
     if (!context->request) /* answered long ago: this branch was only waited for */
         return;
-    if (branch->is_rung_out && status == 487 && !context->is_cancelled)
+    if (branch->is_rung_out && status == 487 && !context->is_cancelled) {
+        loop_set_cause(context->proxy->options.loop, "timer C"); /* routes_done() takes it back */
         consider_local(context, 408);
-    else
+    } else {
         response_consider(context, run->response, run->edits, false);
+    }
     if (status >= 600) {
         context->group_at = context->group_count;
         branch_cancel_all(context, branch, TEXT_NONE);
@@ -294,6 +296,8 @@ static void routes_done(struct reply_run *run)
         memory_release(run);
         return;
     }
+    struct loop *loop = context->proxy->options.loop;
+    const char *before = branch_set_cause(run->branch);
     if (context->server && response->status / 100 <= 2)
         call_media_response(run->branch, response, run->edits);
     identity_response(context, response, run->edits); /* without memory it goes on as it is */
@@ -304,6 +308,7 @@ static void routes_done(struct reply_run *run)
             dialog_on_response(context->dialog, response);
         send_upstream(context, NULL, response, run->edits, response->status);
     }
+    loop_set_cause(loop, before);
     memory_release(run);
 }
 
@@ -423,6 +428,15 @@ void response_local(struct branch *branch, unsigned status)
     memory_release(context);
 }
 
+static const char *failure_cause(const struct response_context *context,
+                                 enum transaction_failure failure)
+{
+    if (failure != TRANSACTION_TIMED_OUT)
+        return "not deliverable";
+    bool is_invite = context->request && context->request->method == METHOD_INVITE;
+    return is_invite ? "timer B" : "timer F";
+}
+
 void response_failure(void *arg, struct transaction_client *txn, enum transaction_failure failure)
 {
     struct branch *branch = arg;
@@ -433,5 +447,8 @@ void response_failure(void *arg, struct transaction_client *txn, enum transactio
     if (!context->is_cancelled && branch->status == 0 && branch_next_address(branch))
         return;
     unsigned status = failure == TRANSACTION_TIMED_OUT ? 408 : 503;
+    struct loop *loop = context->proxy->options.loop;
+    const char *before = loop_set_cause(loop, failure_cause(context, failure));
     response_local(branch, context->is_cancelled ? 487 : status);
+    loop_set_cause(loop, before);
 }

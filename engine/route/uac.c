@@ -17,6 +17,7 @@ struct uac {
     struct resolve_target *targets; /* owned */
     size_t target_count, target_at;
     const struct listener *listener; /* wanted; NULL: any */
+    const char *cause;               /* a constant */
     enum method method;
     bool is_first_address;                /* no other is tried */
     struct buffer before_via, behind_via; /* owned */
@@ -94,14 +95,17 @@ static int send_to(struct uac *uac, const struct destination *destination)
     if (uac->client)
         transaction_client_detach(uac->client);
     uac->client = memory_release(uac->client);
-    return transaction_client_create(&uac->client, proxy->transactions,
-                                     &(struct transaction_client_options){
-                                         .method = uac->method,
-                                         .branch = branch,
-                                         .destination = *destination,
-                                         .bytes = buffer_text(out),
-                                         .handlers = {on_response, on_failure, uac},
-                                     });
+    const char *before = loop_set_cause(proxy->options.loop, uac->cause);
+    int error = transaction_client_create(&uac->client, proxy->transactions,
+                                          &(struct transaction_client_options){
+                                              .method = uac->method,
+                                              .branch = branch,
+                                              .destination = *destination,
+                                              .bytes = buffer_text(out),
+                                              .handlers = {on_response, on_failure, uac},
+                                          });
+    loop_set_cause(proxy->options.loop, before);
+    return error;
 }
 
 /* @return 0, or why none of the addresses that are left could be sent to */
@@ -198,6 +202,7 @@ int uac_send(struct uac **uacp, struct proxy *proxy, const struct uac_request *r
     uac->arg = arg;
     uac->method = request->method;
     uac->listener = request->listener;
+    uac->cause = request->cause;
     uac->is_first_address = request->is_first_address;
     list_append(&proxy->requests, &uac->link);
     print(uac, request, &next_hop);

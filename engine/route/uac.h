@@ -20,6 +20,7 @@ struct uac_request {
     struct text headers;             /**< further lines, each with its line end; absent: none */
     const struct listener *listener; /**< our socket; NULL: the one that leads to the address */
     bool is_first_address; /**< a probe of one address: others of the name are not tried */
+    const char *cause;     /**< loop_set_cause(): a constant; NULL: nothing in particular */
 };
 
 /**

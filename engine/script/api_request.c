@@ -112,7 +112,11 @@ static int request_reply(lua_State *L)
     };
     check_line(L, options.reason, "the reason");
     read_reply_options(L, &subject.run->arena, &options);
-    return api_push_result(L, proxy_reply(subject.context, &options));
+    struct script_cause cause;
+    cause_begin(L, &cause);
+    int result = proxy_reply(subject.context, &options);
+    cause_end(&cause);
+    return api_push_result(L, result);
 }
 
 /* ---- relay and fork ---- */
@@ -213,15 +217,29 @@ static size_t read_branches(lua_State *L, const struct subject *subject,
     return count < FORK_TARGETS ? count + 1 : FORK_TARGETS;
 }
 
+/** Relay to @p targets, to the request's own with none of them; the script's line is the cause. */
+static int relay_from_here(lua_State *L, const struct subject *subject,
+                           const struct fork_target *targets, size_t count,
+                           const struct relay_options *options)
+{
+    struct script_cause cause;
+    cause_begin(L, &cause);
+    int result =
+        count ? proxy_fork(subject->context, targets, count, options, run_relayed, subject->run)
+              : proxy_relay(subject->context, options, run_relayed, subject->run);
+    cause_end(&cause);
+    return result;
+}
+
 /** Relay to the request's target and to the branches that were added, all at once; they are used up. */
 static int relay_to_all(lua_State *L, struct subject *subject, struct relay_options *options)
 {
     struct fork_target targets[FORK_TARGETS];
     size_t count = read_branches(L, subject, options, targets);
     if (count == 0)
-        return proxy_relay(subject->context, options, run_relayed, subject->run);
+        return relay_from_here(L, subject, NULL, 0, options);
     options->to = TEXT_NONE;
-    int result = proxy_fork(subject->context, targets, count, options, run_relayed, subject->run);
+    int result = relay_from_here(L, subject, targets, count, options);
     if (result >= 0) {
         lua_pushnil(L);
         lua_setfield(L, -3, "branches");
@@ -292,7 +310,7 @@ static int request_fork(lua_State *L)
         lua_pop(L, 1);
     }
     read_relay_options(L, &subject, true, &options);
-    int result = proxy_fork(subject.context, targets, count, &options, run_relayed, subject.run);
+    int result = relay_from_here(L, &subject, targets, count, &options);
     return wait_or_push(L, subject.run, result);
 }
 
@@ -304,7 +322,11 @@ static int request_forward(lua_State *L)
     struct subject subject;
     if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "forward"))
         return api_push_result(L, ERROR_CANCELLED);
-    return api_push_result(L, proxy_forward(subject.context));
+    struct script_cause cause;
+    cause_begin(L, &cause);
+    int result = proxy_forward(subject.context);
+    cause_end(&cause);
+    return api_push_result(L, result);
 }
 
 /**

@@ -410,9 +410,9 @@ static int load_within_budget(struct generation *generation, char **fault)
         .instructions_most = generation->options.settings->script_budget_instructions * LOAD_BUDGET,
     };
     generation->current = &load;
-    lua_sethook(generation->lua, run_budget_hook, LUA_MASKCOUNT, BUDGET_INTERVAL);
+    run_set_hook(generation, BUDGET_INTERVAL);
     int error = generation_protect(generation, load_script, generation, fault);
-    lua_sethook(generation->lua, run_budget_hook, LUA_MASKCOUNT, BUDGET_INTERVAL);
+    run_set_hook(generation, BUDGET_INTERVAL);
     generation->current = NULL;
     arena_reset(&load.arena);
     return error;

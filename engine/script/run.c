@@ -43,6 +43,12 @@ static uint64_t clock_us(const struct run *run)
     return script ? loop_clock_us(script->options.loop) : 0;
 }
 
+void run_set_hook(struct generation *generation, int interval)
+{
+    int mask = generation->options.coverage ? LUA_MASKCOUNT | LUA_MASKLINE : LUA_MASKCOUNT;
+    lua_sethook(generation->lua, run_hook, mask, interval);
+}
+
 /** @return why the run must end, NULL when it may go on */
 static const char *find_excess(lua_State *L, struct run *run)
 {
@@ -58,10 +64,15 @@ static const char *find_excess(lua_State *L, struct run *run)
     return spent_us >= most_us ? over_budget : NULL;
 }
 
-void run_budget_hook(lua_State *L, lua_Debug *activation)
+void run_hook(lua_State *L, lua_Debug *activation)
 {
-    (void)activation;
     struct run *run = run_of(L);
+    if (activation->event == LUA_HOOKLINE) {
+        lua_getinfo(L, "S", activation);
+        coverage_count(generation_of(L)->options.coverage, activation->source,
+                       activation->currentline);
+        return;
+    }
     if (!run)
         return;
     run->instructions += BUDGET_INTERVAL;
@@ -69,7 +80,7 @@ void run_budget_hook(lua_State *L, lua_Debug *activation)
         run->over = find_excess(L, run);
         if (!run->over)
             return;
-        lua_sethook(L, run_budget_hook, LUA_MASKCOUNT, 1);
+        run_set_hook(run->generation, 1);
     }
     if (run->thread && lua_isyieldable(L)) {
         lua_yield(L, 0);
@@ -83,8 +94,7 @@ void run_budget_hook(lua_State *L, lua_Debug *activation)
 
 static void watch(struct run *run)
 {
-    lua_sethook(run->generation->lua, run_budget_hook, LUA_MASKCOUNT,
-                run->over ? 1 : BUDGET_INTERVAL);
+    run_set_hook(run->generation, run->over ? 1 : BUDGET_INTERVAL);
 }
 
 /* ---- threads ---- */

@@ -20,6 +20,7 @@
 #include "io/io.h"
 #include "route/proxy.h"
 #include "script/configuration.h"
+#include "script/coverage.h"
 #include "script/shared.h"
 
 struct script;
@@ -39,7 +40,8 @@ struct generation_options {
     struct text source; /**< its text, when it does not come from the file; absent: read the file */
     unsigned worker;    /**< index of the worker that will use it */
     unsigned number;    /**< of the reload, from 1; for the log */
-    bool is_deterministic; /**< lab: the JIT compiler stays off, random numbers come from io */
+    bool is_deterministic;     /**< lab: the JIT compiler stays off, random numbers come from io */
+    struct coverage *coverage; /**< counts the lines that run; NULL: nobody wants to know */
 };
 
 /**

@@ -182,7 +182,10 @@ int run_start(struct run *run);
 void run_relayed(void *arg, int error);
 /** End a waiting run without telling anybody. */
 void run_abandon(struct run *run);
-void run_budget_hook(lua_State *L, lua_Debug *activation);
+/** The state's hook: the budget, and the lines that ran where they are wanted. */
+void run_hook(lua_State *L, lua_Debug *activation);
+/** Have the hook look every @p interval instructions. */
+void run_set_hook(struct generation *generation, int interval);
 /** The run on whose behalf C is called; NULL: none. */
 struct run *run_of(lua_State *L);
 /** Lua's prepare(): pushes the arguments of the current run's handler. */
@@ -254,6 +257,17 @@ void handle_check_context(lua_State *L, int index, struct subject *subject, cons
 bool api_script_frame(lua_State *L, lua_Debug *frame);
 /** Raise an error with the position of the first caller that is not part of lua/. */
 int api_misuse(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define CAUSE_BYTES 160
+/** While C acts for a script, the loop's cause is the line that asked, "route.lua:12". */
+struct script_cause {
+    struct loop *loop; /**< NULL: nobody wants to know */
+    const char *before;
+    char place[CAUSE_BYTES];
+};
+/** Before the engine sends; finding the line costs something only in the lab. */
+void cause_begin(lua_State *L, struct script_cause *cause);
+/** After it; nothing in between may raise. */
+void cause_end(struct script_cause *cause);
 /** String argument, else misuse. @param what "header name" */
 struct text api_text(lua_State *L, int index, const char *what);
 /** Like api_text(), absent for nil. */

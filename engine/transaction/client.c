@@ -40,8 +40,13 @@ int client_send(struct transaction_client *txn)
 
 void client_retransmit(struct transaction_client *txn)
 {
-    transactions_count_up(txn->owner, COUNTER_TRANSACTION_RETRANSMITTED);
-    if (client_send(txn))
+    struct transactions *owner = txn->owner;
+    transactions_count_up(owner, COUNTER_TRANSACTION_RETRANSMITTED);
+    const char *before =
+        transactions_set_cause(owner, txn->method == METHOD_INVITE ? "timer A" : "timer E");
+    int error = client_send(txn);
+    transactions_set_cause(owner, before);
+    if (error)
         client_fail(txn, TRANSACTION_UNDELIVERABLE);
 }
 

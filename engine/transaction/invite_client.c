@@ -64,8 +64,10 @@ static void send_cancel(struct transaction_client *txn, struct text reason)
     if (print->error || !derive_branch(sent, &method, &options.branch))
         return; /* no memory: the wait above ends the INVITE */
     options.bytes = buffer_text(print);
-    if (transaction_client_create(NULL, owner, &options)) /* no room: once, unretransmitted */
+    const char *before = transactions_set_cause(owner, NULL); /* no script asked for it */
+    if (transaction_client_create(NULL, owner, &options))     /* no room: once, unretransmitted */
         transport_send(owner->options.transport, &txn->destination, options.bytes);
+    transactions_set_cause(owner, before);
 }
 
 static void send_waiting_cancel(struct transaction_client *txn)

@@ -41,7 +41,7 @@ void invite_server_request(struct transaction_server *txn)
 {
     transactions_count_up(txn->owner, COUNTER_TRANSACTION_ABSORBED);
     if (txn->state == TRANSACTION_PROCEEDING || txn->state == TRANSACTION_COMPLETED)
-        server_send_again(txn);
+        server_send_again(txn, CAUSE_REPEATED);
 }
 
 /* ---- COMPLETED ---- */
@@ -55,7 +55,7 @@ static void on_timer_g(void *arg)
     transactions_count_up(txn->owner, COUNTER_TRANSACTION_RETRANSMITTED);
     txn->interval_ms = (uint32_t)timer_doubled_ms(txn->interval_ms, settings);
     start_timer_g(txn);
-    server_send_again(txn);
+    server_send_again(txn, "timer G");
 }
 
 static void start_timer_g(struct transaction_server *txn)

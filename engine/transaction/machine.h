@@ -69,9 +69,14 @@ struct transaction_server {
 
 /* ---- shared (transactions.c) ---- */
 
+/** Cause of what is sent because a request came once more. */
+#define CAUSE_REPEATED "repeated request"
+
 const struct settings *transactions_settings(const struct transactions *transactions);
 void transactions_count_up(struct transactions *transactions, enum counter counter);
 struct timers *transactions_timers(struct transactions *transactions);
+/** loop_set_cause() of the worker's loop: why the next message is sent. @return what was said before */
+const char *transactions_set_cause(struct transactions *transactions, const char *cause);
 /** May one more be made? Counts the refusal. */
 bool transactions_has_room(struct transactions *transactions);
 /** Replace *@p bytes by a copy of @p t, or by nothing without memory. @return false then */
@@ -110,8 +115,8 @@ struct transaction_server *server_find(struct transactions *transactions,
 int server_create(struct transaction_server **txnp, struct transactions *transactions,
                   struct message *request, const struct match_key *key);
 int server_send(struct transaction_server *txn, struct text bytes);
-/** Send the last response again, if there is one. */
-void server_send_again(struct transaction_server *txn);
+/** Send the last response again, if there is one. @param cause  "timer G" */
+void server_send_again(struct transaction_server *txn, const char *cause);
 /** A final response was sent: the request is not needed any more. */
 void server_forget_request(struct transaction_server *txn);
 void server_expire_after(struct transaction_server *txn, uint64_t delay_ms, timer_handler *handler);

@@ -18,7 +18,7 @@ void noninvite_server_start(struct transaction_server *txn)
 void noninvite_server_request(struct transaction_server *txn)
 {
     transactions_count_up(txn->owner, COUNTER_TRANSACTION_ABSORBED);
-    server_send_again(txn);
+    server_send_again(txn, CAUSE_REPEATED);
 }
 
 static int complete(struct transaction_server *txn, struct text bytes)

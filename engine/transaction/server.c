@@ -96,10 +96,13 @@ int server_send(struct transaction_server *txn, struct text bytes)
     return transport_send(txn->owner->options.transport, &txn->destination, bytes);
 }
 
-void server_send_again(struct transaction_server *txn)
+void server_send_again(struct transaction_server *txn, const char *cause)
 {
-    if (txn->bytes)
-        server_send(txn, (struct text){txn->bytes, txn->size_bytes});
+    if (!txn->bytes)
+        return;
+    const char *before = transactions_set_cause(txn->owner, cause);
+    server_send(txn, (struct text){txn->bytes, txn->size_bytes});
+    transactions_set_cause(txn->owner, before);
 }
 
 void server_expire_after(struct transaction_server *txn, uint64_t delay_ms, timer_handler *handler)

@@ -31,6 +31,11 @@ void transactions_count_up(struct transactions *transactions, enum counter count
     counter_count(transactions->options.counters, counter);
 }
 
+const char *transactions_set_cause(struct transactions *transactions, const char *cause)
+{
+    return loop_set_cause(transactions->options.loop, cause);
+}
+
 struct timers *transactions_timers(struct transactions *transactions)
 {
     return loop_timers(transactions->options.loop);

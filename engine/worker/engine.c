@@ -20,6 +20,7 @@ struct engine {
     struct dispatcher *dispatcher;       /* owned; NULL: none */
     struct media *media;                 /* owned; NULL: none */
     struct rate *rate;                   /* owned; NULL: sources are not limited */
+    struct coverage *coverage;           /* borrowed; NULL: not wanted */
     struct worker *workers[WORKERS_MAX]; /* owned */
     struct generation
         *first[WORKERS_MAX]; /* owned until engine_start() gives them to the workers */
@@ -247,6 +248,7 @@ static int create_generations(struct engine *engine, const char *route_path,
                                   .worker = i,
                                   .number = engine->generation + 1,
                                   .is_deterministic = io_is_virtual(engine->io),
+                                  .coverage = engine->coverage,
                               },
                               fault);
     if (error)
@@ -269,6 +271,7 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     if (!engine)
         return ERROR_MEMORY;
     engine->io = options->io;
+    engine->coverage = options->coverage;
     seed(engine);
     int error = load(engine, options, fault);
     if (!error)

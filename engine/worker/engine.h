@@ -18,6 +18,7 @@ struct engine_options {
     log_sink *log_sink;       /**< NULL: where the configuration says, at its level */
     enum log_level log_level; /**< of log_sink */
     void *log_arg;
+    struct coverage *coverage; /**< lab: counts the lines of scripts; borrowed, NULL: not wanted */
 };
 
 /**

@@ -140,6 +140,7 @@ static int send_probe(struct probe *probe)
         .cseq = ++probe->ping->cseq,
         .listener = choose_listener(probe),
         .is_first_address = true,
+        .cause = "ping",
     };
     int error = from.error ? from.error : to.error;
     counter_count(worker_counters(worker), COUNTER_DISPATCHER_PING);

@@ -23,7 +23,8 @@ struct item {
     uint64_t time_us, arrival_us[2];
     const char *group;
     char source[ADDRESS_TEXT_BYTES], destination[ADDRESS_TEXT_BYTES];
-    struct text first, second; /* bytes or line, Call-ID; NUL-terminated; in the same block */
+    struct text first,
+        second; /* bytes or line, cause or Call-ID; NUL-terminated; in the same block */
 };
 
 struct agent_socket {
@@ -47,6 +48,7 @@ struct stage {
     int engine_count;
     struct agent_socket *sockets[STAGE_SOCKETS];
     int socket_count;
+    struct coverage *coverage; /* NULL: not wanted */
     struct list received, packets, lines;
     struct item *shown[3];       /* last of each list given to Lua */
     pthread_mutex_t lines_mutex; /* engines log from their threads */
@@ -105,7 +107,7 @@ static void on_line(void *arg, enum log_level level, enum log_group group, struc
 static void on_packet(void *arg, const struct lab_packet *packet)
 {
     struct stage *stage = arg;
-    struct item *item = item_create(packet->bytes, TEXT_NONE);
+    struct item *item = item_create(packet->bytes, text_of(packet->cause));
     if (!item)
         return;
     item->time_us = packet->time_us;
@@ -190,6 +192,7 @@ void stage_release(struct stage *stage)
     }
     memory_release(stage->loop);
     memory_release(stage->io);
+    memory_release(stage->coverage);
     drop_items(&stage->received);
     drop_items(&stage->packets);
     drop_items(&stage->lines);
@@ -227,6 +230,7 @@ int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir
                                   .log_level = (enum log_level)log_level,
                                   .log_sink = on_line,
                                   .log_arg = place,
+                                  .coverage = stage->coverage,
                               },
                               &line);
     if (!error)
@@ -388,6 +392,7 @@ bool stage_packet(struct stage *stage, struct stage_packet *packet)
         .size_bytes = item->first.n,
         .lost = item->lost,
         .arrival_us = {item->arrival_us[0], item->arrival_us[1]},
+        .cause = item->second.p,
     };
     return true;
 }
@@ -479,6 +484,20 @@ void stage_name_remove(struct stage *stage, const char *name)
 void stage_name_delay(struct stage *stage, uint32_t delay_ms)
 {
     lab_set_resolve_delay(stage->io, delay_ms);
+}
+
+int stage_cover(struct stage *stage)
+{
+    return stage->coverage || stage->is_real ? 0 : coverage_create(&stage->coverage);
+}
+
+bool stage_covered(const struct stage *stage, size_t i, struct stage_file *file)
+{
+    if (!stage->coverage || i >= coverage_files(stage->coverage))
+        return false;
+    struct coverage_file covered = coverage_file(stage->coverage, i);
+    *file = (struct stage_file){covered.path, covered.count, covered.lines};
+    return true;
 }
 
 uint64_t stage_live_objects(void)

@@ -78,6 +78,7 @@ struct stage_packet {
     size_t size_bytes;
     bool lost;
     uint64_t arrival_us[2]; /* UINT64_MAX: it does not arrive, or not twice */
+    const char *cause;      /**< why the engine sent it: "route.lua:12", "timer A"; "": not said */
 };
 /** Oldest unseen packet. @return false when there is none */
 bool stage_packet(struct stage *stage, struct stage_packet *packet);
@@ -111,5 +112,15 @@ int stage_name(struct stage *stage, const char *name, const char *type, const ch
 void stage_name_remove(struct stage *stage, const char *name);
 /** Lab only: names are answered so much later. */
 void stage_name_delay(struct stage *stage, uint32_t delay_ms);
+/** Lab only: count the lines of scripts that run, in engines made from now on. @return 0 or ERROR_MEMORY */
+int stage_cover(struct stage *stage);
+/** One script file: how often each line ran, from line 1; borrowed until the stage is released. */
+struct stage_file {
+    const char *path;
+    const uint32_t *count;
+    size_t lines; /**< count has that many, line 0 included */
+};
+/** @return false when there are not so many files, from 0 */
+bool stage_covered(const struct stage *stage, size_t i, struct stage_file *file);
 /** Objects of the engine alive in this process; the lab's leak check compares before and after. */
 uint64_t stage_live_objects(void);

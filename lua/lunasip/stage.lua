@@ -10,7 +10,9 @@ struct stage;
 struct stage_datagram { int socket; const char *bytes; size_t size_bytes; const char *source; uint64_t time_us; };
 struct stage_packet {
     uint64_t time_us; const char *source, *destination, *bytes; size_t size_bytes; bool lost; uint64_t arrival_us[2];
+    const char *cause;
 };
+struct stage_file { const char *path; const uint32_t *count; size_t lines; };
 struct stage_line { int engine, level; const char *group, *call_id, *text; uint64_t time_us; };
 struct stage *stage_create(bool is_real, uint64_t seed);
 void stage_release(struct stage *stage);
@@ -37,6 +39,8 @@ void stage_heal_links(struct stage *stage);
 int stage_name(struct stage *stage, const char *name, const char *type, const char *value, uint32_t ttl_s);
 void stage_name_remove(struct stage *stage, const char *name);
 void stage_name_delay(struct stage *stage, uint32_t delay_ms);
+int stage_cover(struct stage *stage);
+bool stage_covered(const struct stage *stage, size_t i, struct stage_file *file);
 uint64_t stage_live_objects(void);
 ]]
 
@@ -241,7 +245,7 @@ local function arrivals_of(packet)
 end
 
 --- Iterate over datagrams that crossed the lab's network since the last call: { time, source, destination, lost,
--- bytes, arrivals }.
+-- bytes, arrivals, cause }. Cause is why the engine sent it: "route.lua:12", "timer A", or nil.
 function Stage:packets()
     local packet = ffi.new "struct stage_packet"
     return function()
@@ -250,9 +254,33 @@ function Stage:packets()
                 time = tonumber(packet.time_us) / 1e6, source = ffi.string(packet.source),
                 destination = ffi.string(packet.destination), lost = packet.lost,
                 bytes = ffi.string(packet.bytes, packet.size_bytes), arrivals = arrivals_of(packet),
+                cause = packet.cause[0] ~= 0 and ffi.string(packet.cause) or nil,
             }
         end
     end
+end
+
+--- Lab: count the lines of scripts that run, in engines made from now on.
+function Stage:cover()
+    if engine.stage_cover(self.handle) ~= 0 then
+        error("no memory for the coverage", 2)
+    end
+end
+
+--- Lab: lines that ran so far, path -> { [line] = count }.
+function Stage:covered()
+    local files, file, i = {}, ffi.new "struct stage_file", 0
+    while engine.stage_covered(self.handle, i, file) do
+        local counts = {}
+        for line = 1, tonumber(file.lines) - 1 do
+            if file.count[line] > 0 then
+                counts[line] = file.count[line]
+            end
+        end
+        files[ffi.string(file.path)] = counts
+        i = i + 1
+    end
+    return files
 end
 
 --- Iterate over log lines since the last call: { engine, level, group, call_id, text, time }.
