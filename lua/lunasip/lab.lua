@@ -16,15 +16,18 @@
 -- Specs get matchers, too: lab/matchers.lua.
 local agent = require "lunasip.lab.agent"
 local engine = require "lunasip.lab.engine"
-local ladder = require "lunasip.lab.ladder"
+local report = require "lunasip.lab.report"
 local stage = require "lunasip.stage"
 
 local M = { message = require "lunasip.lab.message", sdp = require "lunasip.lab.sdp" }
 local Net = {}
 Net.__index = Net
-for name, method in pairs(require "lunasip.lab.network") do
-    Net[name] = method
+for _, part in ipairs { require "lunasip.lab.network", require "lunasip.lab.tools" } do
+    for name, method in pairs(part) do
+        Net[name] = method
+    end
 end
+report.attach()
 
 -- What a test may have started and not ended is over by then: Timer C, then CANCEL, then Timer H.
 local LONGEST_END_S = 300
@@ -46,7 +49,6 @@ local function remove_files(self)
     for _, path in ipairs(self.temporary_files) do
         os.remove(path)
     end
-    self.temporary_files = {}
 end
 
 --- A network with one engine in it.
@@ -56,9 +58,10 @@ function M.new(options)
     options = options or {}
     local self = setmetatable({
         live_before = stage.live_objects(), agents = {}, engines = {}, names = {}, journal = {}, lines = {}, seen = {},
-        temporary_files = {},
+        temporary_files = {}, lua_dir = options.lua_dir or stage.lua_dir(),
     }, Net)
     self.stage = stage.open { seed = options.seed or 1 }
+    report.opening(self)
     local ok, fault = pcall(self.add_engine, self, options)
     if not ok then
         self.stage:close()
@@ -143,7 +146,11 @@ end
 
 -- Packets are kept as seen: SIP whole, everything else by its size.
 local function take_packets(self)
+    if not self.stage.handle then
+        return
+    end
     for packet in self.stage:packets() do
+        packet.payload = packet.bytes
         if not packet.bytes:match "^[%u%l][%w%-%.!%%*_+`'~]* ?%S* ?" or not packet.bytes:find("SIP/2.0", 1, true) then
             packet.size_bytes, packet.bytes = #packet.bytes, nil
         end
@@ -151,7 +158,8 @@ local function take_packets(self)
     end
 end
 
---- Every packet so far: { time, source, destination, lost, arrivals (times), bytes (SIP) or size_bytes }.
+--- Every packet so far: { time, source, destination, lost, arrivals (times), bytes (SIP) or size_bytes, payload,
+-- cause }; cause is why the engine sent it: "route.lua:12", "timer A", or nil.
 function Net:packets()
     take_packets(self)
     return self.seen
@@ -167,14 +175,9 @@ function Net:trace()
     return table.concat(out, "\n")
 end
 
---- Every SIP message that crossed the network, as text.
-function Net:ladder()
-    return ladder.packets(self:packets(), self.names)
-end
-
 --- Log lines so far: { time, level, group, call_id, text, engine (name) }.
 function Net:log()
-    for line in self.stage:log() do
+    for line in self.stage.handle and self.stage:log() or function() end do
         local from = self.engines[line.engine + 1]
         line.engine = from and from.name
         table.insert(self.lines, line)
@@ -195,14 +198,7 @@ end
 -- A failure is told with everything that led to it.
 function Net:failed(text)
     self.has_failed = true
-    local out = { text, "", self:ladder() }
-    for _, line in ipairs(self:log()) do
-        if line.level ~= "debug" then
-            out[#out + 1] = ("log %s%s %s: %s"):format(line.engine and line.engine .. " " or "", line.level, line.group,
-                line.text)
-        end
-    end
-    return table.concat(out, "\n")
+    return text .. "\n\n" .. report.story(self)
 end
 
 local function remains(self)
@@ -237,6 +233,7 @@ function Net:close()
     end
     local left = not self.has_failed and self:settle() or nil
     local text = left and self:failed("left at the end: " .. left)
+    report.closing(self)
     for _, one in ipairs(self.agents) do
         one:close()
     end

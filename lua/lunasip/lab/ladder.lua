@@ -1,4 +1,5 @@
 --- Call ladders: who sent what to whom, as text.
+local difference = require "lunasip.lab.difference"
 local message = require "lunasip.lab.message"
 
 local M = {}
@@ -37,22 +38,97 @@ function M.print(journal, left, right, middle)
     return table.concat(out, "\n")
 end
 
---- One line per SIP message that crossed the lab's network.
+-- ---- what crossed the lab's network ----
+
+local COLOURS = { failure = "31", answer = "32", cause = "36", change = "2", lost = "33" }
+
+local function paint(options, name, text)
+    return options.colour and name and ("\27[%sm%s\27[0m"):format(COLOURS[name], text) or text
+end
+
+-- Has the same message left from there before?
+local function is_again(sent, packet)
+    local key = packet.source .. " " .. packet.destination .. "\n" .. packet.bytes
+    local before = sent[key]
+    sent[key] = true
+    return before
+end
+
+-- A request is known again by Call-ID and CSeq, a response by its status, too.
+local function keys_of(msg)
+    local id = ("%s %s "):format(msg:header "Call-ID" or "", msg:header "CSeq" or "")
+    return id .. (msg.status or "request"), id .. (msg.status and "response" or "request")
+end
+
+-- What the engine changed of the message that it received last.
+local function changes(received, msg)
+    local exact, same = keys_of(msg)
+    local before = received[exact] or received[same]
+    local is_own = msg.method == "CANCEL" or msg.status == 100 -- made by the engine for this hop
+    return before and not is_own and difference.of(before, msg) or {}
+end
+
+local function remember(received, msg)
+    local exact, same = keys_of(msg)
+    received[exact], received[same] = msg, msg
+end
+
+local function cause_of(packet, msg, options)
+    if not (options.is_engine and options.is_engine(packet.source)) then
+        return ""
+    elseif not packet.cause then
+        return ("  (engine: %s)"):format(msg:title():gsub(" %(SDP%)$", ""))
+    elseif not packet.cause:find ":%d+$" then
+        return ("  (%s)"):format(packet.cause)
+    end
+    return "  " .. (options.place and options.place(packet.cause) or packet.cause)
+end
+
+local function kind_of(msg)
+    return msg.status and (msg.status >= 300 and "failure" or msg.status >= 200 and "answer") or nil
+end
+
+local function line_of(packet, msg, options)
+    local names = options.names or {}
+    local via = msg:values "Via"[1]
+    return ("%10.3f  %-14s -> %-14s %s%s   %s %s%s"):format(packet.time,
+        names[packet.source] or packet.source, names[packet.destination] or packet.destination,
+        paint(options, kind_of(msg), msg:title()), packet.lost and paint(options, "lost", "  (lost)") or "",
+        msg:header "CSeq" or "", via and message.via_param(via, "branch") or "",
+        paint(options, "cause", cause_of(packet, msg, options)))
+end
+
+--- One line per SIP message that crossed the lab's network: time, hosts, message, CSeq, branch, and what
+-- caused it: the script line that relayed or answered, or the part of the engine by name.
 -- @tparam table packets of net:packets()
--- @tparam table names "HOST:PORT" -> name
-function M.packets(packets, names)
-    local out = {}
+-- @tparam[opt] table options names ("HOST:PORT" -> name), is_engine(address), place(cause) -> text,
+-- changes (true: also what the engine changed between the message in and the message out), colour,
+-- most (only the last so many messages)
+function M.packets(packets, options)
+    options = options or {}
+    local out, received, sent = {}, {}, {}
     for _, packet in ipairs(packets) do
         local msg = packet.bytes and message.parse(packet.bytes)
         if msg then
-            local via = msg:values "Via"[1]
-            out[#out + 1] = ("%10.3f  %-14s -> %-14s %s%s   %s %s"):format(packet.time,
-                names[packet.source] or packet.source, names[packet.destination] or packet.destination, msg:title(),
-                packet.lost and "  (lost)" or "", msg:header "CSeq" or "",
-                via and message.via_param(via, "branch") or "")
+            local block = { line_of(packet, msg, options) }
+            if options.changes and options.is_engine then
+                local is_new = not is_again(sent, packet)
+                if options.is_engine(packet.source) then
+                    for _, entry in ipairs(is_new and changes(received, msg) or {}) do
+                        block[#block + 1] = paint(options, "change", (" "):rep(16) .. difference.line(entry, 70))
+                    end
+                elseif options.is_engine(packet.destination) and not packet.lost then
+                    remember(received, msg)
+                end
+            end
+            out[#out + 1] = table.concat(block, "\n")
         end
     end
-    return table.concat(out, "\n")
+    local skipped = options.most and math.max(0, #out - options.most) or 0
+    if skipped > 0 then
+        out[skipped] = ("%10s  %d messages before"):format("...", skipped)
+    end
+    return table.concat(out, "\n", math.max(1, skipped), #out)
 end
 
 return M
