@@ -2,6 +2,7 @@
 -- machine. Times are printed and compared as ratios, never asserted. usage: luajit spec/bench/bench.lua [PART…]
 -- where PART picks measurements by the beginning of their name, for instance: null lunasip rtp
 package.path = "spec/?.lua;" .. package.path
+local latency = require "bench.latency"
 local media_calls = require "bench.media_calls"
 local network = require "support.network"
 local peers = require "bench.peers"
@@ -12,6 +13,7 @@ local sipp = require "support.sipp"
 
 local seconds = tonumber(os.getenv "BENCH_SECONDS") or 10
 local rate = 1000
+local LATENCY_S = 5 -- the run that asks how soon a 100 comes
 local cores = tonumber(io.popen("nproc"):read "*l")
 local results, order = {}, {}
 
@@ -27,9 +29,10 @@ sipp.parts.bench_sdp = [[v=0
 
 local has_lunasip = io.open(lunasip.build .. "/lunasip") ~= nil
 
--- The peers that carry calls, in the order of the table. `sdp`: the body is an SDP, so that media is handled.
+-- The peers that carry calls, in the order of the table. `sdp`: the body is an SDP, so that media is handled;
+-- `has_callers`: false when it knows one caller at a time.
 local signalling = {
-    { name = "null SIP relay", start = peers.null_sip },
+    { name = "null SIP relay", start = peers.null_sip, has_callers = false },
     { name = "lunasip, 1 worker", start = function(at) return peers.lunasip(at, { workers = 1 }) end, own = true },
     { name = "lunasip, a worker per core", start = function(at) return peers.lunasip(at, { workers = cores }) end,
         own = true },
@@ -47,29 +50,45 @@ local signalling = {
 
 local function content_type(peer) return peer.sdp and "application/sdp" or "application/x-bench" end
 
--- Carry calls through a peer that is up. @return caller's and gateway's results, p99 in ms, CPU seconds
+-- Carry calls through a peer that is up. @return caller's and gateway's results, CPU seconds
 local function carry(at, peer, up, options)
     local values = { content_type = content_type(peer), talk_ms = options.talk_ms or 0 }
     local limit = options.calls / options.rate + (options.talk_ms or 0) / 1000 + 30
     local gateway = sipp.gateway {
-        scenario = "spec/bench/uas", host = at(options.gateway or 21), calls = options.calls, values = values,
-        seconds = limit,
+        scenario = "spec/bench/uas", host = at(options.gateway or 21), calls = options.calls + (options.spare or 0),
+        values = values, seconds = limit,
     }
     local before = peers.usage(up)
     local caller = sipp.start {
         scenario = "spec/bench/uac", host = at(options.caller or 12), remote = at(10) .. ":5060",
         calls = options.calls, rate = options.rate, values = values, seconds = limit,
         simultaneous = options.simultaneous or 100000,
-        arguments = { "-trace_rtt", "-rtt_freq", "1000" },
     }
     if options.while_running then options.while_running(caller) end
     local saw = caller:wait()
     local after = peers.usage(up)
-    local p99 = caller:response_time_ms(0.99)
     -- The last BYE's answer left before the caller ended; the gateway may still wait for calls that failed.
     gateway.process:wait(saw.failed == 0 and 5 or 0.1)
     gateway.process:stop(0.1)
-    return saw, gateway:wait(0.1), p99, after - before
+    return saw, gateway:wait(0.1), after - before
+end
+
+-- Share of the ascending times.
+local function percentile(times, share)
+    return times[math.max(1, math.ceil(#times * share))]
+end
+
+-- Microseconds from INVITE to 100 beside that many calls/s. @return p50, p99; nil when the peer cannot tell callers apart
+local function measure_latency(at, peer, up, calls_per_s)
+    if peer.has_callers == false then return nil end
+    local times
+    carry(at, peer, up, {
+        calls = calls_per_s * LATENCY_S, rate = calls_per_s, spare = LATENCY_S * 100,
+        while_running = function(caller)
+            times = latency.sample(at, peer.sdp, function() return caller.process:poll() end)
+        end,
+    })
+    return percentile(times, 0.5), percentile(times, 0.99)
 end
 
 local function measure_calls_at(peer, calls_per_s)
@@ -77,11 +96,12 @@ local function measure_calls_at(peer, calls_per_s)
     local up = peer.start(at)
     -- Warm: compiled traces, pools at their size.
     carry(at, peer, up, { calls = calls_per_s, rate = calls_per_s })
-    local saw, served, p99, cpu = carry(at, peer, up, { calls = calls_per_s * seconds, rate = calls_per_s })
+    local saw, served, cpu = carry(at, peer, up, { calls = calls_per_s * seconds, rate = calls_per_s })
+    local p50_us, p99_us = measure_latency(at, peer, up, calls_per_s)
     peers.stop(up)
     return {
         us_per_call = cpu * 1e6 / math.max(1, saw.ok), failed = saw.failed, rate = calls_per_s,
-        retransmissions = saw.retransmissions + served.retransmissions, p99_ms = p99,
+        retransmissions = saw.retransmissions + served.retransmissions, p50_us = p50_us, p99_us = p99_us,
     }
 end
 
@@ -102,7 +122,7 @@ local function measure_highest_rate(peer)
     for _, try in ipairs { 1000, 1500, 2000, 2500, 3000, 4000, 5000, 6000, 8000, 10000, 12000 } do
         local at = network.block()
         local up = peer.start(at)
-        local saw, served, _, cpu = carry(at, peer, up, { calls = try * 4, rate = try })
+        local saw, served, cpu = carry(at, peer, up, { calls = try * 4, rate = try })
         peers.stop(up)
         -- SIPp itself fell behind when the run took much longer than asked for.
         local h, m, s = (saw.elapsed or "0:0:99"):match "(%d+):(%d+):([%d.]+)"
@@ -119,19 +139,21 @@ local function measure_memory(peer, held)
     local at = network.block()
     local up = peer.start(at)
     carry(at, peer, up, { calls = 200, rate = 200 })
-    local before = peers.memory_kb(up)
-    local most = before
+    local before, kernel_before = peers.memory_kb(up), peers.socket_memory_kb()
+    local most, kernel_most = before, kernel_before
     local saw = carry(at, peer, up, {
         calls = held, rate = 500, talk_ms = held / 500 * 1000 + 3000, simultaneous = held,
         while_running = function(caller)
             posix.wait_until(function()
                 most = math.max(most, peers.memory_kb(up))
+                kernel_most = kernel_most and math.max(kernel_most, peers.socket_memory_kb())
                 return caller.process:poll()
             end, 120, 0.25)
         end,
     })
     peers.stop(up)
-    return (most - before) / held, saw.failed
+    return { kb = (most - before) / held, kernel_kb = kernel_most and (kernel_most - kernel_before) / held,
+        failed = saw.failed }
 end
 
 -- CPU per call at 500 calls/s while many other calls are in progress.
@@ -224,17 +246,21 @@ local function guarded(name, measure, ...)
     return result, more
 end
 
+local function whole(value)
+    return value and ("%.0f"):format(value) or "-"
+end
+
 print(("%s, %d cores, %d calls/s for %d s"):format(os.date "%Y-%m-%d", cores, rate, seconds))
-print(("\n%-40s %8s %12s %8s %8s %10s"):format("calls (half the rate when calls fail)", "calls/s", "us per call",
-    "failed", "retrans", "p99 ms"))
+print(("\n%-40s %8s %12s %8s %8s %10s %10s"):format("calls (half the rate when calls fail)", "calls/s", "us per call",
+    "failed", "retrans", "100 p50 us", "p99 us"))
 for _, peer in ipairs(signalling) do
     if can_run(peer) then
         local r = guarded(peer.name, measure_calls, peer)
         if r then
             results[peer.name] = r
             order[#order + 1] = peer
-            print(("%-40s %8d %12.1f %8d %8d %10s"):format(
-                peer.name, r.rate, r.us_per_call, r.failed, r.retransmissions, tostring(r.p99_ms)))
+            print(("%-40s %8d %12.1f %8d %8d %10s %10s"):format(
+                peer.name, r.rate, r.us_per_call, r.failed, r.retransmissions, whole(r.p50_us), whole(r.p99_us)))
         end
     end
 end
@@ -261,13 +287,14 @@ for _, relay in ipairs(relays) do
     end
 end
 
-print(("\n%-40s %12s %8s"):format("memory, 4,000 calls held", "kB per call", "failed"))
+print(("\n%-40s %12s %14s %8s"):format("memory, 4,000 calls held", "kB per call", "kernel sockets", "failed"))
 for _, peer in ipairs(order) do
     if peer.name ~= "null SIP relay" then
-        local kb, failed = guarded(peer.name, measure_memory, peer, 4000)
-        if kb then
-            results[peer.name].kb_per_call = kb
-            print(("%-40s %12.1f %8d"):format(peer.name, kb, failed))
+        local r = guarded(peer.name, measure_memory, peer, 4000)
+        if r then
+            results[peer.name].kb_per_call = r.kb
+            local kernel = r.kernel_kb and ("%.1f"):format(r.kernel_kb) or "-"
+            print(("%-40s %12.1f %14s %8d"):format(peer.name, r.kb, kernel, r.failed))
         end
     end
 end

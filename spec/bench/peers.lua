@@ -76,6 +76,23 @@ function M.usage(peer) return sum(peer, proc_cpu_s) end
 --- Resident memory in kB of all processes of a peer; what processes share is counted once (Pss).
 function M.memory_kb(peer) return sum(peer, proc_memory_kb) end
 
+-- What the kernel keeps for a socket and its place in an epoll set, by the names of /proc/slabinfo.
+local SLABS = { UDP = true, UDPv6 = true, sock_inode_cache = true, filp = true, eventpoll_epi = true, eventpoll_pwq = true }
+
+--- Kernel memory of all sockets of the machine in kB, what waits in them included; nil where it may not be read.
+function M.socket_memory_kb()
+    local slabs = io.open "/proc/slabinfo"
+    if not slabs then return nil end
+    local bytes = 0
+    for line in slabs:lines() do
+        local name, active, size = line:match "^(%S+)%s+(%d+)%s+%d+%s+(%d+)"
+        if SLABS[name] then bytes = bytes + active * size end
+    end
+    slabs:close()
+    local pages = read("/proc/net/sockstat"):match "UDP: inuse %d+ mem (%d+)"
+    return (bytes + pages * posix.page_bytes) / 1024
+end
+
 function M.stop(peer)
     for _, child in ipairs(peer.processes) do child:stop(10) end
 end

@@ -25,6 +25,8 @@ int getsockname(int, void *, unsigned *);
 long recv(int, void *, size_t, int);
 long sendto(int, const void *, size_t, int, const void *, unsigned);
 int close(int);
+struct test_pollfd { int fd; short events, revents; };
+int poll(struct test_pollfd *, unsigned long, int);
 int inet_pton(int, const char *, void *);
 char *strerror(int);
 ]]
@@ -122,7 +124,8 @@ local function socket_address(host, port)
 end
 
 --- A UDP socket bound to an address; port 0 takes a free one.
--- @return socket with `port`, `close()`, `receive()` (nil when nothing is there), `send(host, port, bytes)`; or nil
+-- @return socket with `port`, `close()`, `receive()` (nil when nothing is there), `wait(seconds)` until something is,
+-- `send(host, port, bytes)`; or nil
 function M.udp(host, port)
     local raw, size, family = socket_address(host, port or 0)
     local fd = C.socket(family, SOCK_DGRAM, 0)
@@ -139,6 +142,10 @@ function M.udp(host, port)
     function self.receive()
         local n = C.recv(fd, buffer, 65536, MSG_DONTWAIT)
         return n >= 0 and ffi.string(buffer, n) or nil
+    end
+    function self.wait(seconds)
+        local one = ffi.new("struct test_pollfd[1]", { { fd, 1, 0 } })
+        C.poll(one, 1, math.max(1, math.ceil(seconds * 1000)))
     end
     function self.send(to_host, to_port, bytes)
         local to, to_size = socket_address(to_host, to_port)

@@ -38,6 +38,16 @@ function M.receive(socket, pattern, seconds)
     return kept or error("nothing that matches " .. pattern .. " came", 2)
 end
 
+--- The URI in Contact.
+function M.contact_of(message) return message:match "[Cc]ontact: *<([^>]+)>" end
+
+--- The route set of whoever sent the request that this response answers (RFC 3261 s12.1.2).
+function M.route_of(response)
+    local routes = {}
+    for route in M.header(response, "Record-Route"):gmatch "<[^>]+>" do table.insert(routes, 1, route) end
+    return routes
+end
+
 --- A request of a call: { id, host, port, target, to_tag, routes }.
 function M.request(call, method, number, options)
     options = options or {}
@@ -90,8 +100,7 @@ function M.call(ends)
         call.far = { M.media_of(invite) }
         call.near = { M.media_of(ok) }
     end
-    call.to_tag, call.target, call.routes = "g" .. ends.id, ok:match "[Cc]ontact: *<([^>]+)>", {}
-    for route in M.header(ok, "Record-Route"):gmatch "<[^>]+>" do table.insert(call.routes, 1, route) end
+    call.to_tag, call.target, call.routes = "g" .. ends.id, M.contact_of(ok), M.route_of(ok)
     ends.caller.send(ends.public, 5060, M.request(call, "ACK", 1))
     M.receive(ends.gateway, "^ACK ")
     return call

@@ -141,19 +141,6 @@ function Sipp:statistics()
     return row
 end
 
---- Share (0.99: p99) of the response times that `-trace_rtt` kept, in ms; needs that argument.
-function Sipp:response_time_ms(share)
-    local pipe = assert(io.popen("cat " .. self.folder .. "/*_rtt.csv 2>/dev/null"))
-    local times = {}
-    for line in pipe:lines() do
-        local ms = line:match "^[%d.]+;([%d.]+);"
-        if ms then times[#times + 1] = tonumber(ms) end
-    end
-    pipe:close()
-    table.sort(times)
-    return times[math.max(1, math.ceil(#times * share))]
-end
-
 --- What SIPp wrote to its error log.
 function Sipp:errors()
     local file = io.open(self.errors_path)
