@@ -78,7 +78,7 @@ local function percentile(times, share)
     return times[math.max(1, math.ceil(#times * share))]
 end
 
--- Microseconds from INVITE to 100 beside that many calls/s. @return p50, p99; nil when the peer cannot tell callers apart
+-- Microseconds from INVITE to 100 beside that many calls/s. @return p50, p99; nil when the peer knows one caller
 local function measure_latency(at, peer, up, calls_per_s)
     if peer.has_callers == false then return nil end
     local times

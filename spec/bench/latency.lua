@@ -29,7 +29,8 @@ local function call(socket, at, number, body)
     local took_us = (posix.now() - sent) * 1e6
     local ok = trying and await(socket, "^SIP/2.0 200 ")
     if not ok then return nil end
-    one.to_tag, one.target, one.routes = ok:match "\n[Tt]o:[^\r\n]*;tag=([^;\r\n]+)", raw.contact_of(ok), raw.route_of(ok)
+    one.to_tag = ok:match "\n[Tt]o:[^\r\n]*;tag=([^;\r\n]+)"
+    one.target, one.routes = raw.contact_of(ok), raw.route_of(ok)
     socket.send(at(10), 5060, raw.request(one, "ACK", 1))
     socket.send(at(10), 5060, raw.request(one, "BYE", 2))
     return await(socket, "^SIP/2.0 200 ") and took_us

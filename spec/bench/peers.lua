@@ -77,7 +77,9 @@ function M.usage(peer) return sum(peer, proc_cpu_s) end
 function M.memory_kb(peer) return sum(peer, proc_memory_kb) end
 
 -- What the kernel keeps for a socket and its place in an epoll set, by the names of /proc/slabinfo.
-local SLABS = { UDP = true, UDPv6 = true, sock_inode_cache = true, filp = true, eventpoll_epi = true, eventpoll_pwq = true }
+local SLABS = {
+    UDP = true, UDPv6 = true, sock_inode_cache = true, filp = true, eventpoll_epi = true, eventpoll_pwq = true,
+}
 
 --- Kernel memory of all sockets of the machine in kB, what waits in them included; nil where it may not be read.
 function M.socket_memory_kb()
