@@ -1,10 +1,11 @@
---- Random calls over a bad network: callers that cancel, callees that ring, answer, refuse or keep silent,
--- scripts that fork, fail over and sleep. What happens depends on the seed alone.
+--- Random calls over a bad network: callers that cancel, callees that ring, answer, refuse, keep silent, ask within
+-- the call or hang up first, scripts that fork, fail over and sleep. What happens depends on the seed alone.
 --
 -- Run by itself it prints the trace:  luajit spec/route/storm.lua SEED WORKERS
 local ffi = require "ffi"
 local lab = require "lunasip.lab"
 local library = require "lunasip.stage".library
+local wire = require "route.wire"
 
 local M = {}
 
@@ -67,6 +68,8 @@ end
 local PLANS = { "one", "parallel", "serial", "sleepy", "name", "lazy", "error" }
 local FINALS = { 200, 200, 200, 486, 404, 500, 503, 603, 302, 401, false }
 
+local PLANS_OF_CALLEE = { "INFO", "INVITE", "BYE" }
+
 local function generator(seed)
     local state = seed * 7919 % 2147483646 + 1
     return function(least, most)
@@ -127,6 +130,13 @@ local function on_callee_message(storm, agent, msg)
         if final or msg:tag "To" then
             after(storm, ring_s + tenths(storm, 0, 5), function()
                 if agent:is_pending(msg) then agent:reply(msg, final or 200, { sdp = final == 200 }) end
+            end)
+        end
+    elseif msg.method == "ACK" and draw(1, 3) == 1 then
+        local call = agent.calls[msg:header "Call-ID"]
+        if call and call.is_answered then
+            after(storm, tenths(storm, 0, 3), function()
+                agent:request(call, PLANS_OF_CALLEE[draw(1, #PLANS_OF_CALLEE)])
             end)
         end
     elseif msg.method and msg.method ~= "ACK" and msg.method ~= "CANCEL" then
@@ -223,7 +233,8 @@ function M.faults(net)
     local calls = {}
     for _, entry in ipairs(net.journal) do
         local msg = entry.message
-        if entry.agent:match "^caller" and msg.cseq_method == "INVITE" then
+        local is_of_callee = msg.method and entry.direction == "in" or msg.status and entry.direction == "out"
+        if entry.agent:match "^caller" and msg.cseq_method == "INVITE" and not is_of_callee then
             local id = msg:header "Call-ID"
             local call = calls[id] or { successes = {}, tags = 0 }
             calls[id] = call
@@ -249,6 +260,7 @@ function M.faults(net)
             return id .. ": refused and answered"
         end
     end
+    return wire.invented_success(net) or wire.overtaking(net)
 end
 
 if arg and arg[0] and arg[0]:match "storm%.lua$" then

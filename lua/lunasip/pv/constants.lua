@@ -40,14 +40,17 @@ end
 
 M.version = choice({ num = core.version, full = "lunasip " .. core.version, hash = core.version }, "version")
 
--- Unique over workers and restarts: when the state began, a random number, a count.
-local BEGAN = ("%x-%x"):format(math.floor(core.wall_us() / 1000000) % 4294967296, core.random(2147483647))
+-- Unique over workers and restarts: when the state was first asked, a random number, a count. Nothing is drawn before,
+-- so that a trace of the lab does not depend on how many workers load a script.
+local began
 local given = 0
 
 M.sruid = {
     get = function()
+        began = began
+            or ("%x-%x"):format(math.floor(core.wall_us() / 1000000) % 4294967296, core.random(2147483647))
         given = given + 1
-        return ("srid-%s-%x"):format(BEGAN, given)
+        return ("srid-%s-%x"):format(began, given)
     end,
 }
 

@@ -1,0 +1,125 @@
+--- What must be true of everything that crossed the wire, whatever was lost, duplicated or reordered.
+--
+-- Order: messages of one call leave for one side in the order in which they came from the other. What counts is the
+-- first arrival and the first departure of each message that a proxy passes on: requests but CANCEL and ACK to a
+-- failure, which are hop by hop; provisional and 2xx responses to INVITE, and responses to other requests. Failures
+-- wait for the best of a fork.
+--
+-- 2xx: the engine makes none. What leaves for the caller with one To tag is the same bytes, and leaves at most as often
+-- as the callee's 2xx arrived: a retransmission of the UAS (RFC 3261 s13.3.1.4) passes once (RFC 6026 s7.1), and the
+-- duplicate of a datagram counts as one more arrival, as the engine cannot tell them apart.
+local message = require "lunasip.lab.message"
+
+local M = {}
+
+local US = { ["192.0.2.1:5060"] = "public", ["10.0.0.1:5060"] = "private" }
+local OTHER = { public = "private", private = "public" }
+
+-- Tags of the dialogs that were answered: their ACKs go end to end.
+local function answered_tags(packets)
+    local tags = {}
+    for _, packet in ipairs(packets) do
+        local msg = packet.sip
+        if msg.status and msg.status >= 200 and msg.status < 300 and msg.cseq_method == "INVITE" then
+            tags[msg:tag "To" or ""] = true
+        end
+    end
+    return tags
+end
+
+-- A name for the message that is the same on both sides; nil for one that is not passed on.
+local function key_of(msg, answered)
+    local tags = (msg:tag "From" or "") .. " " .. (msg:tag "To" or "")
+    if msg.method then
+        local is_hop_by_hop = msg.method == "CANCEL" or msg.method == "ACK" and not answered[msg:tag "To" or ""]
+        return not is_hop_by_hop and ("%s %d %s"):format(msg.method, msg.cseq, tags) or nil
+    end
+    local is_invite = msg.cseq_method == "INVITE"
+    if msg.status == 100 or is_invite and msg.status >= 300 or msg.cseq_method == "CANCEL" then
+        return nil
+    end
+    return ("%d %d %s %s %s"):format(msg.status, msg.cseq, msg.cseq_method, tags, msg:header "RSeq" or "")
+end
+
+local function sip_packets(net)
+    local list = {}
+    for _, packet in ipairs(net:packets()) do
+        local msg = packet.bytes and message.parse(packet.bytes)
+        if msg then
+            list[#list + 1] = {
+                sip = msg, time = packet.time, arrivals = packet.arrivals, order = #list,
+                from = US[packet.source], to = US[packet.destination],
+            }
+        end
+    end
+    return list
+end
+
+-- Everything that reached us, in the order of arrival.
+local function arrivals_of(packets)
+    local list = {}
+    for _, packet in ipairs(packets) do
+        for copy, time in ipairs(packet.to and packet.arrivals or {}) do
+            list[#list + 1] = { packet = packet, time = time, order = packet.order * 2 + copy }
+        end
+    end
+    table.sort(list, function(a, b) return a.time < b.time or a.time == b.time and a.order < b.order end)
+    return list
+end
+
+--- The first message that overtook another, as text; nil when all kept their order.
+function M.overtaking(net)
+    local packets = sip_packets(net)
+    local answered = answered_tags(packets)
+    local first, last, left = {}, {}, {}
+    for place, arrival in ipairs(arrivals_of(packets)) do
+        local msg = arrival.packet.sip
+        local key = key_of(msg, answered)
+        local name = key and ("%s to %s: %s"):format(msg:header "Call-ID", OTHER[arrival.packet.to], key)
+        if name and not first[name] then
+            first[name] = { place = place, time = arrival.time }
+        end
+    end
+    for _, packet in ipairs(packets) do
+        local key = packet.from and key_of(packet.sip, answered)
+        local way = key and ("%s to %s"):format(packet.sip:header "Call-ID", packet.from)
+        local name = key and way .. ": " .. key
+        local arrival = name and first[name]
+        -- What left before it came was made here, as a 481.
+        if arrival and arrival.time <= packet.time and not left[name] then
+            left[name] = true
+            if last[way] and last[way].place > arrival.place then
+                return ("%s left at %.6f after %s"):format(name, packet.time, last[way].name)
+            end
+            last[way] = { place = arrival.place, name = name }
+        end
+    end
+end
+
+--- A 2xx that left more often than it came, or with other bytes, as text; nil when there is none.
+function M.invented_success(net)
+    local came, left, bytes = {}, {}, {}
+    for _, packet in ipairs(sip_packets(net)) do
+        local msg = packet.sip
+        if msg.status and msg.status >= 200 and msg.status < 300 and msg.cseq_method == "INVITE" then
+            local side = packet.to and OTHER[packet.to] or packet.from
+            local name = ("%s to %s: %d, tag %s"):format(msg:header "Call-ID", side, msg.cseq, msg:tag "To" or "")
+            if packet.to then
+                came[name] = (came[name] or 0) + #packet.arrivals
+            else
+                left[name] = (left[name] or 0) + 1
+                bytes[name] = bytes[name] or msg.bytes
+                if bytes[name] ~= msg.bytes then
+                    return name .. ": two that differ:\n" .. bytes[name] .. msg.bytes
+                end
+            end
+        end
+    end
+    for name, count in pairs(left) do
+        if count > (came[name] or 0) then
+            return ("%s: a 2xx left %d times and came %d times"):format(name, count, came[name] or 0)
+        end
+    end
+end
+
+return M
