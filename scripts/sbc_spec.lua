@@ -147,11 +147,23 @@ describe("scripts/sbc.lua", function()
         end)
 
         it("with a 503 it is out of the set until it answers a ping", function()
+            reopen { dispatcher = { sets = CONF.dispatcher.sets, ping_interval = 60 } }
+            for _, gateway in ipairs { pbx_a, pbx_b, carrier_a, carrier_b } do gateway.auto_options = true end
             call()
             pbx_a:reply(pbx_a:receive "INVITE", 503)
             answer(phone, pbx_b)
             hang_up(phone, pbx_b)
-            assert.matches("^I", net:gateway_state(2, "sip:10.0.0.21"))
+            assert.equal("IP", net:gateway_state(2, "sip:10.0.0.21"))
+            net:advance(70)
+            assert.equal("AP", net:gateway_state(2, "sip:10.0.0.21"))
+        end)
+
+        it("with a 503 where nobody pings, it stays in", function()
+            call()
+            pbx_a:reply(pbx_a:receive "INVITE", 503)
+            answer(phone, pbx_b)
+            hang_up(phone, pbx_b)
+            assert.equal("AX", net:gateway_state(2, "sip:10.0.0.21"))
         end)
 
         it("with silence the next one gets the call when Timer B fires", function()
@@ -224,7 +236,7 @@ describe("scripts/sbc.lua", function()
             assert.replied(483)
         end)
 
-        it("a broken request is refused", function()
+        it("a broken request is refused", function() -- by the engine, before the script sees it
             phone:ask("OPTIONS", { uri = "sip:192.0.2.1", headers = { ["Proxy-Require"] = "nothing-we-know" } })
             assert.replied(420)
         end)
@@ -240,6 +252,8 @@ describe("scripts/sbc.lua", function()
         it("is answered 481", function()
             ask("BYE", { tag = "unknown" })
             assert.replied(481)
+            ask "CANCEL"
+            phone:receive { status = 481, method = "CANCEL" }
         end)
 
         it("is not answered when it is an ACK, whatever is wrong with it", function()
