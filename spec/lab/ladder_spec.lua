@@ -94,6 +94,44 @@ describe("a ladder", function()
         has(net:ladder(), { "486[^\n]+route:2\n", "486[^\n]+%(timer G%)" })
     end)
 
+    it("is the same text in colour, and only the last messages when that is asked for", function()
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 486)
+        alice:receive(486)
+        local coloured = net:ladder { colour = true }
+        assert.equal(net:ladder(), (coloured:gsub("\27%[%d+m", "")))
+        assert.not_equal(net:ladder(), coloured)
+        local text = net:ladder { most = 2 }
+        assert.equal(2, select(2, text:gsub("\n", "")))
+        assert.matches("^ +%.%.%.  %d messages before\n", text)
+    end)
+
+    it("names a ping", function()
+        net:close()
+        net = lab.new { route = ROUTE, conf = { dispatcher = {
+            ping_interval = 1, sets = { [1] = { "sip:10.0.0.20:5060" } },
+        } } }
+        net:agent { name = "bob", address = "10.0.0.20", side = "private", auto_options = true }
+        net:advance(3)
+        has(net:ladder(), { "private +%-> bob +OPTIONS[^\n]+%(ping%)\n", "bob +%-> private +200 OK" })
+    end)
+
+    it("names the line of a fork for its later branches, and the timer behind an answer", function()
+        net:close()
+        net = lab.new { route = [[
+function request_route(req)
+    req:fork { { uri = "sip:a@10.0.0.20:5060", q = 1 }, { uri = "sip:b@10.0.0.21:5060", q = 0.5 } }
+end
+]] }
+        alice = net:agent { name = "alice", address = "192.0.2.10" }
+        bob = net:agent { name = "bob", address = "10.0.0.20", side = "private" }
+        net:agent { name = "mute", address = "10.0.0.21", side = "private" }
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 404)
+        alice:receive(function(msg) return msg.status and msg.status >= 400 end, 40)
+        has(net:ladder(), { "%-> bob +INVITE[^\n]+route:2\n", "%-> mute +INVITE[^\n]+route:2\n", "%(timer B%)\n" })
+    end)
+
     it("compares a message with the one it came from", function()
         alice:invite("sip:bob@example.net", { sdp = true, headers = { ["X-Hop"] = "one" } })
         bob:reply(bob:receive "INVITE", 486)

@@ -112,6 +112,13 @@ describe("a replay", function()
         assert.same({}, differences { ignore = { "x-account" } })
     end)
 
+    it("plays and compares those alone that are named", function()
+        open {}
+        local text = table.concat(differences { near = { "198.51.100.10" } }, "\n")
+        assert.matches("to 198%.51%.100%.10:5060: 180 Ringing\n%+%+%+ replayed: never sent", text)
+        assert.not_matches("to 10%.1%.1%.20:5060", text)
+    end)
+
     it("says how to name the engine's addresses when none of the capture is known", function()
         open { is_elsewhere = true }
         local ok, fault = pcall(differences)

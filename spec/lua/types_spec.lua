@@ -63,3 +63,15 @@ describe("lua/types/lunasip.lua", function()
         end
     end)
 end)
+
+describe("lua/types/lab.lua", function()
+    it("is Lua, and knows what a network tells", function()
+        local file = assert(io.open "lua/types/lab.lua")
+        local text = file:read "*a"
+        file:close()
+        assert.is_truthy(loadstring(text))
+        for name in pairs(require "lunasip.lab.tools") do
+            assert.is_truthy(text:find("function LabNetwork:" .. name .. "(", 1, true), name)
+        end
+    end)
+end)
