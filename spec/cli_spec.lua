@@ -155,8 +155,8 @@ describe("lunasip on the command line", function()
         end)
 
         for _, case in ipairs {
-            { "a syntax error", "function request_route(req)\n  if then\nend", 2, "unexpected symbol near 'then'" },
-            { "no request_route", "local x = 1", 1, "no request_route; define function request_route" },
+            { "a syntax error", "function request_route(req)\n  if then\nend", 2, "near 'then'; correct" },
+            { "no request_route", "print(1)", 1, "no request_route; define function request_route" },
             { "a slip in request_route", "function reqest_route(req) end", 1, "is 'reqest_route' meant" },
             { "an unknown global in a handler", ROUTE .. "function route.X(req)\n  lgo.info 'x'\nend", 5,
                 "no global 'lgo'; define it" },
@@ -165,16 +165,16 @@ describe("lunasip on the command line", function()
                 "no failure_route.NO; define function failure_route.NO" },
             { "an unknown variable", "function request_route(req)\n\n  return req['$rz2'] end", 3, "variable %$rz2" },
             { "an unknown media flag", ROUTE .. "local m = require 'lunasip'.media\nfunction route.X(req)\n"
-                .. "  m.manage(req, 'trust-address replace-orgin') end", 6, "'replace%-orgin' is unknown.*; README" },
+                .. "  m.manage(req, 'trust-address replace-orgin') end", 6, "'replace%-orgin' is unknown.*; did you" },
             { "an unknown media flag in a table", ROUTE .. "local m = require 'lunasip'.media\nfunction route.X(req)\n"
                 .. "  m.manage(req, {\n from = 'public', ['replace-orgin'] = true }) end", 7,
                 "'replace%-orgin=true' is unknown" },
             { "a media flag that is not built", ROUTE .. "local m = require 'lunasip'.media\nfunction route.X(req)\n"
                 .. "  m.manage(req, 'RTP/SAVP') end", 6, "media flag 'RTP/SAVP' is not supported; README" },
-            { "a missing module", "local x = require 'no_such_module'", 1, "no module 'no_such_module'" },
+            { "a missing module", "require 'no_such_module' " .. ROUTE, 1, "no module 'no_such_module'" },
             { "an error", ROUTE .. "error 'not today'", 4, "not today" },
             { "an error that is no text", ROUTE .. "error({})", 1, "error was raised that is not a text" },
-            { "a loop", "\nwhile true do end", 2, "budget used up" },
+            { "a loop", ROUTE .. "while true do end", 4, "budget used up" },
             { "a long line of trouble", ROUTE .. "error 'two\\nlines'", 4, "two lines" },
         } do
             it("refuses a script with " .. case[1], function()
@@ -183,6 +183,31 @@ describe("lunasip on the command line", function()
                 refuses("route.lua:" .. case[3], case[4])
             end)
         end
+
+        it("lets a script with warnings pass, unless they count, too", function()
+            write(folder .. "/route.lua", ROUTE .. "local forgotten = 4\n")
+            write(folder .. "/c.lua", LISTEN)
+            local code, output, said = run("check", "c.lua")
+            assert.equal("0 c.lua is fine\n", code .. " " .. output)
+            assert.matches("^route%.lua:4:7: warning: unused variable 'forgotten'\n", said)
+            code, output, said = run("check", "--strict", "c.lua")
+            assert.equal("3 ", code .. " " .. output)
+            assert.matches("^route%.lua:4:7: warning: ", said)
+        end)
+
+        it("prints JSON for editors", function()
+            write(folder .. "/c.lua", LISTEN)
+            write(folder .. "/route.lua", ROUTE)
+            local code, output, said = run("check", "--json", "c.lua")
+            assert.equal("0 [] ", ("%d %s %s"):format(code, output:gsub("\n", ""), said))
+            write(folder .. "/route.lua", "function request_route(req)\n  req:rply(404)\n  return undefned\nend\n")
+            code, output, said = run("check", "--json", "c.lua")
+            assert.equal("3 ", code .. " " .. said)
+            local faults = assert(json.decode(output))
+            assert.equal(2, #faults)
+            assert.same({ file = "route.lua", line = 2, column = 7, severity = "error", code = "field",
+                message = "there is no req:rply; did you mean 'reply'?" }, faults[1])
+        end)
 
         it("looks into the modules of a script and into dispatcher lists, too", function()
             write(folder .. "/route.lua", "require 'part'\n" .. ROUTE)

@@ -67,9 +67,19 @@ describe("README.md", function()
         local known = {
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
+            ["text check"] = true,
         }
         for _, block in ipairs(blocks) do assert.is_true(known[block.kind], block.kind) end
         assert.equal(2 * #blocks, select(2, ("\n" .. readme):gsub("\n```", "")))
+    end)
+
+    it("shows what check says of a slip in it", function()
+        local folder = first_route()
+        write(folder .. "/first/route.lua", (only "lua route":gsub("record_route", "recrd_route")))
+        local code, output = process.run({ "sh", "-c", 'exec "$0" check first/conf.lua 2>&1', binary }, 60,
+            { directory = folder })
+        assert.equal(3, code)
+        assert.equal(only "text check", output)
     end)
 
     it("shows a first route of at most 20 lines that is fine", function()

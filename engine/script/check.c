@@ -105,6 +105,16 @@ static void push_media(lua_State *L, const struct configuration *configuration)
     }
 }
 
+/** (name) -> does the configuration's address block name that group? */
+static int has_group(lua_State *L)
+{
+    const struct configuration *configuration = generation_of(L)->configuration;
+    struct text name = api_text(L, 1, "group");
+    lua_pushboolean(L,
+                    configuration->sources && source_list_has_group(configuration->sources, name));
+    return 1;
+}
+
 static void push_facts(lua_State *L, const struct check *check)
 {
     const struct configuration *configuration = check->configuration;
@@ -121,6 +131,8 @@ static void push_facts(lua_State *L, const struct check *check)
     lua_setfield(L, -2, "sets");
     push_media(L, configuration);
     lua_setfield(L, -2, "media");
+    lua_pushcfunction(L, has_group);
+    lua_setfield(L, -2, "has_group");
 }
 
 static int check_script(lua_State *L)

@@ -1,17 +1,11 @@
 --- sip.dispatcher: choose a gateway out of a set, and the next one when it fails.
 local core = require "lunasip.core"
-local suggest = require "lunasip.suggest"
+local words = require "lunasip.dispatcher_words"
 
 local M = {}
 
 --- Algorithms by name; the numbers are Kamailio's.
-M.algorithms = {
-    ["hash-call-id"] = 0, ["hash-from"] = 1, ["hash-to"] = 2, ["hash-ruri"] = 3, ["round-robin"] = 4,
-    ["hash-auth"] = 5, ["random"] = 6, ["hash-value"] = 7, ["priority"] = 8, ["weight"] = 9,
-    ["call-load"] = 10, ["relative-weight"] = 11, ["parallel"] = 12, ["latency"] = 13,
-}
-
-local STATES = { active = true, inactive = true, disabled = true, probing = true, trying = true }
+M.algorithms = words.algorithms
 
 local function check_set(set)
     if type(set) ~= "number" or set % 1 ~= 0 then
@@ -20,17 +14,11 @@ local function check_set(set)
 end
 
 local function algorithm_number(algorithm)
-    if type(algorithm) == "string" then
-        local number = M.algorithms[(algorithm:gsub("_", "-"))]
-        if not number then
-            error("dispatcher: no algorithm '" .. algorithm .. "'" .. suggest.hint(algorithm, M.algorithms), 3)
-        end
-        return number
+    local number, err = words.algorithm(algorithm)
+    if not number then
+        error(err, 3)
     end
-    if type(algorithm) ~= "number" or algorithm < 0 or algorithm > 13 or algorithm % 1 ~= 0 then
-        error("dispatcher: an algorithm is a name or a number from 0 to 13, not " .. tostring(algorithm), 3)
-    end
-    return algorithm
+    return number
 end
 
 local SELECT_OPTIONS = { limit = true, value = true }
@@ -79,9 +67,9 @@ function M.mark(set, uri, state)
     if type(uri) ~= "string" then
         error("dispatcher.mark: a URI is needed, not a " .. type(uri), 2)
     end
-    local text = type(state) == "string" and state:lower() or ""
-    if not STATES[text] and not text:match "^[aitd][px]?$" then
-        error("dispatcher.mark: no state '" .. tostring(state) .. "'" .. suggest.hint(text, STATES), 2)
+    local text, err = words.state(state)
+    if not text then
+        error(err, 2)
     end
     return core.dispatcher_mark(set, uri, text)
 end

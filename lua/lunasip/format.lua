@@ -65,4 +65,24 @@ M.compile = cache.new(512, function(text)
     end
 end)
 
+--- Why variables of a format do not compile. @treturn table list of texts
+function M.faults(text)
+    local faults, texts, variables = {}, M.split(text)
+    for i, piece_text in ipairs(texts) do
+        if not variables[i] and #piece_text > 1 and piece_text:sub(1, 1) == "$" then
+            faults[#faults + 1] = select(2, pv.compile(piece_text))
+        end
+    end
+    return faults
+end
+
+--- A format as string.format sees it, were all its variables empty.
+function M.without_variables(text)
+    local texts, variables = M.split(text)
+    for i = 1, #texts do
+        texts[i] = variables[i] and "" or texts[i]
+    end
+    return table.concat(texts)
+end
+
 return M

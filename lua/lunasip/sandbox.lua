@@ -15,6 +15,7 @@ local ordered = require "lunasip.ordered"
 local M = {}
 
 local protected = setmetatable({}, { __mode = "k" })
+local contents = setmetatable({}, { __mode = "k" }) -- view -> the table behind it
 
 --- A view of a table that cannot be changed.
 function M.read_only(library, name)
@@ -28,7 +29,7 @@ function M.read_only(library, name)
             return ordered.pairs(library)
         end,
     })
-    protected[view] = name
+    protected[view], contents[view] = name, library
     return view
 end
 
@@ -201,6 +202,27 @@ local function public_view(name)
     return getmetatable(module) == false and module or M.read_only(module, name)
 end
 
+--- Find what require would load.
+-- @string name
+-- @string folder the script's, "" or ending in "/"
+-- @treturn string path and text of a file; or nil for a part of lunasip; or nil, nil, err
+function M.find(name, folder)
+    if PUBLIC[name] then
+        return nil
+    end
+    if not name:match "^[%w_][%w_.-]*$" or name:find("..", 1, true) or name:sub(-1) == "." then
+        return nil, nil, "require: '" .. name .. "' is not a module name"
+    end
+    local base = folder .. name:gsub("%.", "/")
+    for _, path in ipairs { base .. ".lua", base .. "/init.lua" } do
+        local source = M.read(path)
+        if source then
+            return path, source
+        end
+    end
+    return nil, nil, "require: no module '" .. name .. "': neither part of lunasip nor a file " .. base .. ".lua"
+end
+
 local function requirer(folder, env_of, inspect)
     local loaded = {}
     return function(name)
@@ -214,18 +236,9 @@ local function requirer(folder, env_of, inspect)
             loaded[name] = public_view(name)
             return loaded[name]
         end
-        if not name:match "^[%w_][%w_.-]*$" or name:find("..", 1, true) or name:sub(-1) == "." then
-            error("require: '" .. name .. "' is not a module name", 2)
-        end
-        local base = folder .. name:gsub("%.", "/")
-        local source = M.read(base .. ".lua")
-        local path = base .. ".lua"
-        if not source then
-            path = base .. "/init.lua"
-            source = M.read(path)
-        end
-        if not source then
-            error("require: no module '" .. name .. "': neither part of lunasip nor a file " .. base .. ".lua", 2)
+        local path, source, problem = M.find(name, folder)
+        if not path then
+            error(problem, 2)
         end
         local chunk, err = M.compile(source, path, env_of())
         if chunk and inspect then
@@ -265,6 +278,21 @@ function M.names(env)
         for name in pairs(globals) do
             names[name] = true
         end
+    end
+    return names
+end
+
+--- Names in a library table of a script's globals, such as string.
+-- @treturn table keys are the names, or nil when it is no library
+function M.library_names(env, name)
+    local library = given_names[env] and rawget(given_names[env], name)
+    local inside = type(library) == "table" and contents[library]
+    if not inside then
+        return nil
+    end
+    local names = {}
+    for key in pairs(inside) do
+        names[key] = true
     end
     return names
 end

@@ -31,9 +31,12 @@ failure_route = {}
 ---@operator call(Reply): any
 onreply_route = {}
 
----Runs when something happens to a dialog: "dialog:start", "dialog:answer", "dialog:end", and
----"media:timeout" when the relay ended its media because no packets came.
----@type table<string, fun(event: DialogEvent)>
+---Runs when something happens to a dialog: event_route["dialog:end"] = function(event) ... end
+---@class EventRoute
+---@field ["dialog:start"] fun(event: DialogEvent) an INVITE was relayed
+---@field ["dialog:answer"] fun(event: DialogEvent) the first 2xx
+---@field ["dialog:end"] fun(event: DialogEvent) however it ended
+---@field ["media:timeout"] fun(event: DialogEvent) the relay ended its media because no packets came
 event_route = {}
 
 ---@class DialogEvent

@@ -1,0 +1,105 @@
+--- Names that the configuration gives: dispatcher sets, interfaces, address groups; and the dispatcher's words.
+local core = require "lunasip.core"
+local suggest = require "lunasip.suggest"
+local walk = require "lunasip.check.walk"
+local words = require "lunasip.dispatcher_words"
+
+local M = {}
+
+local function list_of(names)
+    local out = {}
+    for name in pairs(names) do
+        out[#out + 1] = name
+    end
+    table.sort(out)
+    return table.concat(out, ", ")
+end
+
+local function check_set(context, node)
+    local kind, sets = context.infer:of(node), context.facts.sets
+    local set = kind and kind.value
+    if type(set) ~= "number" or not sets or sets[set] then
+        return
+    end
+    context:fault("set", node, tostring(set), ("no dispatcher list defines set %s; %s"):format(tostring(set),
+        next(sets) and "the lists define " .. list_of(sets) or "add a dispatcher block to the configuration"))
+end
+
+local function check_word(context, node, find, code)
+    local kind = context.infer:of(node)
+    if kind and kind.value ~= nil then
+        local found, err = find(kind.value)
+        if found == nil then
+            context:fault(code, node, tostring(kind.value), err)
+        end
+    end
+end
+
+local function check_interface(context, node, code)
+    local kind, interfaces = context.infer:of(node), core.interfaces()
+    local name = kind and kind.value
+    if type(name) == "string" and next(interfaces) and not interfaces[name] then
+        local hint = suggest.hint(name, interfaces)
+        context:fault(code, node, name, ("the configuration's listen block has no interface '%s'%s"):format(name,
+            hint ~= "" and hint or "; there are " .. list_of(interfaces)))
+    end
+end
+
+-- By the names of the API's parameters.
+local PARAMETERS = {
+    ["lunasip.Dispatcher"] = {
+        set = check_set,
+        algorithm = function(context, node)
+            check_word(context, node, words.algorithm, "algorithm")
+        end,
+        state = function(context, node)
+            check_word(context, node, words.state, "state")
+        end,
+    },
+    ["lunasip"] = {
+        group = function(context, node)
+            local kind = context.infer:of(node)
+            local has_group, name = context.facts.has_group, kind and kind.value
+            if type(name) == "string" and has_group and not has_group(name) then
+                context:fault("group", node, name, ("no address block of the configuration names a group '%s'; add "
+                    .. "address { %s = { ... } }"):format(name, name))
+            end
+        end,
+    },
+}
+
+function M.Call(context, node)
+    local kind = context.infer:of(node[1])
+    local checks = kind and kind.declared and PARAMETERS[kind.owner]
+    for i, param in ipairs(checks and kind.declared.params or {}) do
+        if checks[param.name] and node[i + 1] then
+            checks[param.name](context, node[i + 1])
+        end
+    end
+end
+
+-- req:relay { interface = "private" }
+function M.Invoke(context, node)
+    local object = context.infer:of(node[1])
+    local is_request = object and object.class and context.api:is_a(object.class, "Message")
+    local options = is_request and node[3] and context.infer:of(node[3])
+    for key, value in options and options.node and options.node.tag == "Table" and walk.pairs_of(options.node)
+        or function() end do
+        if key == "interface" and (node[2][1] == "relay" or node[2][1] == "fork") then
+            check_interface(context, value, "interface")
+        end
+    end
+end
+
+-- sip.interface.NAME
+function M.Index(context, node)
+    local base = node[1]
+    if base.tag == "Index" and walk.key(base, 2) == "interface" and node[2].tag == "String" then
+        local owner = context.infer:of(base[1])
+        if owner and owner.class == "lunasip" then
+            check_interface(context, node[2], "interface")
+        end
+    end
+end
+
+return M

@@ -1,0 +1,122 @@
+--- Patterns that are malformed or backtrack without bound, and formats of string.format.
+--
+-- The cost is not guessed: the matcher that scripts run on (lunasip.bounded_match) tries the pattern on
+-- texts of one repeated character, and gives up as it would on such a text of a stranger.
+local directives = require "lunasip.check.directives"
+local matcher = require "lunasip.bounded_match"
+local patterns = require "lunasip.bounded_pattern"
+
+local M = {}
+
+local SEARCHES = { find = true, match = true, gmatch = true, gsub = true }
+local TEXT_BYTES = 256 -- a header value of this length is nothing unusual
+local MOST_TRIES = 6
+
+-- Characters that several repeated sets of the pattern take: those that can be shared out in many ways.
+local function hard_characters(compiled)
+    local found = {}
+    for code = 1, 255 do
+        local count = 0
+        for _, item in ipairs(compiled.items) do
+            if item.kind == "set" and item.quantifier:find "[%*%+%-]" and item.set[code] then
+                count = count + 1
+            end
+        end
+        local is_literal = false
+        for _, item in ipairs(compiled.items) do
+            is_literal = is_literal or item.kind == "set" and item.quantifier == "" and item.set[code]
+        end
+        if count >= 2 then
+            found[#found + 1] = { code = code, rank = count * 2 + (is_literal and 1 or 0) }
+        end
+    end
+    table.sort(found, function(a, b)
+        return a.rank ~= b.rank and a.rank > b.rank or a.rank == b.rank and a.code < b.code
+    end)
+    return found
+end
+
+-- A text that the pattern is too expensive for, or nil.
+local function hard_text(compiled)
+    if compiled.quantifiers < 2 then
+        return nil
+    end
+    local hard = hard_characters(compiled)
+    local tried, rank = 0, nil
+    for _, item in ipairs(hard) do
+        if item.rank ~= rank then
+            tried, rank = tried + 1, item.rank
+            local c = string.char(item.code)
+            -- What follows must not fit, or the first try would be the last.
+            for _, tail in ipairs { "", "\n", "!", "a" } do
+                local ok, err = pcall(matcher.find, c:rep(TEXT_BYTES) .. tail, compiled)
+                if not ok and tostring(err):find("too expensive", 1, true) then
+                    return c
+                end
+            end
+        end
+        if tried == MOST_TRIES then
+            break
+        end
+    end
+    return nil
+end
+
+local function printable(c)
+    return c:find "^[%w%p ]$" and "'" .. c .. "'" or ("the byte %d"):format(c:byte())
+end
+
+local function check_pattern(context, node, kind, name)
+    local text = kind.value
+    if name == "gmatch" and text:sub(1, 1) == "^" then
+        text = "%" .. text
+    end
+    local compiled, err = patterns.compile(text)
+    local ok, native
+    if compiled then
+        ok, native = pcall(string.find, "", text)
+        err = not ok and tostring(native):gsub("^.-:%d+: ", "") or nil
+    end
+    if err then
+        context:fault("pattern", node, kind.value, "the pattern is not valid: " .. err .. "; '%' quotes a character")
+        return
+    end
+    local c = hard_text(compiled)
+    if c then
+        context:fault("pattern", node, kind.value, ("the pattern backtracks without bound: it gives up on a text of %d"
+            .. " times %s; use sets that exclude what follows, such as [^;]*"):format(TEXT_BYTES, printable(c)))
+    end
+end
+
+-- @treturn the function's name and the nodes of its arguments, the text first; or nil
+local function string_call(context, node)
+    if node.tag == "Invoke" then
+        local name, object = node[2][1], context.infer:of(node[1])
+        local is_text = object and object.base == "string"
+        if is_text or not object and not context.program.set_fields[name] then
+            return name, { node[1], unpack(node, 3) }, is_text
+        end
+        return nil
+    end
+    local callee = node[1]
+    local is_library = callee.tag == "Index" and callee[1].tag == "Id" and callee[1][1] == "string"
+        and not callee[1].var and callee[2].tag == "String"
+    return is_library and callee[2][1] or nil, { unpack(node, 2) }, true
+end
+
+function M.Call(context, node)
+    local name, given, is_certain = string_call(context, node)
+    local subject = given and given[1] and context.infer:of(given[1])
+    if name == "format" and is_certain and subject and type(subject.value) == "string" then
+        directives.check(context, given[1], subject.value, { unpack(given, 2) })
+    elseif SEARCHES[name] and given[2] then
+        local kind, plain = context.infer:of(given[2]), given[4]
+        if kind and type(kind.value) == "string" and not (name == "find" and plain) then
+            check_pattern(context, given[2], kind, name)
+        end
+    end
+end
+
+M.Invoke = M.Call
+
+return M
