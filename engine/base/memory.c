@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LIVE_LINES   32
 #define MEMORY_MAGIC 0x6d656d6fu /* "memo": a freed or foreign block does not have it */
 
 struct block {
@@ -16,8 +17,17 @@ struct block {
     uint32_t magic;
 };
 
-/* The count of the living is a property of the process, as malloc is: tests ask it at their end. */
-static _Atomic uint64_t live_objects;
+/*
+ * The count of the living is a property of the process, as malloc is: tests ask it at their end.
+ * Each thread counts on a cache line of its own (more threads than lines share them), so that the
+ * workers of a busy engine do not wait for each other; a line goes below zero when its thread
+ * releases what others made.
+ */
+static struct {
+    _Alignas(64) _Atomic int64_t count;
+} live_lines[LIVE_LINES];
+static _Atomic unsigned threads_seen;
+static _Thread_local unsigned live_line; /* 1 to LIVE_LINES; 0: not yet chosen */
 
 /* Test switch: per thread, so that one test cannot starve another thread's engine. */
 static _Thread_local bool fail_armed;
@@ -31,6 +41,14 @@ static bool must_fail(void)
         return true;
     fail_remaining--;
     return false;
+}
+
+static void count_living(int64_t change)
+{
+    if (!live_line)
+        live_line =
+            1 + atomic_fetch_add_explicit(&threads_seen, 1, memory_order_relaxed) % LIVE_LINES;
+    atomic_fetch_add_explicit(&live_lines[live_line - 1].count, change, memory_order_relaxed);
 }
 
 static struct block *block_of(void *object)
@@ -49,7 +67,7 @@ void *memory_alloc_room(size_t size_bytes, size_t room_bytes, memory_destructor 
     block->destructor = destructor;
     block->magic = MEMORY_MAGIC;
     atomic_init(&block->references, 1);
-    atomic_fetch_add_explicit(&live_objects, 1, memory_order_relaxed);
+    count_living(1);
     return block + 1;
 }
 
@@ -74,13 +92,15 @@ void *memory_release(void *object)
         return NULL;
     struct block *block = block_of(object);
     engine_require(block->magic == MEMORY_MAGIC);
-    if (atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) != 1)
+    /* Who holds the only reference is alone: nobody could make another one meanwhile. */
+    if (atomic_load_explicit(&block->references, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) != 1)
         return NULL;
     if (block->destructor)
         block->destructor(object);
     block->magic = 0;
     free(block);
-    atomic_fetch_sub_explicit(&live_objects, 1, memory_order_relaxed);
+    count_living(-1);
     return NULL;
 }
 
@@ -101,7 +121,10 @@ void memory_free_raw(void *block)
 
 uint64_t memory_live(void)
 {
-    return atomic_load_explicit(&live_objects, memory_order_relaxed);
+    int64_t living = 0;
+    for (unsigned i = 0; i < LIVE_LINES; i++)
+        living += atomic_load_explicit(&live_lines[i].count, memory_order_relaxed);
+    return living > 0 ? (uint64_t)living : 0;
 }
 
 void memory_fail_after(uint64_t n)

@@ -3,6 +3,11 @@
 
 #include "check.h"
 
+#include <pthread.h>
+
+#define OBJECTS 500
+#define THREADS 4
+
 static void count_destroyed(void *object)
 {
     ++**(int **)object;
@@ -42,11 +47,40 @@ static void fails_when_told_to(void **state)
     memory_free_raw(second);
 }
 
+/* What threads hand to each other: each has a reference to every object, any may be the last. */
+static void *release_all(void *arg)
+{
+    void **objects = arg;
+    for (size_t i = 0; i < OBJECTS; i++)
+        memory_release(objects[i]);
+    return NULL;
+}
+
+static void counts_what_other_threads_release(void **state)
+{
+    (void)state;
+    uint64_t live = memory_live();
+    void *objects[OBJECTS];
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < OBJECTS; i++) {
+        objects[i] = memory_alloc(8, NULL);
+        for (size_t t = 1; t < THREADS; t++)
+            memory_ref(objects[i]);
+    }
+    assert_int_equal(memory_live(), live + OBJECTS);
+    for (size_t t = 0; t < THREADS; t++)
+        assert_int_equal(pthread_create(&threads[t], NULL, release_all, objects), 0);
+    for (size_t t = 0; t < THREADS; t++)
+        pthread_join(threads[t], NULL);
+    assert_int_equal(memory_live(), live);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(destroys_at_the_last_reference),
         cmocka_unit_test(fails_when_told_to),
+        cmocka_unit_test(counts_what_other_threads_release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
