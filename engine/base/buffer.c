@@ -29,20 +29,6 @@ void buffer_reserve(struct buffer *buffer, size_t size_bytes)
     buffer->room = room;
 }
 
-void buffer_append(struct buffer *buffer, struct text t)
-{
-    buffer_reserve(buffer, t.n);
-    if (buffer->error || !t.n)
-        return;
-    memcpy(buffer->p + buffer->n, t.p, t.n);
-    buffer->n += t.n;
-}
-
-void buffer_append_char(struct buffer *buffer, char c)
-{
-    buffer_append(buffer, (struct text){&c, 1});
-}
-
 void buffer_append_u64(struct buffer *buffer, uint64_t value)
 {
     char digits[20];

@@ -11,13 +11,24 @@ struct buffer {
     int error;   /**< first failure, 0 while all went well */
 };
 
-void buffer_append(struct buffer *buffer, struct text t);
-void buffer_append_char(struct buffer *buffer, char c);
 void buffer_append_u64(struct buffer *buffer, uint64_t value);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /** Make room for @p size_bytes more. */
 void buffer_reserve(struct buffer *buffer, size_t size_bytes);
+static inline void buffer_append(struct buffer *buffer, struct text t)
+{
+    if (buffer->room - buffer->n < t.n)
+        buffer_reserve(buffer, t.n);
+    if (buffer->error || !t.n)
+        return;
+    memcpy(buffer->p + buffer->n, t.p, t.n);
+    buffer->n += t.n;
+}
+static inline void buffer_append_char(struct buffer *buffer, char c)
+{
+    buffer_append(buffer, (struct text){&c, 1});
+}
 /** What was written; borrowed until the next write. */
 static inline struct text buffer_text(const struct buffer *buffer)
 {

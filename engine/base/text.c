@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define SAFE_DIGITS 19 /* so many fit into 64 bits, whichever they are */
+
 static unsigned char lower(char c)
 {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
@@ -73,7 +75,11 @@ int text_to_u64(struct text t, uint64_t *value)
         return ERROR_SYNTAX;
     for (size_t i = 0; i < t.n; i++) {
         unsigned digit = (unsigned char)t.p[i] - (unsigned)'0';
-        if (digit > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, digit, &v))
+        if (digit > 9)
+            return ERROR_SYNTAX;
+        if (i < SAFE_DIGITS)
+            v = v * 10 + digit;
+        else if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, digit, &v))
             return ERROR_SYNTAX;
     }
     *value = v;

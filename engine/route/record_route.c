@@ -55,13 +55,24 @@ static const struct listener *own_top_route(struct response_context *context,
     return transport_own(context->proxy->options.transport, route->uri.host, route->uri.port);
 }
 
+/* The Request-URI as a script left it; the received one is parsed once. @return 0 or an error */
+static int request_uri(struct response_context *context, struct uri *uri)
+{
+    struct text text = edits_request_uri(context->edits);
+    if (text.p != context->request->request_uri.p)
+        return uri_parse(uri, arena_copy(&context->request->arena, text));
+    const struct uri *received = message_request_uri(context->request);
+    if (received)
+        *uri = *received;
+    return received ? 0 : ERROR_SYNTAX;
+}
+
 /* A strict router put our own Record-Route URI into the Request-URI: the real target is the last
  * Route (s16.4). @return 1 when it was so (@p own is what stood there), 0 when not, or an error */
 static int undo_strict_router(struct response_context *context, struct uri *own)
 {
-    struct text text = arena_copy(&context->request->arena, edits_request_uri(context->edits));
     struct header_view view = {0}, last = {0};
-    if (uri_parse(own, text) || !uri_is_loose(own) ||
+    if (request_uri(context, own) || !uri_is_loose(own) ||
         !transport_own(context->proxy->options.transport, own->host, own->port))
         return 0;
     bool is_found = edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &view);

@@ -161,14 +161,13 @@ static struct message *create(const struct layout *layout)
     message->head = (struct text){message->bytes.p, layout->head.n};
     message->header_count = (uint16_t)layout->count;
     const char *from = layout->head.p, *to = message->bytes.p;
+    if (layout->count)
+        memcpy(message->headers, layout->headers, layout->count * sizeof(struct header));
     for (size_t i = 0; i < layout->count; i++) {
-        const struct header *header = &layout->headers[i];
-        message->headers[i] = (struct header){
-            moved(header->line, from, to),
-            moved(header->name, from, to),
-            moved(header->value, from, to),
-            header->kind,
-        };
+        struct header *header = &message->headers[i];
+        header->line.p = to + (header->line.p - from);
+        header->name.p = to + (header->name.p - from);
+        header->value.p = to + (header->value.p - from);
         if (!message->first[header->kind])
             message->first[header->kind] = (uint16_t)(i + 1);
     }

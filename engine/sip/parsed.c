@@ -29,9 +29,7 @@ static struct message_parsed *parsed_of(struct message *message)
  */
 static uint8_t second_opinion(enum osip_grammar grammar, struct text t)
 {
-    struct text rest = t;
-    scan_set(&rest, CHARS_ORDINARY);
-    switch (rest.n ? osip_check(grammar, t) : 0) {
+    switch (scan_is_all(t, CHARS_ORDINARY) ? 0 : osip_check(grammar, t)) {
     case 0: return PARSED_GOOD;
     case ERROR_MEMORY: return PARSED_NOT_YET;
     default: return PARSED_BAD;
@@ -53,8 +51,7 @@ static struct text without_plain_name(const struct name_addr *name_addr)
         return whole;
     if (name.p[0] == '"') {
         struct text inside = {name.p + 1, name.n - 2};
-        scan_set(&inside, CHARS_QUOTED);
-        if (inside.n)
+        if (!scan_is_all(inside, CHARS_QUOTED))
             return whole;
     }
     /* An unquoted one is ours to judge: osipparser2 knows tokens only, people do not. */

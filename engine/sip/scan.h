@@ -72,6 +72,19 @@ static inline struct text scan_set(struct text *rest, enum char_set set)
     return run;
 }
 
+/** Is all of @p t in the one set @p set? Four bytes at a step, since nearly always it is. */
+static inline bool scan_is_all(struct text t, enum char_set set)
+{
+    const unsigned char *at = (const unsigned char *)t.p, *end = at + t.n;
+    for (; end - at >= 4; at += 4)
+        if (!(char_sets[at[0]] & char_sets[at[1]] & char_sets[at[2]] & char_sets[at[3]] & set))
+            return false;
+    for (; at < end; at++)
+        if (!(char_sets[*at] & set))
+            return false;
+    return true;
+}
+
 /** Cut a quoted-string off, quotes included. @return absent when there is none or it never ends */
 struct text scan_quoted(struct text *rest);
 /** Is all of @p t in @p set, or a "%" with two hexadecimal digits? */
