@@ -354,12 +354,10 @@ describe("lunasip.check without luacheck", function()
     it("says so in one line and leaves the rest to loading", function()
         require "spec.lua.fake_core"
         local source = require "lunasip.check.source"
-        local loaded = package.loaded["luacheck.check_state"]
-        package.loaded["luacheck.check_state"] = nil
-        package.preload["luacheck.check_state"] = function() error "not here" end
+        local loaded, loaders = package.loaded["luacheck.check_state"], package.loaders
+        package.loaded["luacheck.check_state"], package.loaders = nil, {}
         local ok, note = source.load()
-        package.preload["luacheck.check_state"] = nil
-        package.loaded["luacheck.check_state"] = loaded
+        package.loaded["luacheck.check_state"], package.loaders = loaded, loaders
         assert.is_nil(ok)
         assert.matches("^luacheck is not installed %(Debian package lua%-check%)[^\n]*$", note)
     end)

@@ -15,7 +15,9 @@ function M.load()
     end
     for _, part in ipairs { "check_state", "core_utils", "filter", "format", "parser", "stages", "utils" } do
         local ok, module = pcall(require, "luacheck." .. part)
-        if not ok then
+        if not ok and not tostring(module):find("module 'luacheck[^']*' not found") then
+            error(module, 0)
+        elseif not ok then
             return nil, "luacheck is not installed (Debian package lua-check): the script is only loaded, not checked"
         end
         M[part] = module
