@@ -136,7 +136,7 @@ describe("lua/types/lab.lua", function()
         file:close()
         assert.is_truthy(loadstring(text))
         for name in pairs(require "lunasip.lab.tools") do
-            assert.is_truthy(text:find("function LabNetwork:" .. name .. "(", 1, true), name)
+            assert.is_truthy(text:find("function Net:" .. name .. "(", 1, true), name)
         end
     end)
 end)

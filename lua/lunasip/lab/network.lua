@@ -39,20 +39,6 @@ function Net:hosts(what)
     return hosts
 end
 
---- Is this "HOST:PORT" one of an engine?
-function Net:is_engine(address)
-    for _, engine in ipairs(self.engines) do
-        for _, addresses in pairs(engine.interfaces) do
-            for _, one in ipairs(addresses) do
-                if one == address then
-                    return true
-                end
-            end
-        end
-    end
-    return false
-end
-
 local function each_pair(self, a, b, action)
     local others = b and self:hosts(b)
     for _, one in ipairs(self:hosts(a)) do
