@@ -60,7 +60,7 @@ event_route = {}
 ---A request or a reply. A handle is dead after its handler and says so when it is used.
 ---Index it with a Kamailio pseudo-variable: req["$Ri"], req["$(hdr(X-Foo)[-1])"], req["$var(x)"] = 5.
 ---@class Message
----@field [string] string|number|nil pseudo-variables: "$ru", "$si", …
+---@field [string] string|number|nil pseudo-variables: "$ru", "$si", … (lua/VARIABLES.md)
 ---@field is_request boolean
 ---@field method string of a reply the CSeq's
 ---@field received_ip string address it came in on ($Ri)
