@@ -100,8 +100,15 @@ static bool is_variable(lua_State *L)
     return lua_type(L, 2) == LUA_TSTRING && lua_tostring(L, 2)[0] == '$';
 }
 
+/**
+ * LuaJIT crashes when it is refused the memory for a larger stack at the very start of a call from
+ * C: so there is room before, asked for where a refusal is an error like any other.
+ */
+#define CALL_SLOTS 64
+
 static int get_variable(lua_State *L)
 {
+    luaL_checkstack(L, CALL_SLOTS, "variable");
     lua_rawgeti(L, LUA_REGISTRYINDEX, generation_of(L)->pv_get_reference);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);
@@ -132,6 +139,7 @@ static int message_index(lua_State *L)
 
 static int set_variable(lua_State *L)
 {
+    luaL_checkstack(L, CALL_SLOTS, "variable");
     lua_rawgeti(L, LUA_REGISTRYINDEX, generation_of(L)->pv_set_reference);
     lua_pushvalue(L, 1);
     lua_pushvalue(L, 2);

@@ -18,10 +18,7 @@ static json_t **json_new(lua_State *L)
 {
     json_t **document = lua_newuserdata(L, sizeof *document);
     *document = NULL;
-    if (luaL_newmetatable(L, JSON_METATABLE)) {
-        lua_pushcfunction(L, json_release);
-        lua_setfield(L, -2, "__gc");
-    }
+    luaL_getmetatable(L, JSON_METATABLE);
     lua_setmetatable(L, -2);
     return document;
 }
@@ -57,4 +54,8 @@ void api_json_open(lua_State *L)
 {
     lua_pushcfunction(L, core_json_field);
     lua_setfield(L, -2, "json_field");
+    luaL_newmetatable(L, JSON_METATABLE);
+    lua_pushcfunction(L, json_release);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
 }

@@ -65,12 +65,7 @@ static struct regex *regex_new(lua_State *L)
 {
     struct regex *regex = lua_newuserdata(L, sizeof *regex);
     *regex = (struct regex){0};
-    if (luaL_newmetatable(L, REGEX_METATABLE)) {
-        lua_pushcfunction(L, regex_release);
-        lua_setfield(L, -2, "__gc");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-    }
+    luaL_getmetatable(L, REGEX_METATABLE);
     lua_setmetatable(L, -2);
     regex->memory = pcre2_general_context_create(regex_allocate, regex_free, NULL);
     if (regex->memory) {
@@ -179,4 +174,8 @@ static const luaL_Reg functions[] = {
 void api_regex_open(lua_State *L)
 {
     api_register(L, functions);
+    luaL_newmetatable(L, REGEX_METATABLE);
+    lua_pushcfunction(L, regex_release);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
 }

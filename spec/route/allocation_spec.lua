@@ -16,15 +16,13 @@ function request_route(req)
         if req:loose_route() then req:relay() elseif req.method ~= "ACK" then req:reply(481) end
         return
     end
-    req["$xavp(seen=>method)"] = req["$(mbu{re.subst,/^([A-Z]+) .*$/\\1/s})"]
-    req["$xavp(seen[0]=>field)"] = req["$(rb{json.parse,field})"]
     sip.media.manage(req, { from = "public", to = "private" })
     req:record_route()
     %s
     req:relay { to = "sip:10.0.0.20:5060", interface = "private", on_failure = "AGAIN" }
 end
 function onreply_route(reply)
-    reply:set_header("X-Seen", reply["$T_req($xavp(seen=>method))"] .. reply["$T_req($(mbu{s.len}))"])
+    reply:set_header("X-Seen", "yes")
 end
 function failure_route.AGAIN(req)
     req:set_header("X-Again", "1")

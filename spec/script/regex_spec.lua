@@ -1,4 +1,6 @@
 -- {re.subst} and {json.…} on the engine: PCRE2 and jansson are not there in plain busted.
+local ffi = require "ffi"
+local stage = require "lunasip.stage"
 local world = require "route.world"
 local evaluate = require "script.evaluate"
 
@@ -72,6 +74,31 @@ describe("{json}", function()
             req["$var(x)"] = "no json"
             out(req["$(var(x){json.parse,n})"])
         ]]):format(json)))
+    end)
+
+    it("and expressions survive that memory runs out, at each allocation", function()
+        ffi.cdef "void memory_fail_after(uint64_t n); void memory_fail_never(void);"
+        local net, alice = world.open { route = [[function request_route(req)
+            local name = "$(ci{re.subst,/^(.).*$/\\1" .. req["$cs"] .. "/})" -- compiled anew for each request
+            req["$xavp(a=>b)"] = req[name] .. req["$(mbu{s.len})"]
+            req["$var(x)"] = '{"list":[1,2,3]}'
+            req:reply(200, req["$xavp(a=>b)"] .. req["$(var(x){json.parse,list})"])
+        end]] }
+        local n = 0
+        local reply
+        repeat
+            alice:send(world.raw { cseq = 1000 + n, branch = "n" .. n, call_id = "Call-ID: x", method = "OPTIONS" })
+            stage.library.memory_fail_after(n)
+            local _, answer = pcall(alice.receive, alice, function(msg) return msg.status end, 0.1)
+            stage.library.memory_fail_never()
+            reply = type(answer) == "table" and answer
+            net:advance(64)
+            alice.queue = {}
+            n = n + 1
+        until reply and reply.status == 200 or n == 1000
+        assert.is_true(n > 10)
+        assert.matches("^x%d+%[1,2,3%]$", reply.reason)
+        net:close()
     end)
 
     it("encodes keys", function()
