@@ -204,6 +204,14 @@ local function guarded(run, ...)
     return unpack(results, 2, table.maxn(results))
 end
 
+--- How many steps a search takes: for `lunasip check`.
+-- @treturn int, or nil when it gives up
+function M.steps(subject, compiled)
+    local state = new_state(subject, compiled)
+    local ok = pcall(first_match, state, 1)
+    return ok and state.steps or nil
+end
+
 function M.find(subject, compiled, init)
     return guarded(function()
         local state = new_state(subject, compiled)

@@ -1,7 +1,9 @@
 --- Patterns that are malformed or backtrack without bound, and formats of string.format.
 --
 -- The cost is not guessed: the matcher that scripts run on (lunasip.bounded_match) tries the pattern on
--- texts of one repeated character, and gives up as it would on such a text of a stranger.
+-- short texts of one repeated character. Where twice the text takes six times the steps or more, it tries
+-- a text of 256, and what makes it give up there would do so when a stranger sends it.
+local cache = require "lunasip.cache"
 local directives = require "lunasip.check.directives"
 local matcher = require "lunasip.bounded_match"
 local patterns = require "lunasip.bounded_pattern"
@@ -10,6 +12,7 @@ local M = {}
 
 local SEARCHES = { find = true, match = true, gmatch = true, gsub = true }
 local TEXT_BYTES = 256 -- a header value of this length is nothing unusual
+local SHORT_BYTES, STEEP = 24, 5.5 -- between the square, 4, and the cube, 8
 local MOST_TRIES = 6
 
 -- Characters that several repeated sets of the pattern take: those that can be shared out in many ways.
@@ -36,31 +39,45 @@ local function hard_characters(compiled)
     return found
 end
 
--- A text that the pattern is too expensive for, or nil.
-local function hard_text(compiled)
-    if compiled.quantifiers < 2 then
-        return nil
+-- A character that the end of the pattern does not take: else the first try would be the last.
+local function tail_for(compiled)
+    local last = compiled.items[#compiled.items]
+    for _, c in ipairs { "\n", "!", "a" } do
+        if not (last and last.kind == "set" and last.set[c:byte()]) then
+            return c
+        end
     end
-    local hard = hard_characters(compiled)
-    local tried, rank = 0, nil
-    for _, item in ipairs(hard) do
+    return "\n"
+end
+
+local function is_hard(compiled, c, tail)
+    local few = matcher.steps(c:rep(SHORT_BYTES) .. tail, compiled)
+    local more = few and matcher.steps(c:rep(2 * SHORT_BYTES) .. tail, compiled)
+    local is_steep = not more or more > STEEP * few
+    return is_steep and not matcher.steps(c:rep(TEXT_BYTES) .. tail, compiled)
+end
+
+-- A character that the pattern is too expensive for a text of, or false.
+local hard_character = cache.new(256, function(text)
+    local compiled = patterns.compile(text)
+    if compiled.quantifiers + (compiled.anchored and 0 or 1) < 3 then
+        return false -- the square of the length at most
+    end
+    local tail, tried, rank = tail_for(compiled), 0, nil
+    for _, item in ipairs(hard_characters(compiled)) do
         if item.rank ~= rank then
             tried, rank = tried + 1, item.rank
             local c = string.char(item.code)
-            -- What follows must not fit, or the first try would be the last.
-            for _, tail in ipairs { "", "\n", "!", "a" } do
-                local ok, err = pcall(matcher.find, c:rep(TEXT_BYTES) .. tail, compiled)
-                if not ok and tostring(err):find("too expensive", 1, true) then
-                    return c
-                end
+            if is_hard(compiled, c, tail) or is_hard(compiled, c, "") then
+                return c
             end
         end
         if tried == MOST_TRIES then
             break
         end
     end
-    return nil
-end
+    return false
+end)
 
 local function printable(c)
     return c:find "^[%w%p ]$" and "'" .. c .. "'" or ("the byte %d"):format(c:byte())
@@ -81,7 +98,7 @@ local function check_pattern(context, node, kind, name)
         context:fault("pattern", node, kind.value, "the pattern is not valid: " .. err .. "; '%' quotes a character")
         return
     end
-    local c = hard_text(compiled)
+    local c = hard_character(text)
     if c then
         context:fault("pattern", node, kind.value, ("the pattern backtracks without bound: it gives up on a text of %d"
             .. " times %s; use sets that exclude what follows, such as [^;]*"):format(TEXT_BYTES, printable(c)))
