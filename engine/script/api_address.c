@@ -181,5 +181,5 @@ const struct word words_address[] = {
     {"to_display", .text = read_to_display, .write = write_to_display},
     {"contact", .text = read_contact},
     {"contact_uri", .text = read_contact_uri},
-    {NULL},
+    {.name = NULL},
 };

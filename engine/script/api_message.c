@@ -192,7 +192,7 @@ const struct word words_message[] = {
     {"bytes", .text = read_bytes},
     {"length", .number = read_length},
     {"id", .number = read_id},
-    {NULL},
+    {.name = NULL},
 };
 
 /* ---- $var and $avp ---- */

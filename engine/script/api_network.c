@@ -197,7 +197,7 @@ const struct word words_network[] = {
     {"next_hop", .text = read_next_hop, .write = write_next_hop},
     {"send_interface", .text = read_send_interface, .write = write_send_interface},
     {"send_socket", .print = print_send_socket, .write = write_send_socket},
-    {NULL},
+    {.name = NULL},
 };
 
 /* ---- flags: 32 bits each, as Kamailio's $mf, $sf, $bf ---- */
@@ -277,5 +277,5 @@ const struct word words_flags[] = {
     {"script_flags", .number = read_script_flags, .write = write_script_flags},
     {"branch_flags", .push = push_branch_flags, .write = write_branch_flags},
     {"branch_index", .number = read_branch_index},
-    {NULL},
+    {.name = NULL},
 };
