@@ -13,8 +13,9 @@ void dispatcher_forget_gateway(struct hash_link *link, void *arg)
     memory_release(CONTAINER_OF(link, struct gateway, link));
 }
 
-static void free_options(struct dispatcher_options *options)
+static void destroy_terms(void *object)
 {
+    struct dispatcher_options *options = &((struct dispatcher_terms *)object)->options;
     for (size_t i = 0; i < options->file_count; i++)
         memory_free_raw((void *)options->files[i]);
     memory_free_raw((void *)options->files);
@@ -28,7 +29,7 @@ static void destroy(void *object)
     memory_release(dispatcher->sources);
     hash_for_each(&dispatcher->gateways, dispatcher_forget_gateway, NULL);
     hash_table_release(&dispatcher->gateways);
-    free_options(&dispatcher->options);
+    memory_release(dispatcher->terms);
     pthread_mutex_destroy(&dispatcher->list_mutex);
     pthread_mutex_destroy(&dispatcher->mutex);
 }
@@ -73,27 +74,40 @@ static unsigned threshold_of(unsigned written)
     return written < 1 ? 1 : written > THRESHOLD_MOST ? THRESHOLD_MOST : written;
 }
 
-int dispatcher_create(struct dispatcher **dispatcherp, const struct dispatcher_options *options,
-                      char **fault)
+int dispatcher_terms_create(struct dispatcher_terms **termsp,
+                            const struct dispatcher_options *options, char **fault)
 {
-    if (fault)
-        *fault = NULL;
-    struct dispatcher *dispatcher = memory_alloc(sizeof *dispatcher, destroy);
-    if (!dispatcher)
+    struct dispatcher_terms *terms = memory_alloc(sizeof *terms, destroy_terms);
+    if (!terms)
         return ERROR_MEMORY;
-    pthread_mutex_init(&dispatcher->list_mutex, NULL);
-    pthread_mutex_init(&dispatcher->mutex, NULL);
-    dispatcher->rules = (struct gateway_rules){
+    terms->rules = (struct gateway_rules){
         .probing_threshold = threshold_of(options->probing_threshold),
         .inactive_threshold = threshold_of(options->inactive_threshold),
         .probing_mode = options->probing_mode,
         .is_pinged = options->ping_interval_s > 0,
     };
-    int error = copy_options(&dispatcher->options, options);
+    int error = copy_options(&terms->options, options);
     if (!error)
-        error = dispatcher_parse_reply_codes(dispatcher, fault);
-    if (!error)
-        error = dispatcher_reload(dispatcher, fault);
+        error = dispatcher_parse_reply_codes(terms, fault);
+    if (error)
+        memory_release(terms);
+    else
+        *termsp = terms;
+    return error;
+}
+
+int dispatcher_create(struct dispatcher **dispatcherp, const struct dispatcher_options *options,
+                      char **fault)
+{
+    struct dispatcher *dispatcher = memory_alloc(sizeof *dispatcher, destroy);
+    if (fault)
+        *fault = NULL;
+    if (!dispatcher)
+        return ERROR_MEMORY;
+    dispatcher->log = options->log;
+    pthread_mutex_init(&dispatcher->list_mutex, NULL);
+    pthread_mutex_init(&dispatcher->mutex, NULL);
+    int error = dispatcher_reload(dispatcher, options, fault);
     if (error) {
         memory_release(dispatcher);
         return error;
@@ -102,9 +116,22 @@ int dispatcher_create(struct dispatcher **dispatcherp, const struct dispatcher_o
     return 0;
 }
 
-const struct dispatcher_options *dispatcher_get_options(const struct dispatcher *dispatcher)
+struct dispatcher_terms *dispatcher_terms(struct dispatcher *dispatcher)
 {
-    return &dispatcher->options;
+    pthread_mutex_lock(&dispatcher->mutex);
+    struct dispatcher_terms *terms = memory_ref(dispatcher->terms);
+    pthread_mutex_unlock(&dispatcher->mutex);
+    return terms;
+}
+
+void dispatcher_get_options(struct dispatcher *dispatcher, struct dispatcher_options *options)
+{
+    struct dispatcher_terms *terms = dispatcher_terms(dispatcher);
+    *options = terms->options;
+    options->files = NULL;
+    options->file_count = 0;
+    options->inline_list = TEXT_NONE;
+    memory_release(terms);
 }
 
 struct snapshot *dispatcher_snapshot(struct dispatcher *dispatcher)
@@ -166,6 +193,7 @@ int dispatcher_mark(struct dispatcher *dispatcher, unsigned set, struct text uri
 {
     int error = ERROR_NOT_FOUND;
     bool is_all = text_equal_nocase(uri, TEXT("all"));
+    struct dispatcher_terms *terms = dispatcher_terms(dispatcher);
     struct snapshot *snapshot = dispatcher_snapshot(dispatcher);
     const struct dispatcher_set *members = snapshot_set(snapshot, set);
     for (size_t i = 0; members && i < members->count; i++) {
@@ -173,7 +201,7 @@ int dispatcher_mark(struct dispatcher *dispatcher, unsigned set, struct text uri
         if (!is_all && !is_named(destination, uri))
             continue;
         enum dispatcher_state before = gateway_state(destination->gateway, NULL);
-        struct gateway_rules rules = dispatcher->rules;
+        struct gateway_rules rules = terms->rules;
         rules.is_pinged &=
             !(destination->flags & (DISPATCHER_FLAG_NO_PING | DISPATCHER_FLAG_NO_DNS));
         error = gateway_mark(destination->gateway, state, &rules);
@@ -183,5 +211,6 @@ int dispatcher_mark(struct dispatcher *dispatcher, unsigned set, struct text uri
             dispatcher_log_state(dispatcher, destination, "it was marked");
     }
     memory_release(snapshot);
+    memory_release(terms);
     return error;
 }

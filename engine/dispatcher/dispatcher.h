@@ -61,8 +61,13 @@ struct dispatcher_options {
 /** @param fault  on error one line "file:line: what; what to do", released by memory_free_raw(). @return 0, ERROR_SYNTAX, ERROR_NOT_FOUND (file), ERROR_MEMORY */
 int dispatcher_create(struct dispatcher **dispatcherp, const struct dispatcher_options *options,
                       char **fault);
-/** Read the files again; on error nothing changes. */
-int dispatcher_reload(struct dispatcher *dispatcher, char **fault);
+/**
+ * Read the lists again, with other options if given; on error nothing changes. One thread at a time.
+ * @param options  copied, its log aside; NULL: as before
+ * @return as dispatcher_create()
+ */
+int dispatcher_reload(struct dispatcher *dispatcher, const struct dispatcher_options *options,
+                      char **fault);
 bool dispatcher_has_set(const struct dispatcher *dispatcher, unsigned set);
 
 /** An ordered choice for one request: first is used now, the rest on failure. Counted. */
@@ -150,7 +155,8 @@ void dispatcher_for_each(struct dispatcher *dispatcher, dispatcher_visit_handler
 /* Probing: the worker that owns pings asks who is due, sends OPTIONS, and reports. */
 /** @return next destination due for a ping at @p now_ms, with a reference for the caller, or NULL; each is returned once per interval */
 struct dispatcher_destination *dispatcher_ping_due(struct dispatcher *dispatcher, uint64_t now_ms);
-const struct dispatcher_options *dispatcher_get_options(const struct dispatcher *dispatcher);
+/** The options in force now, without the lists; any thread. */
+void dispatcher_get_options(struct dispatcher *dispatcher, struct dispatcher_options *options);
 #define DISPATCHER_NO_ANSWER 0 /* as a status: none came, or nothing could be sent; never good */
 /** @p status final response code, or DISPATCHER_NO_ANSWER; @p latency_ms round trip. @return true when the state changed */
 bool dispatcher_ping_result(struct dispatcher *dispatcher,

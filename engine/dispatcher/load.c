@@ -143,21 +143,32 @@ static void settle(struct dispatcher *dispatcher)
 static void warn_weights(struct dispatcher *dispatcher)
 {
     const struct snapshot *snapshot = dispatcher->snapshot;
-    for (size_t i = 0; i < snapshot->set_count && dispatcher->options.log; i++) {
+    for (size_t i = 0; i < snapshot->set_count && dispatcher->log; i++) {
         const struct dispatcher_set *set = &snapshot->sets[i];
         unsigned sum = 0;
         for (size_t k = 0; k < set->count; k++)
             sum += set->v[k]->weight;
         if (set->has_weights && sum != SNAPSHOT_SLOTS)
-            log_warning(dispatcher->options.log, LOG_DISPATCHER, TEXT_NONE,
+            log_warning(dispatcher->log, LOG_DISPATCHER, TEXT_NONE,
                         "set %u: weights add up to %u instead of 100; %s", set->id, sum,
                         sum < SNAPSHOT_SLOTS ? "the last destination gets the rest"
                                              : "what is beyond gets nothing");
     }
 }
 
+/* From now on the new terms hold; nobody waits for a lock while the old ones are freed. */
+static void use_terms(struct dispatcher *dispatcher, struct dispatcher_terms *terms)
+{
+    pthread_mutex_lock(&dispatcher->mutex);
+    struct dispatcher_terms *old = dispatcher->terms;
+    dispatcher->terms = terms;
+    pthread_mutex_unlock(&dispatcher->mutex);
+    memory_release(old);
+}
+
 /* Build and put in force; list_mutex is held. @p list is given on success. */
-static int publish(struct dispatcher *dispatcher, struct destination_list *list)
+static int publish(struct dispatcher *dispatcher, struct destination_list *list,
+                   struct dispatcher_terms *terms)
 {
     struct snapshot *snapshot;
     struct sources *sources;
@@ -172,23 +183,33 @@ static int publish(struct dispatcher *dispatcher, struct destination_list *list)
         return error;
     }
     swap(dispatcher, snapshot, sources);
+    use_terms(dispatcher, memory_ref(terms));
     settle(dispatcher);
     warn_weights(dispatcher);
     return 0;
 }
 
-int dispatcher_reload(struct dispatcher *dispatcher, char **fault)
+int dispatcher_reload(struct dispatcher *dispatcher, const struct dispatcher_options *options,
+                      char **fault)
 {
     struct load load = {.fault = fault};
+    struct dispatcher_terms *terms = NULL;
     if (fault)
         *fault = NULL;
-    int error = read_lists(&load, &dispatcher->options);
+    int error = 0;
+    if (options)
+        error = dispatcher_terms_create(&terms, options, fault);
+    else
+        terms = dispatcher_terms(dispatcher);
+    if (!error)
+        error = read_lists(&load, &terms->options);
     if (!error) {
         pthread_mutex_lock(&dispatcher->list_mutex);
-        error = publish(dispatcher, &load.list);
+        error = publish(dispatcher, &load.list, terms);
         pthread_mutex_unlock(&dispatcher->list_mutex);
     }
     destination_list_release(&load.list);
+    memory_release(terms);
     if (error == ERROR_MEMORY && fault && !*fault)
         rows_fault(fault, error, "dispatcher: out of memory while loading the list");
     return error;

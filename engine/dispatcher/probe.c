@@ -7,7 +7,7 @@
 
 #define FIRST_PINGS_MS 50 /* distance of the first pings after a start, where the interval allows */
 
-static bool parse_reply_code(struct dispatcher *dispatcher, struct text value, struct text name)
+static bool parse_reply_code(struct dispatcher_terms *terms, struct text value, struct text name)
 {
     uint32_t number;
     if (text_to_u32(value, &number))
@@ -15,27 +15,27 @@ static bool parse_reply_code(struct dispatcher *dispatcher, struct text value, s
     if (text_equal_nocase(name, TEXT("code"))) {
         if (number < 100 || number >= REPLY_CODES)
             return false;
-        dispatcher->good_replies[number] = true;
+        terms->good_replies[number] = true;
         return true;
     }
     if (!text_equal_nocase(name, TEXT("class")) || number < 1 || number > 6)
         return false;
     for (uint32_t code = number * 100; code < number * 100 + 100; code++)
-        dispatcher->good_replies[code] = true;
+        terms->good_replies[code] = true;
     return true;
 }
 
-int dispatcher_parse_reply_codes(struct dispatcher *dispatcher, char **fault)
+int dispatcher_parse_reply_codes(struct dispatcher_terms *terms, char **fault)
 {
     for (unsigned code = 200; code < 300; code++)
-        dispatcher->good_replies[code] = true;
-    struct text rest = text_of(dispatcher->options.ping_reply_codes);
+        terms->good_replies[code] = true;
+    struct text rest = text_of(terms->options.ping_reply_codes);
     while (text_is_set(rest)) {
         struct text word = text_trim(text_split(&rest, ';'));
         struct text value = word;
         struct text name = text_split(&value, '=');
-        if (word.n && (!text_is_set(value) ||
-                       !parse_reply_code(dispatcher, text_trim(value), text_trim(name))))
+        if (word.n &&
+            (!text_is_set(value) || !parse_reply_code(terms, text_trim(value), text_trim(name))))
             return rows_fault(fault, ERROR_SYNTAX,
                               "dispatcher ping reply codes: \"%.*s\" is none; write "
                               "class=2;code=403",
@@ -44,11 +44,11 @@ int dispatcher_parse_reply_codes(struct dispatcher *dispatcher, char **fault)
     return 0;
 }
 
-static bool is_pinged(const struct dispatcher *dispatcher,
+static bool is_pinged(const struct gateway_rules *rules,
                       const struct dispatcher_destination *destination)
 {
     return !(destination->flags & (DISPATCHER_FLAG_NO_PING | DISPATCHER_FLAG_NO_DNS)) &&
-           gateway_wants_ping(destination->gateway, &dispatcher->rules);
+           gateway_wants_ping(destination->gateway, rules);
 }
 
 /*
@@ -73,28 +73,28 @@ static bool take_turn(struct gateway *gateway, uint64_t now_ms, uint64_t first_m
 
 struct dispatcher_destination *dispatcher_ping_due(struct dispatcher *dispatcher, uint64_t now_ms)
 {
-    uint64_t interval_ms = dispatcher->options.ping_interval_s * UINT64_C(1000);
-    if (!interval_ms)
-        return NULL;
+    struct dispatcher_terms *terms = dispatcher_terms(dispatcher);
+    uint64_t interval_ms = terms->options.ping_interval_s * UINT64_C(1000);
     struct dispatcher_destination *due = NULL;
     struct snapshot *snapshot = dispatcher_snapshot(dispatcher);
     uint64_t apart_ms = snapshot->count ? interval_ms / snapshot->count : 0;
     if (apart_ms > FIRST_PINGS_MS)
         apart_ms = FIRST_PINGS_MS;
-    for (size_t i = 0; i < snapshot->count && !due; i++) {
+    for (size_t i = 0; interval_ms && i < snapshot->count && !due; i++) {
         struct dispatcher_destination *destination = snapshot->destinations[i];
-        if (is_pinged(dispatcher, destination) &&
+        if (is_pinged(&terms->rules, destination) &&
             take_turn(destination->gateway, now_ms, now_ms + i * apart_ms, interval_ms))
             due = memory_ref(destination);
     }
     memory_release(snapshot);
+    memory_release(terms);
     return due;
 }
 
 void dispatcher_log_state(struct dispatcher *dispatcher,
                           const struct dispatcher_destination *destination, const char *why)
 {
-    struct log *log = dispatcher->options.log;
+    struct log *log = dispatcher->log;
     bool is_probing;
     enum dispatcher_state state = gateway_state(destination->gateway, &is_probing);
     if (!log)
@@ -109,7 +109,8 @@ bool dispatcher_ping_result(struct dispatcher *dispatcher,
                             uint32_t latency_ms)
 {
     struct gateway *gateway = destination->gateway;
-    bool is_good = status < REPLY_CODES && dispatcher->good_replies[status];
+    struct dispatcher_terms *terms = dispatcher_terms(dispatcher);
+    bool is_good = status < REPLY_CODES && terms->good_replies[status], is_changed = false;
     if (status == DISPATCHER_NO_ANSWER || (status == 408 && !is_good)) {
         atomic_fetch_add_explicit(&gateway->timeouts, 1, memory_order_relaxed);
     } else {
@@ -118,10 +119,10 @@ bool dispatcher_ping_result(struct dispatcher *dispatcher,
         pthread_mutex_unlock(&dispatcher->mutex);
     }
     /* The operator, or a reload, may have ended its probing while the ping was out. */
-    if (!gateway_wants_ping(gateway, &dispatcher->rules))
-        return false;
-    bool is_changed = is_good ? gateway_succeed(gateway, &dispatcher->rules)
-                              : gateway_fail(gateway, &dispatcher->rules);
+    if (gateway_wants_ping(gateway, &terms->rules))
+        is_changed = is_good ? gateway_succeed(gateway, &terms->rules)
+                             : gateway_fail(gateway, &terms->rules);
+    memory_release(terms);
     if (is_changed)
         dispatcher_log_state(dispatcher, destination,
                              is_good ? "it answers" : "it does not answer");

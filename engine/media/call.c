@@ -28,7 +28,7 @@ struct media_leg *media_leg_find(const struct media_call *call, struct text tag)
 int media_leg_create(struct media_leg **legp, struct media_call *call, struct media_branch *branch,
                      struct text tag)
 {
-    if (call->legs.count >= call->media->settings.media_limits_tags)
+    if (call->legs.count >= media_setting(call->media, media_limits_tags))
         return ERROR_LIMIT;
     struct media_leg *leg = memory_raw(sizeof *leg);
     if (!leg)
@@ -92,7 +92,7 @@ struct media_branch *media_branch_find(const struct media_call *call, uint32_t i
 
 int media_branch_create(struct media_branch **branchp, struct media_call *call, uint32_t id)
 {
-    if (call->branches.count >= call->media->settings.media_limits_tags)
+    if (call->branches.count >= media_setting(call->media, media_limits_tags))
         return ERROR_LIMIT;
     struct media_branch *branch = memory_raw(sizeof *branch);
     if (!branch)
@@ -159,7 +159,7 @@ int media_call_create(struct media_call **callp, struct media *media, struct tex
                       const struct media_mailbox *mailbox)
 {
     if (atomic_fetch_add_explicit(&media->calls, 1, memory_order_relaxed) >=
-        media->settings.media_limits_calls) {
+        media_setting(media, media_limits_calls)) {
         atomic_fetch_sub_explicit(&media->calls, 1, memory_order_relaxed);
         count_for(mailbox, COUNTER_MEDIA_LIMIT);
         return ERROR_LIMIT;

@@ -78,13 +78,13 @@ void media_call_peer_moved(struct media_call *call)
 
 static uint64_t patience_ms(const struct media_call *call)
 {
-    const struct settings *settings = &call->media->settings;
+    const struct media *media = call->media;
     switch ((enum media_phase)call->phase) {
-    case MEDIA_OFFERED: return settings->media_limits_offer_timeout_s * 1000;
-    case MEDIA_HELD: return settings->media_limits_silent_timeout_s * 1000;
+    case MEDIA_OFFERED: return media_setting(media, media_limits_offer_timeout_s) * 1000;
+    case MEDIA_HELD: return media_setting(media, media_limits_silent_timeout_s) * 1000;
     case MEDIA_TALKING: break;
     }
-    return settings->media_limits_timeout_s * 1000;
+    return media_setting(media, media_limits_timeout_s) * 1000;
 }
 
 static void end_by_timeout(struct media_call *call, uint64_t silent_ms)
@@ -172,7 +172,7 @@ static void apply(struct media_call *call, const struct agreement *a, uint64_t n
         a->side->other = NULL;
     else
         media_side_agree(a->side, list_contains(&a->other->link) ? a->other : NULL, &a->terms,
-                         now_ms, call->media->settings.media_limits_learn_ms);
+                         now_ms, media_setting(call->media, media_limits_learn_ms));
 }
 
 void media_run_agreements(struct media_thread *thread, struct command *command)

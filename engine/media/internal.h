@@ -7,9 +7,9 @@
 
 /** Counted: one reference of its creator and one of each call. */
 struct media {
-    struct io *io; /**< borrowed */
-    struct settings settings;
-    struct log *log;                    /**< borrowed */
+    struct io *io;            /**< borrowed */
+    struct settings settings; /**< read by media_setting() alone: a reload may change them */
+    struct log *log;          /**< borrowed */
     struct media_interface *interfaces; /**< owned */
     size_t interface_count;
     struct port_pool **pools;     /**< two for each interface: v4, v6; NULL: no address */
@@ -19,6 +19,9 @@ struct media {
     _Atomic uint32_t next_thread; /**< calls go round */
     _Atomic uint64_t calls;
 };
+
+/** One of the settings as it is now; any thread. */
+#define media_setting(media, name) __atomic_load_n(&(media)->settings.name, __ATOMIC_RELAXED)
 
 /** @return returned borrowed, NULL: unknown */
 const struct media_interface *media_find_interface(const struct media *media, struct text name);

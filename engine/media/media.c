@@ -113,6 +113,18 @@ int media_create(struct media **mediap, struct io *io, const struct media_option
     return 0;
 }
 
+void media_change(struct media *media, const struct settings *settings, uint16_t port_least,
+                  uint16_t port_most)
+{
+#define XX(block, name, value, least, most, help)                                                  \
+    __atomic_store_n(&media->settings.block##_##name, settings->block##_##name, __ATOMIC_RELAXED);
+    SETTINGS(XX)
+#undef XX
+    for (size_t i = 0; i < 2 * media->interface_count; i++)
+        if (media->pools[i])
+            engine_check(!port_pool_set_range(media->pools[i], port_least, port_most));
+}
+
 int media_start(struct media *media)
 {
     for (unsigned i = 0; i < media->thread_count; i++) {

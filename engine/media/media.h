@@ -58,6 +58,14 @@ struct media_options {
  *         pair in the range)
  */
 int media_create(struct media **mediap, struct io *io, const struct media_options *options);
+/**
+ * Other settings and another range of ports, for what comes from now on; calls keep their ports.
+ * One thread at a time, while the relay runs.
+ * @param settings    copied
+ * @param port_least  with @p port_most a range that media_create() would take
+ */
+void media_change(struct media *media, const struct settings *settings, uint16_t port_least,
+                  uint16_t port_most);
 /** Start the media threads. @return 0 or ERROR_MEMORY */
 int media_start(struct media *media);
 /** Stop and join the threads and close what calls are left; afterwards memory_release(media). */

@@ -101,8 +101,8 @@ static int prepare(struct passage *x)
     struct media_call *call = x->call;
     if (media_call_is_closed(call))
         return ERROR_STATE;
-    int error =
-        sdp_parse(&x->sdp, &x->arena, x->request->sdp, call->media->settings.media_limits_streams);
+    int error = sdp_parse(&x->sdp, &x->arena, x->request->sdp,
+                          media_setting(call->media, media_limits_streams));
     if (error == ERROR_LIMIT)
         media_call_count(call, COUNTER_MEDIA_LIMIT);
     if (!error)

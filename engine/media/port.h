@@ -17,9 +17,14 @@ struct port_pool;
  */
 int port_pool_create(struct port_pool **poolp, const struct address *local, uint16_t least,
                      uint16_t most, struct random *random);
+/**
+ * Another range: what is taken stays taken, and comes back only if it is in the range.
+ * @return 0, or ERROR_ARGUMENT as port_pool_create(): nothing has changed then
+ */
+int port_pool_set_range(struct port_pool *pool, uint16_t least, uint16_t most);
 const struct address *port_pool_local(const struct port_pool *pool);
 size_t port_pool_total(const struct port_pool *pool);
-/** Pairs taken now. */
+/** Pairs taken now, those of an earlier range included. */
 size_t port_pool_taken(const struct port_pool *pool);
 /**
  * Take a pair and bind it. A pair that another program holds is passed over, a bounded number of

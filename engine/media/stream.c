@@ -24,7 +24,8 @@ int media_side_create(struct media_side **sidep, struct media_call *call, struct
     side->index = (uint8_t)index;
     side->of_caller = of_caller;
     side->rtp.side = side->rtcp.side = side;
-    struct udp_options options = {.dscp = (unsigned)call->media->settings.dscp_rtp, .batch = 1};
+    struct udp_options options = {.dscp = (unsigned)media_setting(call->media, dscp_rtp),
+                                  .batch = 1};
     int error = port_pool_open(pool, call->media->io, &options, &side->rtp.udp, &side->rtcp.udp,
                                &side->port);
     if (error) {

@@ -3,6 +3,15 @@
 
 #include "base/memory.h"
 
+/* No route runs any more: a generation lives no longer than its calls do. */
+static void drop_script(struct response_context *context)
+{
+    const struct route_handlers *handlers = &context->proxy->options.handlers;
+    if (context->script_data && handlers->context_ended)
+        handlers->context_ended(handlers->arg, context);
+    context->generation = memory_release(context->generation);
+}
+
 static void drop_routing(struct response_context *context)
 {
     context->request = memory_release(context->request);
@@ -21,16 +30,13 @@ static void drop_routing(struct response_context *context)
 static void destroy(void *arg)
 {
     struct response_context *context = arg;
-    const struct route_handlers *handlers = &context->proxy->options.handlers;
     list_remove(&context->link);
-    if (context->script_data && handlers->context_ended)
-        handlers->context_ended(handlers->arg, context);
     LIST_FOR_EACH_SAFE (link, &context->branches)
         branch_release(CONTAINER_OF(link, struct branch, link));
     drop_routing(context);
     accepted_release(context);
+    drop_script(context);
     memory_release(context->dialog);
-    memory_release(context->generation);
     memory_release(context->server);
 }
 
@@ -71,6 +77,7 @@ void context_shrink(struct response_context *context)
 {
     if (!context->is_final_sent || context->pending || context->running)
         return;
+    drop_script(context);
     drop_routing(context);
     LIST_FOR_EACH_SAFE (link, &context->branches) {
         struct branch *branch = CONTAINER_OF(link, struct branch, link);

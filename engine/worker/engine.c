@@ -326,7 +326,7 @@ int engine_reload(struct engine *engine, const char *route_path, char **fault)
     struct generation *generations[WORKERS_MAX] = {NULL};
     *fault = NULL;
     int error = create_generations(engine, route_path, generations, fault);
-    if (!error && engine->dispatcher && (error = dispatcher_reload(engine->dispatcher, fault)))
+    if (!error && engine->dispatcher && (error = dispatcher_reload(engine->dispatcher, NULL, fault)))
         for (unsigned i = 0; i < engine->worker_count; i++)
             memory_release(generations[i]);
     if (error)

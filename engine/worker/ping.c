@@ -118,8 +118,8 @@ static int send_probe(struct probe *probe)
 {
     struct worker *worker = probe->ping->worker;
     struct proxy *proxy = worker_proxy(worker);
-    const struct dispatcher_options *options =
-        dispatcher_get_options(worker_get_options(worker)->dispatcher);
+    struct dispatcher_options options;
+    dispatcher_get_options(dispatcher_of(probe->ping), &options);
     struct text uri = dispatcher_destination_uri(probe->destination);
     struct text from_uri = dispatcher_destination_attr(probe->destination, TEXT("ping_from"));
     struct buffer from = {0}, to = {0};
@@ -127,12 +127,12 @@ static int send_probe(struct probe *probe)
     draw_call_id(worker, call_id, sizeof call_id);
     random_token(proxy_random(proxy), tag, sizeof tag);
     if (!from_uri.n)
-        from_uri = text_of(options->ping_from);
+        from_uri = text_of(options.ping_from);
     buffer_printf(&from, "<%.*s>;tag=%.*s", TEXT_ARG(from_uri), (int)sizeof tag, tag);
     buffer_printf(&to, "<%.*s>", TEXT_ARG(uri));
     const struct uac_request request = {
         .method = METHOD_OPTIONS,
-        .method_text = text_of(options->ping_method),
+        .method_text = text_of(options.ping_method),
         .request_uri = uri,
         .from = buffer_text(&from),
         .to = buffer_text(&to),
@@ -178,8 +178,6 @@ static void on_tick(void *arg)
 
 void ping_start(struct ping *ping)
 {
-    if (dispatcher_get_options(dispatcher_of(ping))->ping_interval_s == 0)
-        return;
     timer_start(loop_timers(worker_loop(ping->worker)), &ping->timer, PING_TICK_MS, on_tick, ping);
 }
 

@@ -83,7 +83,7 @@ static inline void close_bench(struct bench *bench)
 static inline void reload(struct bench *bench, const char *list)
 {
     write_list(bench, list);
-    assert_int_equal(dispatcher_reload(bench->dispatcher, NULL), 0);
+    assert_int_equal(dispatcher_reload(bench->dispatcher, NULL, NULL), 0);
 }
 
 static inline void mark(struct bench *bench, unsigned set, const char *uri, const char *state)

@@ -88,7 +88,7 @@ static void a_faulty_list_changes_nothing(void **state)
     (void)state;
     open_and_start(&bench, "1 sip:10.0.0.1\n");
     write_list(&bench, "1 sip:10.0.0.2\n1 sip:10.0.0.1 4\nrubbish\n");
-    assert_int_equal(dispatcher_reload(bench.dispatcher, &fault), ERROR_SYNTAX);
+    assert_int_equal(dispatcher_reload(bench.dispatcher, NULL, &fault), ERROR_SYNTAX);
     snprintf(expected, sizeof expected,
              "%s:3: the set is not a number: \"rubbish\"; a line is: setid uri", bench.path);
     assert_memory_equal(fault, expected, strlen(expected));
@@ -96,7 +96,7 @@ static void a_faulty_list_changes_nothing(void **state)
     assert_string_equal(letters(&bench, 1, "sip:10.0.0.1"), "AX");
     assert_string_equal(letters(&bench, 1, "sip:10.0.0.2"), "--");
     unlink(bench.path);
-    assert_int_equal(dispatcher_reload(bench.dispatcher, NULL), ERROR_NOT_FOUND);
+    assert_int_equal(dispatcher_reload(bench.dispatcher, NULL, NULL), ERROR_NOT_FOUND);
     assert_true(dispatcher_has_set(bench.dispatcher, 1));
     close_bench(&bench);
 }
@@ -160,7 +160,40 @@ static void all_are_visited_by_set_and_priority(void **state)
     assert_string_equal(seen, "0:5 2:3 2:2 9:1 9:4 ");
     assert_true(dispatcher_has_set(bench.dispatcher, 0));
     assert_false(dispatcher_has_set(bench.dispatcher, 1));
-    assert_int_equal(dispatcher_get_options(bench.dispatcher)->ping_interval_s, 10);
+    close_bench(&bench);
+}
+
+static void other_options_hold_from_a_reload_on_and_faulty_ones_never(void **state)
+{
+    struct bench bench;
+    struct dispatcher_options now;
+    char *fault = NULL;
+    (void)state;
+    open_and_start(&bench, "1 sip:10.0.0.1\n");
+    bench.options.ping_interval_s = 3;
+    bench.options.probing_threshold = 2;
+    bench.options.inline_list = TEXT("2 sip:10.0.0.2\n");
+    strcpy(bench.options.ping_reply_codes, "class=9");
+    assert_int_equal(dispatcher_reload(bench.dispatcher, &bench.options, &fault), ERROR_SYNTAX);
+    assert_non_null(strstr(fault, "class=9"));
+    memory_free_raw(fault);
+    dispatcher_get_options(bench.dispatcher, &now);
+    assert_int_equal(now.ping_interval_s, 10);
+    assert_false(dispatcher_has_set(bench.dispatcher, 2));
+    strcpy(bench.options.ping_reply_codes, "code=404");
+    assert_int_equal(dispatcher_reload(bench.dispatcher, &bench.options, NULL), 0);
+    dispatcher_get_options(bench.dispatcher, &now);
+    assert_int_equal(now.ping_interval_s, 3);
+    assert_true(dispatcher_has_set(bench.dispatcher, 2));
+    struct dispatcher_destination *first =
+        dispatcher_find(bench.dispatcher, 1, TEXT("sip:10.0.0.1"));
+    assert_false(dispatcher_ping_result(bench.dispatcher, first, 404, 5)); /* a good answer now */
+    assert_true(dispatcher_ping_result(bench.dispatcher, first, 500, 5));  /* trying */
+    assert_int_equal(dispatcher_destination_state(first, NULL), DISPATCHER_TRYING);
+    memory_release(first);
+    /* Without options those in force stay. */
+    assert_int_equal(dispatcher_reload(bench.dispatcher, NULL, NULL), 0);
+    assert_true(dispatcher_has_set(bench.dispatcher, 2));
     close_bench(&bench);
 }
 
@@ -309,7 +342,7 @@ static bool all_with_little_memory(struct bench *bench, uint64_t n)
                                                      dispatcher_choice_at(choice, 1), v, 1);
     if (!error) {
         write_list(bench, "1 sip:10.0.0.1\n3 sip:10.0.0.4 0 0 weight=9\n1 sip:gw.example\n");
-        error = dispatcher_reload(bench->dispatcher, &fault);
+        error = dispatcher_reload(bench->dispatcher, NULL, &fault);
         if (error)
             assert_string_equal(letters(bench, 2, "sip:10.0.0.3"), "AX"); /* as it was */
     }
@@ -347,6 +380,7 @@ int main(void)
         cmocka_unit_test(round_robin_goes_on_after_a_reload),
         cmocka_unit_test(one_uri_may_stand_twice_in_a_set),
         cmocka_unit_test(all_are_visited_by_set_and_priority),
+        cmocka_unit_test(other_options_hold_from_a_reload_on_and_faulty_ones_never),
         cmocka_unit_test(knows_its_gateways_by_source),
         cmocka_unit_test(a_name_is_known_once_it_is_resolved),
         cmocka_unit_test(a_thousand_sources_are_told_apart),

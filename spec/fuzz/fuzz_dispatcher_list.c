@@ -45,7 +45,7 @@ static void read_dispatcher_list(struct text list)
     }
     if (list.n < 2000) /* quadratic in the number of lines */
         dispatcher_for_each(dispatcher, use, dispatcher);
-    expect(dispatcher_reload(dispatcher, &fault) == 0);
+    expect(dispatcher_reload(dispatcher, NULL, &fault) == 0);
     memory_release(dispatcher);
 }
 

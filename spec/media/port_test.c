@@ -110,6 +110,35 @@ static void every_pair_is_given_once_and_the_longest_free_first(void **state)
         give(&pairs[i]);
 }
 
+static void another_range_keeps_what_is_taken(void **state)
+{
+    (void)state;
+    struct pair old[4], pair[4];
+    assert_int_equal(pool_of(30000, 30007), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(take(&old[i]), 0);
+    assert_int_equal(port_pool_set_range(pool, 30001, 30002), ERROR_ARGUMENT);
+    assert_int_equal(port_pool_total(pool), 4);
+    assert_int_equal(port_pool_set_range(pool, 30004, 30011), 0);
+    assert_int_equal(port_pool_total(pool), 4);
+    assert_int_equal(port_pool_taken(pool), 4);
+    /* 30004 and 30006 are taken: only what is new is free. */
+    assert_int_equal(take(&pair[0]), 0);
+    assert_int_equal(take(&pair[1]), 0);
+    assert_true(pair[0].port >= 30008 && pair[1].port >= 30008);
+    assert_int_equal(take(&pair[2]), ERROR_LIMIT);
+    for (size_t i = 0; i < 4; i++)
+        give(&old[i]);
+    /* Of these, two are in the range. */
+    assert_int_equal(take(&pair[2]), 0);
+    assert_int_equal(take(&pair[3]), 0);
+    assert_true(pair[2].port >= 30004 && pair[2].port <= 30006);
+    assert_int_equal(take(&old[0]), ERROR_LIMIT);
+    for (size_t i = 0; i < 4; i++)
+        give(&pair[i]);
+    assert_int_equal(port_pool_taken(pool), 0);
+}
+
 static void passes_over_what_others_hold(void **state)
 {
     (void)state;
@@ -159,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(refuses_a_range_without_a_pair, setup, teardown),
         cmocka_unit_test_setup_teardown(every_pair_is_given_once_and_the_longest_free_first, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(another_range_keeps_what_is_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(passes_over_what_others_hold, setup, teardown),
         cmocka_unit_test_setup_teardown(survives_without_memory, setup, teardown),
     };
