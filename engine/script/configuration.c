@@ -17,6 +17,7 @@ static void configuration_destroy(void *object)
 {
     struct configuration *configuration = object;
     memory_free_raw(configuration->path);
+    memory_free_raw(configuration->places);
     memory_free_raw(configuration->listeners);
     memory_free_raw(configuration->media);
     free_names(configuration->dispatcher_files, configuration->dispatcher.file_count);
@@ -333,9 +334,26 @@ static void read_control(lua_State *L, struct configuration *configuration)
     lua_pop(L, 1);
 }
 
+static void read_places(lua_State *L, struct configuration *configuration)
+{
+    size_t count = 0;
+    if (!open_table(L, "lines"))
+        return;
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+        count++;
+    configuration->places = take(L, count, sizeof *configuration->places);
+    for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+        struct configuration_place *place = &configuration->places[configuration->place_count++];
+        place->line = (unsigned)lua_tointeger(L, -1);
+        text_to_array(text_of(lua_tostring(L, -2)), place->name, sizeof place->name);
+    }
+    lua_pop(L, 1);
+}
+
 /** With the result of config.load() on top. */
 static void read_all(lua_State *L, struct configuration *configuration)
 {
+    read_places(L, configuration);
     read_listeners(L, configuration);
     read_media(L, configuration);
     read_dispatcher(L, configuration);
@@ -396,6 +414,14 @@ int configuration_load(struct configuration **configurationp, const char *path, 
     }
     *configurationp = configuration;
     return 0;
+}
+
+unsigned configuration_line(const struct configuration *configuration, const char *name)
+{
+    for (size_t i = 0; i < configuration->place_count; i++)
+        if (strcmp(configuration->places[i].name, name) == 0)
+            return configuration->places[i].line;
+    return 1;
 }
 
 int configuration_group_contains(const struct configuration *configuration, struct text group,

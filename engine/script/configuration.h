@@ -12,8 +12,16 @@
 #include "media/media.h"
 #include "transport/transport.h"
 
+/** Where a block or an assigned name stands in the file. */
+struct configuration_place {
+    char name[24];
+    unsigned line;
+};
+
 struct configuration {
-    char *path;                 /**< the file, as given */
+    char *path; /**< the file, as given */
+    struct configuration_place *places;
+    size_t place_count;
     struct listener *listeners; /**< id is the index */
     size_t listener_count;
     struct media_interface *media; /**< empty: no media configured */
@@ -48,6 +56,8 @@ struct configuration {
  */
 int configuration_load(struct configuration **configurationp, const char *path, const char *lua_dir,
                        char **fault);
+/** Line of a block or an assigned name; 1 when it is not there. */
+unsigned configuration_line(const struct configuration *configuration, const char *name);
 /** Is @p address in a network of the group? ERROR_NOT_FOUND when there is no such group. @return 1, 0 or the error */
 int configuration_group_contains(const struct configuration *configuration, struct text group,
                                  const struct address *address);

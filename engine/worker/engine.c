@@ -4,39 +4,17 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rate.h"
+#include "worker/internal.h"
 #include "worker/syslog.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-#define GENERATIONS_MAX 256 /* birthdays remembered for `ctl status` */
-
-struct engine {
-    struct io *io; /* borrowed */
-    struct log log;
-    char *lua_dir, *route_path;          /* owned; route_path NULL: the configuration's */
-    struct configuration *configuration; /* owned reference */
-    struct shared *shared;               /* owned */
-    struct dispatcher *dispatcher;       /* owned; NULL: none */
-    struct media *media;                 /* owned; NULL: none */
-    struct rate *rate;                   /* owned; NULL: sources are not limited */
-    struct coverage *coverage;           /* borrowed; NULL: not wanted */
-    struct worker *workers[WORKERS_MAX]; /* owned */
-    struct generation
-        *first[WORKERS_MAX]; /* owned until engine_start() gives them to the workers */
-    unsigned worker_count;
-    unsigned generation; /* number of the newest */
-    uint64_t generation_born_us[GENERATIONS_MAX];
-    uint64_t started_us; /* wall clock */
-    struct hash_key hash_key;
-    bool is_started;
-};
-
 static void destroy(void *arg)
 {
     struct engine *engine = arg;
     for (unsigned i = 0; i < engine->worker_count; i++) {
-        memory_release(engine->first[i]);
+        memory_release(engine->newborn[i]);
         memory_release(engine->workers[i]);
     }
     memory_release(engine->rate);
@@ -44,6 +22,8 @@ static void destroy(void *arg)
     memory_release(engine->dispatcher);
     memory_release(engine->shared);
     memory_release(engine->configuration);
+    memory_release(engine->first);
+    memory_free_raw(engine->conf_path);
     memory_free_raw(engine->lua_dir);
     memory_free_raw(engine->route_path);
     log_flush(&engine->log);
@@ -84,10 +64,12 @@ static int load(struct engine *engine, const struct engine_options *options, cha
         configuration_load(&engine->configuration, options->conf_path, options->lua_dir, fault);
     if (error)
         return error;
+    engine->first = memory_ref(engine->configuration);
+    engine->conf_path = text_strdup(text_of(options->conf_path));
     engine->lua_dir = text_strdup(text_of(options->lua_dir));
     if (options->route_path)
         engine->route_path = text_strdup(text_of(options->route_path));
-    if (!engine->lua_dir || (options->route_path && !engine->route_path))
+    if (!engine->conf_path || !engine->lua_dir || (options->route_path && !engine->route_path))
         return ERROR_MEMORY;
     return shared_create(&engine->shared, engine->configuration->settings.shared_bytes);
 }
@@ -177,10 +159,8 @@ static int create_media(struct engine *engine, char **fault)
 
 static int create_rate(struct engine *engine)
 {
-    const struct settings *settings = &engine->configuration->settings;
-    if (settings->limits_cps_per_source == 0)
-        return 0;
-    return rate_create(&engine->rate, &engine->hash_key, settings->limits_sources);
+    return rate_create(&engine->rate, &engine->hash_key,
+                       engine->configuration->settings.limits_sources);
 }
 
 static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
@@ -222,40 +202,7 @@ static int create_workers(struct engine *engine, unsigned count, char **fault)
     return error;
 }
 
-/* ---- generations ---- */
-
-static int create_generations(struct engine *engine, const char *route_path,
-                              struct generation *generations[], char **fault)
-{
-    const struct configuration *configuration = engine->configuration;
-    bool is_configured = !route_path && !engine->route_path;
-    const char *path = route_path ? route_path : engine->route_path;
-    int error = 0;
-    for (unsigned i = 0; i < engine->worker_count && !error; i++)
-        error =
-            generation_create(&generations[i],
-                              &(struct generation_options){
-                                  .io = engine->io,
-                                  .settings = &configuration->settings,
-                                  .log = &engine->log,
-                                  .configuration = configuration,
-                                  .shared = engine->shared,
-                                  .lua_dir = engine->lua_dir,
-                                  .route_path = is_configured ? configuration->route_path : path,
-                                  .source = is_configured && configuration->route_source
-                                                ? text_of(configuration->route_source)
-                                                : TEXT_NONE,
-                                  .worker = i,
-                                  .number = engine->generation + 1,
-                                  .is_deterministic = io_is_virtual(engine->io),
-                                  .coverage = engine->coverage,
-                              },
-                              fault);
-    if (error)
-        for (unsigned i = 0; i < engine->worker_count; i++)
-            generations[i] = memory_release(generations[i]);
-    return error;
-}
+/* ---- making and starting ---- */
 
 static void seed(struct engine *engine)
 {
@@ -285,7 +232,8 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     if (!error)
         error = create_workers(engine, choose_workers(engine, options), fault);
     if (!error)
-        error = create_generations(engine, NULL, engine->first, fault);
+        error = engine_load_generations(engine, engine->configuration, engine->route_path,
+                                        engine->newborn, fault);
     if (error) {
         if (!*fault)
             *fault = fault_line("%s: %s", options->conf_path, error);
@@ -296,52 +244,18 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     return 0;
 }
 
-static void born(struct engine *engine)
-{
-    engine->generation++;
-    engine->generation_born_us[engine->generation % GENERATIONS_MAX] = io_wall_us(engine->io);
-}
-
-static void use_generation(struct worker *worker, void *arg)
-{
-    script_use(worker_script(worker), arg);
-}
-
 int engine_start(struct engine *engine)
 {
     int error = 0;
-    born(engine);
+    engine_count_generation(engine);
     engine->started_us = io_wall_us(engine->io);
     engine->is_started = true;
     if (engine->media)
         error = media_start(engine->media);
     for (unsigned i = 0; i < engine->worker_count && !error; i++)
-        if ((error = worker_start(engine->workers[i], engine->first[i])) == 0)
-            engine->first[i] = NULL; /* the worker has it now */
+        if ((error = worker_start(engine->workers[i], engine->newborn[i])) == 0)
+            engine->newborn[i] = NULL; /* the worker has it now */
     return error;
-}
-
-int engine_reload(struct engine *engine, const char *route_path, char **fault)
-{
-    struct generation *generations[WORKERS_MAX] = {NULL};
-    *fault = NULL;
-    int error = create_generations(engine, route_path, generations, fault);
-    if (!error && engine->dispatcher && (error = dispatcher_reload(engine->dispatcher, NULL, fault)))
-        for (unsigned i = 0; i < engine->worker_count; i++)
-            memory_release(generations[i]);
-    if (error)
-        return error;
-    if (route_path) {
-        memory_free_raw(engine->route_path);
-        engine->route_path = text_strdup(text_of(route_path));
-    }
-    born(engine);
-    for (unsigned i = 0; i < engine->worker_count; i++)
-        if (worker_ask(engine->workers[i], use_generation, generations[i]))
-            memory_release(generations[i]);
-    log_info(&engine->log, LOG_SCRIPT, TEXT_NONE, "generation %u serves new calls",
-             engine->generation);
-    return 0;
 }
 
 /* ---- life ---- */

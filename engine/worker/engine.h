@@ -33,10 +33,12 @@ int engine_start(struct engine *engine);
 void engine_stop(struct engine *engine);
 
 /**
- * A new generation of the script on all workers, and the dispatcher's lists again; loaded aside
- * first. Only from the control thread.
- * @param route_path  NULL: the same file again
- * @return 0 or an error with *fault as in engine_create(); nothing has changed then
+ * Read configuration, script and lists again: loaded and checked aside, then put in force in one
+ * step on all workers. Only from the control thread.
+ * @param route_path  another script; NULL: the one of the last time, or of the configuration when
+ *                    that names another one now
+ * @return 0 or an error with *fault as in engine_create(), ERROR_STATE for what cannot change while
+ *         it runs; nothing has changed then
  */
 int engine_reload(struct engine *engine, const char *route_path, char **fault);
 /** Refuse new calls (503 with Retry-After) or take them again; from the control thread. */

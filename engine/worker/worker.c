@@ -16,14 +16,15 @@
 
 struct worker {
     struct worker_options options;
-    struct settings settings; /* owned copy: the configuration's, fixed while it runs */
+    struct settings settings; /* owned copy: the configuration's in force */
     struct counters counters;
-    struct loop *loop;           /* owned */
-    struct transport *transport; /* owned */
-    struct resolver *resolver;   /* owned */
-    struct proxy *proxy;         /* owned */
-    struct script *script;       /* owned */
-    struct handover *handover;   /* owned */
+    _Atomic(struct worker_change *) change; /* borrowed; NULL: none */
+    struct loop *loop;                      /* owned */
+    struct transport *transport;            /* owned */
+    struct resolver *resolver;              /* owned */
+    struct proxy *proxy;                    /* owned */
+    struct script *script;                  /* owned */
+    struct handover *handover;              /* owned */
     struct ping *ping;           /* owned; NULL: nothing to ping, or another worker does */
     struct gateway_names *names; /* the same */
     struct random random;
@@ -112,9 +113,20 @@ static void on_undeliverable(void *arg, const struct address *address, struct te
 
 /* ---- loop handlers ---- */
 
+static void take_change(struct worker *worker)
+{
+    struct worker_change *change = atomic_exchange(&worker->change, NULL);
+    if (!change)
+        return;
+    worker->settings = *change->settings;
+    script_use(worker->script, change->generation);
+    change->done(change->arg);
+}
+
 static void on_wake(void *arg)
 {
     struct worker *worker = arg;
+    take_change(worker);
     handover_receive(worker->handover);
 }
 
@@ -344,6 +356,15 @@ int worker_post(struct worker *worker, worker_task *task, void *arg)
     if (!error)
         loop_wake(worker->loop);
     return error;
+}
+
+void worker_change(struct worker *worker, struct worker_change *change)
+{
+    atomic_store(&worker->change, change);
+    if (io_is_virtual(worker->options.io))
+        take_change(worker);
+    else
+        loop_wake(worker->loop);
 }
 
 unsigned worker_owner(const struct worker_options *options, struct text call_id)

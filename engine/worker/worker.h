@@ -33,6 +33,20 @@ int worker_start(struct worker *worker, struct generation *generation);
 /** End calls, close sockets, end the thread; then memory_release(). */
 void worker_stop(struct worker *worker);
 
+/** What a reload brings to one worker. */
+struct worker_change {
+    struct generation *generation;   /**< given: serves new calls from now on */
+    const struct settings *settings; /**< copied; those that are fixed at the start are the same */
+    void (*done)(void *arg);         /**< called when it has taken both, on its thread */
+    void *arg;
+};
+/**
+ * Have the worker take @p change before anything else; from the control thread, one at a time. It
+ * needs no memory and no room in the mailbox: it cannot fail. In the lab at once.
+ * @param change  borrowed until done() is called
+ */
+void worker_change(struct worker *worker, struct worker_change *change);
+
 /** Work to be done on the worker's thread. */
 typedef void worker_task(struct worker *worker, void *arg);
 /** Have @p task run on the worker's thread soon; any thread. @return 0, ERROR_LIMIT (mailbox full), ERROR_MEMORY */

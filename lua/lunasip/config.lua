@@ -4,7 +4,8 @@
 --     local result, err = config.load("conf/sbc.lua")      -- err: "file:line: what is wrong; what to do"
 --
 -- The result holds plain values only: listeners, media, dispatcher, route, control, log, workers,
--- media_threads, user, group, addresses, shared, settings (["block.name"] = number, what was set).
+-- media_threads, user, group, addresses, shared, settings (["block.name"] = number, what was set),
+-- lines (where each block and name stands).
 -- Every number that can be set comes from the engine's own list (core.settings), block by block.
 local blocks = require "lunasip.config.blocks"
 local checks = require "lunasip.config.check"
@@ -253,6 +254,7 @@ function M.check(source, path)
     if not ok then
         return nil, one_line(err, path)
     end
+    result.lines = seen
     return result
 end
 

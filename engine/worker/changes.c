@@ -1,0 +1,136 @@
+/* Comparing two configurations: what was made at the start and is in use cannot be made again. */
+#include "worker/changes.h"
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+/* Settings that memory or sockets of the start depend on. */
+static const struct {
+    const char *block, *name, *reason;
+} fixed[] = {
+    {"limits", "message_bytes", "its sockets are open"},
+    {"limits", "mailbox", "its memory is in use"},
+    {"limits", "sources", "its memory is in use"},
+    {"shared", "bytes", "its memory is in use"},
+    {"dscp", "sip", "its sockets are open"},
+};
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool is_same_listener(const struct listener *a, const struct listener *b)
+{
+    return a->kind == b->kind && a->port == b->port && address_equal(&a->local, &b->local) &&
+           is_same_text(a->interface, b->interface) && is_same_text(a->host, b->host);
+}
+
+static bool has_same_listeners(const struct configuration *a, const struct configuration *b)
+{
+    if (a->listener_count != b->listener_count)
+        return false;
+    for (size_t i = 0; i < a->listener_count; i++)
+        if (!is_same_listener(&a->listeners[i], &b->listeners[i]))
+            return false;
+    return true;
+}
+
+static bool is_same_address(const struct media_interface_address *a,
+                            const struct media_interface_address *b)
+{
+    bool is_set = address_is_set(&a->local);
+    return is_set == address_is_set(&b->local) && is_same_text(a->advertise, b->advertise) &&
+           (!is_set || address_equal_host(&a->local, &b->local));
+}
+
+static bool has_same_media(const struct configuration *a, const struct configuration *b)
+{
+    if (a->media_count != b->media_count)
+        return false;
+    for (size_t i = 0; i < a->media_count; i++)
+        if (!is_same_text(a->media[i].name, b->media[i].name) ||
+            !is_same_address(&a->media[i].v4, &b->media[i].v4) ||
+            !is_same_address(&a->media[i].v6, &b->media[i].v6))
+            return false;
+    return true;
+}
+
+/* The line, as it grows. */
+struct refusal {
+    struct buffer text;
+    const struct configuration *new;
+    size_t count;
+};
+
+static void refuse(struct refusal *refusal, bool is_same, const char *block, const char *name,
+                   const char *reason)
+{
+    if (is_same)
+        return;
+    if (refusal->count++ == 0)
+        buffer_printf(&refusal->text, "%s:%u: ", refusal->new->path,
+                      configuration_line(refusal->new, block));
+    else
+        buffer_append(&refusal->text, TEXT(", "));
+    buffer_printf(&refusal->text, "%s%s%s (%s)", block, name[0] ? "." : "", name, reason);
+}
+
+static void check_settings(struct refusal *refusal, const struct settings *a,
+                           const struct settings *b)
+{
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        uint64_t before = 0, after = 0;
+        settings_get(a, fixed[i].block, fixed[i].name, &before);
+        settings_get(b, fixed[i].block, fixed[i].name, &after);
+        refuse(refusal, before == after, fixed[i].block, fixed[i].name, fixed[i].reason);
+    }
+}
+
+int changes_check(const struct configuration *first, const struct configuration *new, char **fault)
+{
+    struct refusal refusal = {.new = new};
+    const struct configuration *a = first, *b = new;
+    refuse(&refusal, has_same_listeners(a, b), "listen", "", "its sockets are open");
+    refuse(&refusal, has_same_media(a, b), "media", "",
+           "calls use its addresses; ports may change");
+    refuse(&refusal, a->has_dispatcher == b->has_dispatcher, "dispatcher", "",
+           "the block cannot come or go; what is in it may change");
+    refuse(&refusal, is_same_text(a->control_path, b->control_path), "control", "",
+           "its socket is open");
+    refuse(&refusal, a->is_log_syslog == b->is_log_syslog, "log", "to", "threads write there");
+    refuse(&refusal, a->workers == b->workers, "workers", "", "calls belong to them");
+    refuse(&refusal, a->media_threads == b->media_threads, "media_threads", "",
+           "calls belong to them");
+    refuse(&refusal, is_same_text(a->user, b->user), "user", "",
+           "rights were given up at the start");
+    refuse(&refusal, is_same_text(a->group, b->group), "group", "",
+           "rights were given up at the start");
+    check_settings(&refusal, &a->settings, &b->settings);
+    if (refusal.count == 0)
+        return 0;
+    buffer_printf(&refusal.text,
+                  " cannot change while running; nothing was changed: restart, or put %s back",
+                  refusal.count == 1 ? "it" : "them");
+    if (!refusal.text.error)
+        *fault = text_strdup(buffer_text(&refusal.text));
+    buffer_release(&refusal.text);
+    return ERROR_STATE;
+}
+
+void changes_log(struct log *log, const struct configuration *old, const struct configuration *new)
+{
+    unsigned count;
+    const struct setting *list = settings_list(&count);
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t before = 0, after = 0;
+        settings_get(&old->settings, list[i].block, list[i].name, &before);
+        settings_get(&new->settings, list[i].block, list[i].name, &after);
+        if (before != after)
+            log_info(log, LOG_CONFIG, TEXT_NONE, "%s.%s is now %llu, was %llu", list[i].block,
+                     list[i].name, (unsigned long long)after, (unsigned long long)before);
+    }
+}

@@ -1,0 +1,40 @@
+/* What the files that make and change an engine share of it. */
+#pragma once
+
+#include "worker/engine.h"
+
+#define GENERATIONS_MAX 256 /* birthdays remembered for `ctl status` */
+
+struct engine {
+    struct io *io; /* borrowed */
+    struct log log;
+    char *conf_path, *lua_dir;           /* owned */
+    char *route_path;                    /* owned; NULL: the configuration's */
+    struct configuration *configuration; /* in force; owned reference */
+    struct configuration *first;         /* of the start, whose listeners are in use; the same */
+    struct shared *shared;               /* owned */
+    struct dispatcher *dispatcher;       /* owned; NULL: none */
+    struct media *media;                 /* owned; NULL: none */
+    struct rate *rate;                   /* owned */
+    struct coverage *coverage;           /* borrowed; NULL: not wanted */
+    struct worker *workers[WORKERS_MAX]; /* owned */
+    struct generation
+        *newborn[WORKERS_MAX]; /* owned until engine_start() gives them to the workers */
+    unsigned worker_count;
+    unsigned generation; /* number of the newest */
+    uint64_t generation_born_us[GENERATIONS_MAX];
+    uint64_t started_us; /* wall clock */
+    struct hash_key hash_key;
+    bool is_started;
+};
+
+/**
+ * Load the script once for each worker; nothing that runs is touched.
+ * @param route_path   NULL: the configuration's
+ * @param generations  one for each worker, returned owned
+ * @return 0 or an error with *fault as in engine_create()
+ */
+int engine_load_generations(struct engine *engine, struct configuration *configuration,
+                            const char *route_path, struct generation *generations[], char **fault);
+/** The generation that was loaded has begun to serve. */
+void engine_count_generation(struct engine *engine);

@@ -1,0 +1,159 @@
+/*
+ * A reload: everything that can fail is done aside first; then, in one step, other settings, lists,
+ * ports and a generation of the script for each worker. The order is that of what can fail:
+ * configuration, its changes, generations (a state each: the expensive part, on the control thread),
+ * the dispatcher's lists, and from there on nothing fails.
+ */
+#include "base/error.h"
+#include "base/memory.h"
+#include "worker/changes.h"
+#include "worker/internal.h"
+
+#include <pthread.h>
+
+/* ---- generations ---- */
+
+int engine_load_generations(struct engine *engine, struct configuration *configuration,
+                            const char *route_path, struct generation *generations[], char **fault)
+{
+    int error = 0;
+    for (unsigned i = 0; i < engine->worker_count && !error; i++)
+        error =
+            generation_create(&generations[i],
+                              &(struct generation_options){
+                                  .io = engine->io,
+                                  .settings = &configuration->settings,
+                                  .log = &engine->log,
+                                  .configuration = configuration,
+                                  .shared = engine->shared,
+                                  .lua_dir = engine->lua_dir,
+                                  .route_path = route_path ? route_path : configuration->route_path,
+                                  .source = !route_path && configuration->route_source
+                                                ? text_of(configuration->route_source)
+                                                : TEXT_NONE,
+                                  .worker = i,
+                                  .number = engine->generation + 1,
+                                  .is_deterministic = io_is_virtual(engine->io),
+                              },
+                              fault);
+    if (error)
+        for (unsigned i = 0; i < engine->worker_count; i++)
+            generations[i] = memory_release(generations[i]);
+    return error;
+}
+
+void engine_count_generation(struct engine *engine)
+{
+    engine->generation++;
+    engine->generation_born_us[engine->generation % GENERATIONS_MAX] = io_wall_us(engine->io);
+}
+
+/* ---- the swap ---- */
+
+/* How many workers have yet to take what is new. */
+struct swap {
+    struct worker_change changes[WORKERS_MAX];
+    pthread_mutex_t mutex;
+    pthread_cond_t done;
+    unsigned pending;
+};
+
+static void on_changed(void *arg)
+{
+    struct swap *swap = arg;
+    pthread_mutex_lock(&swap->mutex);
+    if (--swap->pending == 0)
+        pthread_cond_signal(&swap->done);
+    pthread_mutex_unlock(&swap->mutex);
+}
+
+/* All workers are told before one is waited for. */
+static void change_workers(struct engine *engine, const struct settings *settings,
+                           struct generation *generations[])
+{
+    struct swap swap = {
+        .mutex = PTHREAD_MUTEX_INITIALIZER,
+        .done = PTHREAD_COND_INITIALIZER,
+        .pending = engine->worker_count,
+    };
+    for (unsigned i = 0; i < engine->worker_count; i++) {
+        swap.changes[i] = (struct worker_change){generations[i], settings, on_changed, &swap};
+        worker_change(engine->workers[i], &swap.changes[i]);
+    }
+    pthread_mutex_lock(&swap.mutex);
+    while (swap.pending)
+        pthread_cond_wait(&swap.done, &swap.mutex);
+    pthread_mutex_unlock(&swap.mutex);
+}
+
+/* ---- the whole ---- */
+
+/* What a reload has ready before anything changes. */
+struct prepared {
+    struct configuration *configuration; /* owned */
+    char *route_path;                    /* owned; NULL: the configuration's */
+    struct generation *generations[WORKERS_MAX];
+};
+
+/* A script that `ctl reload PATH` named stays until the configuration names another. */
+static int choose_route(struct engine *engine, const char *route_path, struct prepared *prepared)
+{
+    const char *before = engine->configuration->route_path;
+    const char *path = route_path ? route_path : engine->route_path;
+    bool is_moved = !text_equal(text_of(prepared->configuration->route_path), text_of(before));
+    if (!path || (is_moved && !route_path))
+        return 0;
+    prepared->route_path = text_strdup(text_of(path));
+    return prepared->route_path ? 0 : ERROR_MEMORY;
+}
+
+static int prepare(struct engine *engine, const char *route_path, struct prepared *prepared,
+                   char **fault)
+{
+    int error =
+        configuration_load(&prepared->configuration, engine->conf_path, engine->lua_dir, fault);
+    if (!error)
+        error = changes_check(engine->first, prepared->configuration, fault);
+    if (!error)
+        error = choose_route(engine, route_path, prepared);
+    if (!error)
+        error = engine_load_generations(engine, prepared->configuration, prepared->route_path,
+                                        prepared->generations, fault);
+    if (!error && engine->dispatcher)
+        error = dispatcher_reload(engine->dispatcher, &prepared->configuration->dispatcher, fault);
+    return error;
+}
+
+static void commit(struct engine *engine, struct prepared *prepared)
+{
+    struct configuration *old = engine->configuration, *new = prepared->configuration;
+    memory_free_raw(engine->route_path);
+    engine->route_path = prepared->route_path;
+    engine->configuration = new;
+    changes_log(&engine->log, old, new);
+    if (new->log_level != old->log_level)
+        engine->log.level = (int)new->log_level;
+    if (engine->media)
+        media_change(engine->media, &new->settings, new->media_port_least, new->media_port_most);
+    engine_count_generation(engine);
+    change_workers(engine, &new->settings, prepared->generations);
+    memory_release(old);
+}
+
+int engine_reload(struct engine *engine, const char *route_path, char **fault)
+{
+    struct prepared prepared = {0};
+    *fault = NULL;
+    int error = prepare(engine, route_path, &prepared, fault);
+    if (error) {
+        for (unsigned i = 0; i < engine->worker_count; i++)
+            memory_release(prepared.generations[i]);
+        memory_free_raw(prepared.route_path);
+        memory_release(prepared.configuration);
+        return error;
+    }
+    commit(engine, &prepared);
+    log_info(&engine->log, LOG_SCRIPT, TEXT_NONE, "generation %u serves new calls",
+             engine->generation);
+    return 0;
+}
