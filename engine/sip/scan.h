@@ -64,23 +64,25 @@ static inline bool scan_char(struct text *rest, char c)
 /** Cut the longest run of @p set off, may be empty. */
 static inline struct text scan_set(struct text *rest, enum char_set set)
 {
-    const char *at = rest->p, *end = at + rest->n;
-    while (at != end && char_is_in(set, *at))
-        at++;
-    struct text run = {rest->p, (size_t)(at - rest->p)};
-    scan_skip(rest, run.n);
+    size_t n = 0;
+    while (n < rest->n && char_is_in(set, rest->p[n]))
+        n++;
+    struct text run = {rest->p, n};
+    scan_skip(rest, n);
     return run;
 }
 
 /** Is all of @p t in the one set @p set? Four bytes at a step, since nearly always it is. */
 static inline bool scan_is_all(struct text t, enum char_set set)
 {
-    const unsigned char *at = (const unsigned char *)t.p, *end = at + t.n;
-    for (; end - at >= 4; at += 4)
-        if (!(char_sets[at[0]] & char_sets[at[1]] & char_sets[at[2]] & char_sets[at[3]] & set))
+    const unsigned char *p = (const unsigned char *)t.p;
+    size_t i = 0;
+    for (; i + 4 <= t.n; i += 4)
+        if (!(char_sets[p[i]] & char_sets[p[i + 1]] & char_sets[p[i + 2]] & char_sets[p[i + 3]] &
+              set))
             return false;
-    for (; at < end; at++)
-        if (!(char_sets[*at] & set))
+    for (; i < t.n; i++)
+        if (!(char_sets[p[i]] & set))
             return false;
     return true;
 }
