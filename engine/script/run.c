@@ -295,26 +295,9 @@ static void go_on(struct run *run, int argument_count)
         finish_waiting(run, status);
 }
 
-static void wake(void *arg)
+/* What it waited for gives true, or nil and the error's text. */
+static void resume(struct run *run, int error)
 {
-    struct run *run = arg;
-    lua_State *thread = run->thread;
-    run->wait = WAIT_NONE;
-    if (run->route.context && context_is_cancelled(run->route.context)) {
-        lua_pushnil(thread);
-        api_push_error_text(thread, ERROR_CANCELLED);
-        go_on(run, 2);
-        return;
-    }
-    lua_pushboolean(thread, 1);
-    go_on(run, 1);
-}
-
-void run_relayed(void *arg, int error)
-{
-    struct run *run = arg;
-    if (!engine_check(run->wait == WAIT_RELAY))
-        return;
     run->wait = WAIT_NONE;
     if (error) {
         lua_pushnil(run->thread);
@@ -324,6 +307,27 @@ void run_relayed(void *arg, int error)
     }
     lua_pushboolean(run->thread, 1);
     go_on(run, 1);
+}
+
+static void wake(void *arg)
+{
+    struct run *run = arg;
+    bool is_cancelled = run->route.context && context_is_cancelled(run->route.context);
+    resume(run, is_cancelled ? ERROR_CANCELLED : 0);
+}
+
+void run_wake_sleeper(struct run *run)
+{
+    timer_stop(loop_timers(run->generation->script->options.loop), &run->sleep);
+    resume(run, ERROR_CANCELLED);
+}
+
+void run_relayed(void *arg, int error)
+{
+    struct run *run = arg;
+    if (!engine_check(run->wait == WAIT_RELAY))
+        return;
+    resume(run, error);
 }
 
 /** It yielded: by its budget's hook, or to wait. */
@@ -336,6 +340,10 @@ static int on_yield(struct run *run)
     }
     if (run->wait == WAIT_NONE) {
         report_fault(run, "the handler yielded without waiting for anything", COUNTER_SCRIPT_ERROR);
+        return ERROR_SCRIPT;
+    }
+    if (script->is_stopping) {
+        report_fault(run, "the handler wants to wait while lunasip stops", COUNTER_SCRIPT_ERROR);
         return ERROR_SCRIPT;
     }
     if (!list_contains(&run->link) && begin_waiting(run)) {

@@ -204,6 +204,24 @@ size_t script_waiting(const struct script *script)
     return script->waiting.count;
 }
 
+static struct run *first_sleeper(const struct script *script)
+{
+    LIST_FOR_EACH (link, &script->waiting) {
+        struct run *run = CONTAINER_OF(link, struct run, link);
+        if (run->wait == WAIT_SLEEP)
+            return run;
+    }
+    return NULL;
+}
+
+void script_wake_all(struct script *script)
+{
+    struct run *run;
+    script->is_stopping = true;
+    while ((run = first_sleeper(script)))
+        run_wake_sleeper(run);
+}
+
 void script_stop(struct script *script)
 {
     while (script->waiting.first)

@@ -95,5 +95,10 @@ struct generation *script_newest(const struct script *script);
 size_t script_generations(const struct script *script);
 /** Handlers that wait now. */
 size_t script_waiting(const struct script *script);
+/**
+ * No handler may wait any more: those that sleep go on at once, with nil and "cancelled", so that what
+ * they decide still leaves; before proxy_stop().
+ */
+void script_wake_all(struct script *script);
 /** Drop waiting handlers, stop timers, let the newest generation go; after proxy_stop(). */
 void script_stop(struct script *script);

@@ -142,6 +142,7 @@ struct script {
     struct generation *newest;
     struct list generations; /**< alive, oldest first */
     struct list waiting;     /**< runs */
+    bool is_stopping;        /**< no handler may wait any more */
 };
 
 /* ---- generation.c ---- */
@@ -180,6 +181,8 @@ struct run *run_take(struct generation *generation);
 int run_start(struct run *run);
 /** The relay it waits for is done. */
 void run_relayed(void *arg, int error);
+/** Its sleep ends now, with nil and "cancelled". */
+void run_wake_sleeper(struct run *run);
 /** End a waiting run without telling anybody. */
 void run_abandon(struct run *run);
 /** The state's hook: the budget, and the lines that ran where they are wanted. */

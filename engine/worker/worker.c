@@ -334,6 +334,7 @@ static void on_stop(struct worker *worker, void *arg)
         ping_stop(worker->ping);
     if (worker->names)
         gateway_names_stop(worker->names);
+    script_wake_all(worker->script);
     proxy_stop(worker->proxy);
     script_stop(worker->script);
     transport_flush(worker->transport);
