@@ -93,6 +93,7 @@ script {
     -- budget_ms = 100, -- time of one handler run without waiting; 1 to 60000
     -- memory_mib = 256, -- memory of one worker's Lua state; 8 to 65536
     -- generations = 8, -- script generations alive at once; 1 to 64
+    -- leave_bytes = 65536, -- what a generation may leave to the next one; 0 to 16777216
     -- waiting = 10000, -- handlers of one worker that wait at once; 1 to 1000000
     -- regex_steps = 100000, -- steps of one regular expression; 100 to 100000000
 }

@@ -1,4 +1,5 @@
 -- What README.md and the comments of lua/ show is true: examples are run, lists are the engine's, files are there.
+local lab = require "lunasip.lab"
 local lunasip = require "support.lunasip"
 local network = require "support.network"
 local process = require "support.process"
@@ -66,6 +67,7 @@ describe("README.md", function()
     it("has blocks of known kinds only, so that none goes unrun", function()
         local known = {
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
+            ["lua leave"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true,
         }
@@ -101,6 +103,23 @@ describe("README.md", function()
         assert.equal(1, code, output)
         assert.matches("gateway waited for INVITE in vain", output)
         assert.matches("phone +%-> public +INVITE", output)
+    end)
+
+    it("shows how a generation leaves something to the next", function()
+        local source = only "lua leave" .. [[
+function request_route(req)
+    if req.method ~= "INVITE" then return req:drop() end
+    calls_of[req.source_ip] = (calls_of[req.source_ip] or 0) + 1
+    req:reply(200, "Call " .. calls_of[req.source_ip])
+end]]
+        local net = lab.new { route = source }
+        local phone = net:agent { name = "phone", address = "192.0.2.10" }
+        for call = 1, 3 do
+            phone:invite "sip:4711@192.0.2.1"
+            assert.equal("Call " .. call, phone:receive(200).reason)
+            assert.is_true(net:reload())
+        end
+        net:close()
     end)
 
     it("shows commands that work", function()

@@ -427,7 +427,7 @@ int run_prepare(lua_State *L)
     struct run *run = run_of(L);
     switch (run->kind) {
     case RUN_TIMER: return 0;
-    case RUN_EVENT: return event_push(L, run);
+    case RUN_EVENT: return run->is_reload ? 0 : event_push(L, run);
     case RUN_REPLY: handle_push(L, run, true); return 1;
     case RUN_FAILURE:
         handle_push(L, run, false);

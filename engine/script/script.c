@@ -179,12 +179,16 @@ static void limit_generations(struct script *script)
 void script_use(struct script *script, struct generation *generation)
 {
     struct generation *before = script->newest;
-    if (before)
+    if (before) {
+        leave_ask(script, before);
         timers_retire(before);
+    }
     generation->script = script;
     script->newest = generation;
     list_append(&script->generations, &generation->link);
     timers_use(generation);
+    if (before)
+        leave_give(script, generation);
     memory_release(before);
     limit_generations(script);
 }

@@ -84,7 +84,8 @@ struct route_handlers script_handlers(struct script *script);
 /** The proxy that the handlers belong to; before the first message. @param proxy borrowed */
 void script_attach(struct script *script, struct proxy *proxy);
 /**
- * From now on new calls go to @p generation: its timers start, those of the one before stop. Beyond
+ * From now on new calls go to @p generation: its timers start, those of the one before stop, and it
+ * enters with what that one leaves (event_route["reload:leave"], ["reload:enter"]). Beyond
  * script.generations alive, the dialogs of the oldest move to this one.
  * @param generation  given
  */

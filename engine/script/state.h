@@ -58,6 +58,7 @@ struct run {
     struct script_timer *timer; /**< TIMER */
     struct dialog *dialog;      /**< EVENT; NULL once it waited */
     enum dialog_event event;
+    bool is_reload; /**< EVENT: of no dialog, see leave.c */
     struct message *event_message;
     struct text event_call_id; /**< once it waited; in its arena */
     uint32_t script_flags;     /**< $sf */
@@ -143,6 +144,8 @@ struct script {
     struct list generations; /**< alive, oldest first */
     struct list waiting;     /**< runs */
     bool is_stopping;        /**< no handler may wait any more */
+    struct text left;        /**< by the generation before; owned, absent but during a reload */
+    bool is_leaving;         /**< the old one may leave something now */
 };
 
 /* ---- generation.c ---- */
@@ -204,6 +207,15 @@ void timers_retire(struct generation *generation);
 void timer_run_ended(struct run *run);
 /** Push what lua/lunasip/event.lua makes the table of an event handler from. @return how many */
 int event_push(lua_State *L, const struct run *run);
+
+/* ---- leave.c ---- */
+
+/** Is it the name of one of the two events of a reload? */
+bool leave_is_event(const char *name);
+/** Ask the old generation what it leaves. */
+void leave_ask(struct script *script, struct generation *old);
+/** Give it to the new one, which is in use. */
+void leave_give(struct script *script, struct generation *new);
 
 /* ---- api.c: for all api_*.c ---- */
 
@@ -304,6 +316,7 @@ void api_transaction_open(lua_State *L);
 void api_json_open(lua_State *L);
 void api_shared_open(lua_State *L);
 void api_timer_open(lua_State *L);
+void api_leave_open(lua_State *L);
 void api_dispatcher_open(lua_State *L);
 void api_media_open(lua_State *L);
 void api_variables_open(lua_State *L);

@@ -7,6 +7,7 @@
 --     local handlers = runtime.handlers(env)          -- raises "file:line: message"
 local core = require "lunasip.core"
 local globals = require "lunasip.globals"
+local leave = require "lunasip.leave"
 local lint = require "lunasip.lint"
 local pv = require "lunasip.pv"
 local pv_names = require "lunasip.pv_names"
@@ -161,7 +162,7 @@ function M.handlers(env)
         branch = named(routes.branch_route),
         failure = named(routes.failure_route),
         onreply = named(routes.onreply_route),
-        event = named(routes.event_route),
+        event = leave.wrap_all(named(routes.event_route)),
     }
 end
 

@@ -37,7 +37,15 @@ onreply_route = {}
 ---@field ["dialog:answer"] fun(event: DialogEvent) the first 2xx
 ---@field ["dialog:end"] fun(event: DialogEvent) however it ended
 ---@field ["media:timeout"] fun(event: DialogEvent) the relay ended its media because no packets came
+---@field ["reload:leave"] fun(event: ReloadEvent): any the newest generation is replaced: return what the next one is
+---to have, plain data (texts, numbers, booleans and tables of them) of at most script.leave_bytes; may not wait
+---@field ["reload:enter"] fun(event: ReloadEvent) this generation serves new calls from now on; not at the start
 event_route = {}
+
+---On each worker by itself, as every global of a script is.
+---@class ReloadEvent
+---@field name string "reload:leave" or "reload:enter"
+---@field state? any reload:enter: a deep copy of what the generation before returned
 
 ---@class DialogEvent
 ---@field name string "dialog:end"

@@ -7,7 +7,8 @@ local M = {}
 local NAMES = { string = "a text", number = "a number", integer = "a whole number", boolean = "true or false",
     table = "a table", ["function"] = "a function", ["nil"] = "nil" }
 
-local WORDS = { Request = "a request", Reply = "a reply", Message = "a message", DialogEvent = "an event" }
+local WORDS = { Request = "a request", Reply = "a reply", Message = "a message", DialogEvent = "an event",
+    ReloadEvent = "an event" }
 
 local function class_word(name)
     return WORDS[name] or "a " .. name:gsub("^lunasip%.", ""):lower()
