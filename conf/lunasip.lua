@@ -125,6 +125,25 @@ dialog {
     -- match_lost_route = 1, -- 1: a request within a call that lost its Route still finds the other side; 0 to 1
 }
 
+-- LOCATION: what a registrar keeps about phones (RFC 3261 s10.3).
+location {
+    -- aors = 1000000, -- addresses of record with bindings at once; 1 to 100000000
+    -- contacts_per_aor = 10, -- bindings of one address of record; 1 to 1000
+    -- request_contacts = 64, -- contacts of one REGISTER; 1 to 1000
+    -- expires_default_s = 3600, -- of a contact that asks for no time; 1 to 4294967295
+    -- expires_least_s = 60, -- shortest registration; 0 to 86400
+    -- expires_most_s = 3600, -- longest registration; 0: any; 0 to 4294967295
+    -- expires_refuse = 1, -- shorter than the shortest: 1: answered 423; 0: made the shortest; 0 to 1
+    -- match = 0, -- the same binding: 0: equal URI; 1: and Call-ID; 2: and Path; 3: Call-ID alone; 0 to 3
+    -- use_domain = 1, -- 1: an address of record is user@host; 0: the user alone; 0 to 1
+    -- case_sensitive = 0, -- 1: the case of the user part matters; 0 to 1
+    -- q_default = 1000, -- thousandths: the q of a contact that has none; 0 to 1000
+    -- uri_bytes = 512, -- longest contact; 64 to 8192
+    -- path_bytes = 1024, -- longest Path of a binding; 64 to 8192
+    -- text_bytes = 255, -- longest address of record, Call-ID, instance; a longer User-Agent is cut; 32 to 8192
+    -- expire_batch = 1000, -- addresses of record that expire without a pause; 1 to 100000
+}
+
 -- DRAIN: a stop that lets calls end.
 drain {
     -- deadline_s = 30, -- how long SIGTERM waits for calls to end; 0 to 86400

@@ -49,6 +49,16 @@
        "requests that the route neither sent on nor answered")                                     \
     XX(DISPATCHER_PING, "dispatcher.ping", "OPTIONS sent to gateways")                             \
     XX(DISPATCHER_PING_FAILED, "dispatcher.ping_failed", "OPTIONS without good answer")            \
+    XX(LOCATION_SAVED, "location.saved", "REGISTERs that changed bindings")                        \
+    XX(LOCATION_EXPIRED, "location.expired", "bindings that ended without being refreshed")        \
+    XX(LOCATION_BRIEF, "location.brief", "REGISTERs refused with 423: location.expires_least_s")   \
+    XX(LOCATION_OUT_OF_ORDER, "location.out_of_order",                                             \
+       "REGISTERs refused: CSeq not higher than that of the binding")                              \
+    XX(LOCATION_CONTACT_LIMIT, "location.contact_limit",                                           \
+       "REGISTERs refused: location.contacts_per_aor or location.request_contacts reached")        \
+    XX(LOCATION_AOR_LIMIT, "location.aor_limit", "REGISTERs refused: location.aors reached")       \
+    XX(LOCATION_TOO_LONG, "location.too_long",                                                     \
+       "REGISTERs refused: location.uri_bytes, path_bytes or text_bytes")                          \
     XX(MEDIA_CALL, "media.call", "calls with media")                                               \
     XX(MEDIA_NO_PORT, "media.no_port", "offers refused: no free port in the range")                \
     XX(MEDIA_LIMIT, "media.limit", "offers refused: a media limit was reached")                    \

@@ -50,6 +50,24 @@
     XX(dscp, rtp, 46, 0, 63, "DSCP of RTP datagrams (46 = EF)")                                    \
     XX(dialog, match_lost_route, 1, 0, 1,                                                          \
        "1: a request within a call that lost its Route still finds the other side")                \
+    XX(location, aors, 1000000, 1, 100000000, "addresses of record with bindings at once")         \
+    XX(location, contacts_per_aor, 10, 1, 1000, "bindings of one address of record")               \
+    XX(location, request_contacts, 64, 1, 1000, "contacts of one REGISTER")                        \
+    XX(location, expires_default_s, 3600, 1, 4294967295, "of a contact that asks for no time")     \
+    XX(location, expires_least_s, 60, 0, 86400, "shortest registration")                           \
+    XX(location, expires_most_s, 3600, 0, 4294967295, "longest registration; 0: any")              \
+    XX(location, expires_refuse, 1, 0, 1,                                                          \
+       "shorter than the shortest: 1: answered 423; 0: made the shortest")                         \
+    XX(location, match, 0, 0, 3,                                                                   \
+       "the same binding: 0: equal URI; 1: and Call-ID; 2: and Path; 3: Call-ID alone")            \
+    XX(location, use_domain, 1, 0, 1, "1: an address of record is user@host; 0: the user alone")   \
+    XX(location, case_sensitive, 0, 0, 1, "1: the case of the user part matters")                  \
+    XX(location, q_default, 1000, 0, 1000, "thousandths: the q of a contact that has none")        \
+    XX(location, uri_bytes, 512, 64, 8192, "longest contact")                                      \
+    XX(location, path_bytes, 1024, 64, 8192, "longest Path of a binding")                          \
+    XX(location, text_bytes, 255, 32, 8192,                                                        \
+       "longest address of record, Call-ID, instance; a longer User-Agent is cut")                 \
+    XX(location, expire_batch, 1000, 1, 100000, "addresses of record that expire without a pause") \
     XX(drain, deadline_s, 30, 0, 86400, "how long SIGTERM waits for calls to end")                 \
     XX(resolve, timeout_ms, 2000, 10, 60000, "one DNS query")                                      \
     XX(resolve, negative_ttl_s, 10, 0, 3600, "how long a failed name is remembered")               \

@@ -1,0 +1,86 @@
+/* REGISTER in, Contact lines out. */
+#include "location/registrar.h"
+
+#include "base/error.h"
+#include "sip/list_header.h"
+
+static struct text value_of(const struct message *message, enum header_kind kind)
+{
+    const struct header *header = message_header(message, kind);
+    return header ? header->value : TEXT_NONE;
+}
+
+int location_request_parse(struct location_request *request, struct message *message,
+                           struct arena *arena)
+{
+    struct contact *contacts;
+    int error = contact_list(&contacts, &request->contact_count, &request->is_star, message, arena);
+    if (error)
+        return error;
+    request->contacts = contacts;
+    request->path = list_header_join(message, HEADER_PATH, arena);
+    if (message_header(message, HEADER_PATH) && !text_is_set(request->path))
+        return ERROR_MEMORY;
+    if (text_is_set(request->path) && !list_header_is_route(request->path))
+        return ERROR_SYNTAX;
+    request->call_id = message->call_id;
+    request->cseq = message->cseq_number;
+    request->user_agent = value_of(message, HEADER_USER_AGENT);
+    request->methods = method_set_allowed(message);
+    request->has_expires = header_expires(message, &request->expires_s);
+    return 0;
+}
+
+static struct text host_of(struct text uri)
+{
+    struct uri parsed;
+    return uri_parse(&parsed, uri) ? TEXT_NONE : parsed.host;
+}
+
+static void print_gruus(struct buffer *out, const struct location *location, struct text aor,
+                        const struct location_binding *binding,
+                        const struct location_answer *answer)
+{
+    struct text host = host_of(answer->uri);
+    if (!host.n)
+        return;
+    buffer_append(out, TEXT(";pub-gruu=\""));
+    location_print_public_gruu(out, answer->uri, binding->instance);
+    buffer_append(out, TEXT("\";temp-gruu=\""));
+    location_print_temporary_gruu(out, location, aor, binding, host);
+    buffer_append_char(out, '"');
+}
+
+static void print_contact(struct buffer *out, const struct location *location, struct text aor,
+                          const struct location_binding *binding,
+                          const struct location_answer *answer)
+{
+    buffer_printf(out, "Contact: <%.*s>", TEXT_ARG(binding->contact));
+    if (binding->q == CONTACT_Q_MAX)
+        buffer_append(out, TEXT(";q=1"));
+    else if (binding->q != CONTACT_Q_NONE)
+        buffer_printf(out, ";q=0.%03d", binding->q);
+    buffer_printf(out, ";expires=%u", location_binding_expires_s(binding, answer->now_ms));
+    if (binding->received.n)
+        buffer_printf(out, ";received=\"%.*s\"", TEXT_ARG(binding->received));
+    if (binding->instance.n) {
+        buffer_printf(out, ";+sip.instance=\"%.*s\"", TEXT_ARG(binding->instance));
+        if (binding->reg_id)
+            buffer_printf(out, ";reg-id=%u", binding->reg_id);
+        if (answer->prints_gruu)
+            print_gruus(out, location, aor, binding, answer);
+    }
+    buffer_append(out, TEXT("\r\n"));
+}
+
+void location_print_contacts(struct buffer *out, const struct location *location,
+                             const struct location_record *record,
+                             const struct location_answer *answer)
+{
+    size_t count = record ? location_record_count(record) : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct location_binding *binding = location_record_at(record, i);
+        if (!location_binding_is_expired(binding, answer->now_ms))
+            print_contact(out, location, location_record_aor(record), binding, answer);
+    }
+}

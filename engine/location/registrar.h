@@ -1,0 +1,28 @@
+/* From a REGISTER to the store, and from the store into the 200 (RFC 3261 s10.3). */
+#pragma once
+
+#include "location/location.h"
+
+/**
+ * Fill @p request with what the message says: contacts, Expires, Path, Call-ID, CSeq, User-Agent,
+ * Allow. AoR, received, socket, flags, rules, time and counters are the caller's.
+ * @param arena  keeps what is not the message's own
+ * @return 0, ERROR_SYNTAX (a Contact or Path that is none), ERROR_MEMORY
+ */
+int location_request_parse(struct location_request *request, struct message *message,
+                           struct arena *arena);
+
+/** What a 200 tells besides the contacts. */
+struct location_answer {
+    struct text uri;  /**< AoR as a URI, for GRUUs: "sip:2001@example.com" */
+    bool prints_gruu; /**< the UA lists "gruu" in Supported (RFC 5627 s5.3) */
+    uint64_t now_ms;
+};
+/**
+ * Append a Contact line for each live binding: q, expires, received, +sip.instance and reg-id,
+ * pub-gruu and temp-gruu.
+ * @param record  NULL: nothing
+ */
+void location_print_contacts(struct buffer *out, const struct location *location,
+                             const struct location_record *record,
+                             const struct location_answer *answer);

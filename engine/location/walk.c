@@ -1,0 +1,60 @@
+/*
+ * Every record in batches. A table grows between two batches by doubling, so that bucket b becomes
+ * b and b + n. The cursor counts from the highest bit down: what was visited before the table grew
+ * are then exactly the buckets that come first in the greater one.
+ */
+#include "base/memory.h"
+#include "location/internal.h"
+
+/* The bucket after @p bucket of @p count (a power of two); 0 when all were visited. */
+static size_t next_bucket(size_t bucket, size_t count)
+{
+    size_t bit = count >> 1;
+    while (bit && (bucket & bit)) {
+        bucket ^= bit;
+        bit >>= 1;
+    }
+    return bucket | bit;
+}
+
+/*
+ * From the cursor to the end of the shard, or until @p v is full. A bucket that does not fit is
+ * continued: `skip` of it were given.
+ */
+static size_t walk_shard(struct shard *shard, struct location_cursor *cursor,
+                         struct location_record **v, size_t room)
+{
+    size_t count = 0, buckets = shard->table.bucket_count;
+    while (buckets) {
+        size_t at = 0;
+        for (struct hash_link *link = shard->table.buckets[cursor->bucket]; link;
+             link = link->next, at++) {
+            if (at < cursor->skip)
+                continue;
+            if (count == room) {
+                cursor->skip = at;
+                return count;
+            }
+            v[count++] = memory_ref(CONTAINER_OF(link, struct location_record, link));
+        }
+        cursor->skip = 0;
+        cursor->bucket = next_bucket(cursor->bucket, buckets);
+        if (!cursor->bucket)
+            break;
+    }
+    cursor->shard++;
+    return count;
+}
+
+size_t location_walk(struct location *location, struct location_cursor *cursor,
+                     struct location_record **v, size_t room)
+{
+    size_t count = 0;
+    while (count < room && cursor->shard < SHARD_COUNT) {
+        struct shard *shard = &location->shards[cursor->shard];
+        pthread_mutex_lock(&shard->mutex);
+        count += walk_shard(shard, cursor, v + count, room - count);
+        pthread_mutex_unlock(&shard->mutex);
+    }
+    return count;
+}
