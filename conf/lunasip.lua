@@ -91,7 +91,7 @@ limits {
 script {
     -- budget_instructions = 1000000, -- VM instructions of one handler run; 1000 to 1000000000
     -- budget_ms = 100, -- time of one handler run without waiting; 1 to 60000
-    -- memory_mib = 256, -- memory of one worker's Lua state; 8 to 65536
+    -- memory_mib = 256, -- memory of one worker's Lua state: beyond it a handler is ended; 8 to 65536
     -- generations = 8, -- script generations alive at once; 1 to 64
     -- leave_bytes = 65536, -- what a generation may leave to the next one; 0 to 16777216
     -- waiting = 10000, -- handlers of one worker that wait at once; 1 to 1000000

@@ -31,7 +31,8 @@
     XX(script, budget_instructions, 1000000, 1000, 1000000000,                                     \
        "VM instructions of one handler run")                                                       \
     XX(script, budget_ms, 100, 1, 60000, "time of one handler run without waiting")                \
-    XX(script, memory_mib, 256, 8, 65536, "memory of one worker's Lua state")                      \
+    XX(script, memory_mib, 256, 8, 65536,                                                          \
+       "memory of one worker's Lua state: beyond it a handler is ended")                           \
     XX(script, generations, 8, 1, 64, "script generations alive at once")                          \
     XX(script, leave_bytes, 65536, 0, 16777216, "what a generation may leave to the next one")     \
     XX(script, waiting, 10000, 1, 1000000, "handlers of one worker that wait at once")             \

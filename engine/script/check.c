@@ -198,6 +198,7 @@ static int open_state(struct check *check, char **fault)
                             .settings = &check->settings,
                             .configuration = configuration,
                             .lua_dir = check->options->lua_dir,
+                            .is_deterministic = true, /* no compiled code: see MEMORY_HARD */
                             .route_path = check->options->route_path ? check->options->route_path
                                           : configuration            ? configuration->route_path
                                                                      : NULL,

@@ -12,7 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FAULT_BYTES   4096
+#define FAULT_BYTES 4096
+/*
+ * The cap is kept by the budget's hook, which ends the handler. An allocation is refused beyond twice
+ * the cap only: LuaJIT may crash when one is refused inside of code that it has compiled.
+ */
+#define MEMORY_HARD   2u
 #define RESERVE_BYTES 32768 /* lua_newstate() takes about a third of it */
 
 /* The coroutine of a run begins here: whatever its arguments cost is allocated under lua_resume(). */
@@ -72,7 +77,7 @@ static void *counted_allocate(void *arg, void *block, size_t old_bytes, size_t n
         return same ? same : block;
     }
     void *fresh = NULL;
-    if (generation->memory_bytes - before + new_bytes <= generation->memory_most)
+    if (generation->memory_bytes - before + new_bytes <= MEMORY_HARD * generation->memory_most)
         fresh = grow(generation, block, before, new_bytes);
     if (fresh)
         generation->memory_bytes += new_bytes - before;

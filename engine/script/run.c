@@ -28,6 +28,7 @@
 #define FRAMES_MOST 2000 /* functions within functions */
 
 static const char over_budget[] = "budget used up (script.budget_instructions, script.budget_ms)";
+static const char over_memory[] = "not enough memory (script.memory_mib)";
 static const char too_deep[] = "calls are nested too deep";
 
 struct run *run_of(lua_State *L)
@@ -57,6 +58,11 @@ static const char *find_excess(lua_State *L, struct run *run)
         return over_budget;
     if (lua_getstack(L, FRAMES_MOST, &frame))
         return too_deep;
+    if (run->generation->memory_bytes > run->generation->memory_most) {
+        lua_gc(L, LUA_GCCOLLECT, 0);
+        if (run->generation->memory_bytes > run->generation->memory_most)
+            return over_memory;
+    }
     if (run->kind == RUN_LOAD)
         return NULL;
     uint64_t spent_us = run->spent_us + clock_us(run) - run->started_us;
@@ -360,7 +366,7 @@ static int on_error(struct run *run, int status)
     if (run->over)
         report_fault(run, run->over, COUNTER_SCRIPT_BUDGET);
     else if (status == LUA_ERRMEM)
-        report_fault(run, "not enough memory (script.memory_mib)", COUNTER_SCRIPT_ERROR);
+        report_fault(run, over_memory, COUNTER_SCRIPT_ERROR);
     else
         report_fault(run, NULL, COUNTER_SCRIPT_ERROR);
     drop_thread(run);

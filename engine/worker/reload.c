@@ -34,6 +34,7 @@ int engine_load_generations(struct engine *engine, struct configuration *configu
                                   .worker = i,
                                   .number = engine->generation + 1,
                                   .is_deterministic = io_is_virtual(engine->io),
+                                  .coverage = engine->coverage,
                               },
                               fault);
     if (error)
