@@ -108,9 +108,13 @@ static inline void expect_events(struct bench *bench, const char *events)
     buffer_clear(&bench->events);
 }
 
-/* A message of call "call"; @p first is the start line, tags may be NULL. NULL without memory. */
-static inline struct message *make(const char *first, const char *method, const char *call,
-                                   const char *from_tag, const char *to_tag)
+/* What a message is made of; NULL: it has none. */
+struct words {
+    const char *first, *cseq, *call, *from_tag, *to_tag, *contact;
+};
+
+/* @return NULL without memory */
+static inline struct message *make_message(const struct words *words)
 {
     struct settings settings;
     struct message_fault fault;
@@ -120,10 +124,32 @@ static inline struct message *make(const char *first, const char *method, const 
     int n = snprintf(bytes, sizeof bytes,
                      "%s\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1\r\n"
                      "From: <sip:alice@example.com>%s%s\r\nTo: <sip:bob@example.net>%s%s\r\n"
-                     "Call-ID: %s\r\nCSeq: 1 %s\r\nContent-Length: 0\r\n\r\n",
-                     first, from_tag ? ";tag=" : "", from_tag ? from_tag : "",
-                     to_tag ? ";tag=" : "", to_tag ? to_tag : "", call, method);
+                     "Call-ID: %s\r\nCSeq: %s\r\n%s%s%sContent-Length: 0\r\n\r\n",
+                     words->first, words->from_tag ? ";tag=" : "",
+                     words->from_tag ? words->from_tag : "", words->to_tag ? ";tag=" : "",
+                     words->to_tag ? words->to_tag : "", words->call, words->cseq,
+                     words->contact ? "Contact: <" : "", words->contact ? words->contact : "",
+                     words->contact ? ">\r\n" : "");
     message_parse(&message, (struct text){bytes, (size_t)n}, &settings, &fault);
+    return message;
+}
+
+/* A message of call @p call; @p first is the start line, tags may be NULL. NULL without memory. */
+static inline struct message *make(const char *first, const char *method, const char *call,
+                                   const char *from_tag, const char *to_tag)
+{
+    char cseq[64];
+    snprintf(cseq, sizeof cseq, "1 %s", method);
+    return make_message(&(struct words){first, cseq, call, from_tag, to_tag, NULL});
+}
+
+/* A message of call "call" with both tags; @p contact may be NULL. */
+static inline struct message *say(const char *first, const char *cseq, const char *contact,
+                                  const char *from_tag, const char *to_tag)
+{
+    struct message *message =
+        make_message(&(struct words){first, cseq, "call", from_tag, to_tag, contact});
+    assert_non_null(message);
     return message;
 }
 

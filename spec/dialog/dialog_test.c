@@ -202,26 +202,6 @@ static void legs_are_bounded_and_an_answer_comes_first(void **state)
     assert_int_equal(dialogs_count(bench->dialogs), 0);
 }
 
-/* @param contact  NULL: none; @param cseq  of a request or the response to it */
-static struct message *said(const char *first, const char *cseq, const char *contact,
-                            const char *from_tag, const char *to_tag)
-{
-    struct settings settings;
-    struct message_fault fault;
-    struct message *message = NULL;
-    char bytes[1024];
-    settings_default(&settings);
-    int n = snprintf(bytes, sizeof bytes,
-                     "%s\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1\r\n"
-                     "From: <sip:x@example.com>;tag=%s\r\nTo: <sip:y@example.net>;tag=%s\r\n"
-                     "Call-ID: call\r\nCSeq: %s\r\n%s%s%sContent-Length: 0\r\n\r\n",
-                     first, from_tag, to_tag, cseq, contact ? "Contact: <" : "",
-                     contact ? contact : "", contact ? ">\r\n" : "");
-    assert_int_equal(message_parse(&message, (struct text){bytes, (size_t)n}, &settings, &fault),
-                     0);
-    return message;
-}
-
 /* RFC 3261 s12.1, s12.2: target, route set and sequence number of each party. */
 static void learns_its_two_sides(void **state)
 {
@@ -234,18 +214,18 @@ static void learns_its_two_sides(void **state)
     assert_int_equal(callee.cseq, 1);
     assert_int_equal(caller.cseq, 0);
 
-    struct message *ok = said("SIP/2.0 200 OK", "1 INVITE", "sip:bob@b.example", "alice", "bob");
+    struct message *ok = say("SIP/2.0 200 OK", "1 INVITE", "sip:bob@b.example", "alice", "bob");
     dialog_learn_side(dialog, ok, TEXT("<sip:p.example;lr>"));
     memory_release(ok);
-    struct message *info = said("INFO sip:x SIP/2.0", "7 INFO", NULL, "bob", "alice");
+    struct message *info = say("INFO sip:x SIP/2.0", "7 INFO", NULL, "bob", "alice");
     dialog_on_request(dialog, info);
     dialog_learn_side(dialog, info, TEXT_NONE); /* no Contact: nothing is learnt */
     memory_release(info);
-    struct message *ack = said("ACK sip:x SIP/2.0", "9 ACK", NULL, "alice", "bob");
+    struct message *ack = say("ACK sip:x SIP/2.0", "9 ACK", NULL, "alice", "bob");
     dialog_on_request(dialog, ack);
     memory_release(ack);
     struct message *moved =
-        said("UPDATE sip:x SIP/2.0", "8 UPDATE", "sip:bob@c.example", "bob", "alice");
+        say("UPDATE sip:x SIP/2.0", "8 UPDATE", "sip:bob@c.example", "bob", "alice");
     dialog_on_request(dialog, moved);
     memory_fail_after(0);
     dialog_learn_side(dialog, moved, TEXT_NONE);
