@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +33,7 @@ static _Thread_local unsigned live_line; /* 1 to LIVE_LINES; 0: not yet chosen *
 static _Thread_local bool fail_armed;
 static _Thread_local uint64_t fail_remaining;
 
-static bool must_fail(void)
+bool memory_must_fail(void)
 {
     if (!fail_armed)
         return false;
@@ -58,7 +58,7 @@ static struct block *block_of(void *object)
 
 void *memory_alloc_room(size_t size_bytes, size_t room_bytes, memory_destructor *destructor)
 {
-    if (must_fail())
+    if (memory_must_fail())
         return NULL;
     struct block *block = malloc(sizeof *block + size_bytes + room_bytes);
     if (!block)
@@ -106,17 +106,37 @@ void *memory_release(void *object)
 
 void *memory_raw(size_t size_bytes)
 {
-    return must_fail() ? NULL : malloc(size_bytes ? size_bytes : 1);
+    return memory_must_fail() ? NULL : malloc(size_bytes ? size_bytes : 1);
 }
 
 void *memory_raw_resize(void *block, size_t size_bytes)
 {
-    return must_fail() ? NULL : realloc(block, size_bytes ? size_bytes : 1);
+    return memory_must_fail() ? NULL : realloc(block, size_bytes ? size_bytes : 1);
 }
 
 void memory_free_raw(void *block)
 {
     free(block);
+}
+
+/* jemalloc, where the process has it; else the C library's allocator serves. */
+#define EVERY_ARENA "4096" /* MALLCTL_ARENAS_ALL */
+int mallctl(const char *name, void *old, size_t *old_bytes, void *new, size_t new_bytes)
+    __attribute__((weak));
+
+void memory_trim_thread(void)
+{
+    if (mallctl)
+        mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+}
+
+void memory_trim(void)
+{
+    memory_trim_thread();
+    if (mallctl)
+        mallctl("arena." EVERY_ARENA ".purge", NULL, NULL, NULL, 0);
+    else
+        malloc_trim(0);
 }
 
 uint64_t memory_live(void)

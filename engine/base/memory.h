@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,9 +29,18 @@ void *memory_raw(size_t size_bytes);
 void *memory_raw_resize(void *block, size_t size_bytes);
 void memory_free_raw(void *block);
 
+/**
+ * Give what is free back to the system: what this thread keeps at hand (memory_trim_thread), then of
+ * all threads. Costs as much as there is to give back; for quiet moments after much was released.
+ */
+void memory_trim_thread(void);
+void memory_trim(void);
+
 /** Counted objects alive in this process now. */
 uint64_t memory_live(void);
 
+/** For memory that comes from elsewhere: is this allocation one that a test makes fail? */
+bool memory_must_fail(void);
 /** Let @p n more allocations of this thread succeed, then fail every one. */
 void memory_fail_after(uint64_t n);
 void memory_fail_never(void);

@@ -1,9 +1,5 @@
 /*
  * One generation: a LuaJIT state, the libraries that scripts see, and the handlers of one script.
- *
- * Memory: the state allocates through counted_allocate(), which refuses beyond
- * script.memory_mib; the refusal is an ordinary Lua error of the run that asked. LuaJIT crashes,
- * though, when it is refused while lua_newstate() makes its first blocks: these come from a reserve.
  */
 #include "script/state.h"
 
@@ -13,12 +9,6 @@
 #include <string.h>
 
 #define FAULT_BYTES 4096
-/*
- * The cap is kept by the budget's hook, which ends the handler. An allocation is refused beyond twice
- * the cap only: LuaJIT may crash when one is refused inside of code that it has compiled.
- */
-#define MEMORY_HARD   2u
-#define RESERVE_BYTES 32768 /* lua_newstate() takes about a third of it */
 
 /* The coroutine of a run begins here: whatever its arguments cost is allocated under lua_resume(). */
 static const char wrap_source[] =
@@ -27,64 +17,6 @@ static const char wrap_source[] =
     "    if shape then return function() return handler(shape(prepare())) end end\n"
     "    return function() return handler(prepare()) end\n"
     "end\n";
-
-static bool is_in_reserve(const struct generation *generation, const void *block)
-{
-    const char *at = block;
-    return at >= generation->reserve && at < generation->reserve + RESERVE_BYTES;
-}
-
-static void *take_from_reserve(struct generation *generation, size_t size_bytes)
-{
-    size_t rounded = (size_bytes + 15) & ~(size_t)15;
-    if (rounded > RESERVE_BYTES - generation->reserve_used)
-        return NULL;
-    void *block = generation->reserve + generation->reserve_used;
-    generation->reserve_used += rounded;
-    return block;
-}
-
-/** Grow or make a block; one of the reserve moves out of it. */
-static void *grow(struct generation *generation, void *block, size_t old_bytes, size_t new_bytes)
-{
-    void *fresh = take_from_reserve(generation, new_bytes);
-    if (!fresh && !is_in_reserve(generation, block))
-        return memory_raw_resize(block, new_bytes);
-    if (!fresh)
-        fresh = memory_raw(new_bytes);
-    if (!fresh || !block)
-        return fresh;
-    memcpy(fresh, block, old_bytes);
-    if (!is_in_reserve(generation, block))
-        memory_free_raw(block);
-    return fresh;
-}
-
-static void *counted_allocate(void *arg, void *block, size_t old_bytes, size_t new_bytes)
-{
-    struct generation *generation = arg;
-    size_t before = block ? old_bytes : 0;
-    if (new_bytes == 0) {
-        if (!is_in_reserve(generation, block))
-            memory_free_raw(block);
-        generation->memory_bytes -= before;
-        return NULL;
-    }
-    /* Lua relies on shrinking never to fail. */
-    if (new_bytes <= before) {
-        void *same = is_in_reserve(generation, block) ? block : memory_raw_resize(block, new_bytes);
-        generation->memory_bytes -= before - new_bytes;
-        return same ? same : block;
-    }
-    void *fresh = NULL;
-    if (generation->memory_bytes - before + new_bytes <= MEMORY_HARD * generation->memory_most)
-        fresh = grow(generation, block, before, new_bytes);
-    if (fresh)
-        generation->memory_bytes += new_bytes - before;
-    else
-        generation->refusals++;
-    return fresh;
-}
 
 struct generation *generation_of(lua_State *L)
 {
@@ -107,10 +39,8 @@ static void generation_destroy(void *object)
     struct generation *generation = object;
     timers_retire(generation);
     list_remove(&generation->link);
-    if (generation->lua)
-        lua_close(generation->lua);
+    heap_close(generation);
     release_runs(generation);
-    memory_free_raw(generation->reserve);
     memory_free_raw(generation->handlers);
     memory_free_raw(generation->lua_dir);
     memory_free_raw(generation->route_path);
@@ -261,16 +191,6 @@ static int copy_options(struct generation *generation, const struct generation_o
     return generation->lua_dir && generation->route_path ? 0 : ERROR_MEMORY;
 }
 
-static int new_state(struct generation *generation)
-{
-    generation->reserve = memory_raw(RESERVE_BYTES);
-    if (!generation->reserve)
-        return ERROR_MEMORY;
-    generation->lua = lua_newstate(counted_allocate, generation);
-    generation->reserve_used = RESERVE_BYTES;
-    return generation->lua ? 0 : ERROR_MEMORY;
-}
-
 int generation_open(struct generation **generationp, const struct generation_options *options)
 {
     struct generation *generation = memory_alloc(sizeof *generation, generation_destroy);
@@ -284,7 +204,7 @@ int generation_open(struct generation **generationp, const struct generation_opt
         random_seed_secret(&generation->random);
     int error = copy_options(generation, options);
     if (!error)
-        error = new_state(generation);
+        error = heap_open(generation);
     if (!error)
         error = generation_protect(generation, open_state, generation, NULL);
     if (error) {

@@ -198,6 +198,13 @@ struct generation *script_newest(const struct script *script)
     return script->newest;
 }
 
+void script_for_each(const struct script *script,
+                     void (*visit)(void *arg, const struct generation *generation), void *arg)
+{
+    LIST_FOR_EACH (link, &script->generations)
+        visit(arg, CONTAINER_OF(link, struct generation, link));
+}
+
 size_t script_generations(const struct script *script)
 {
     return script->generations.count;

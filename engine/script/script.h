@@ -92,6 +92,9 @@ void script_attach(struct script *script, struct proxy *proxy);
 void script_use(struct script *script, struct generation *generation);
 /** Newest generation, returned borrowed; NULL before the first script_use(). */
 struct generation *script_newest(const struct script *script);
+/** Visit the generations alive, oldest first. */
+void script_for_each(const struct script *script,
+                     void (*visit)(void *arg, const struct generation *generation), void *arg);
 /** Generations alive, the newest included. */
 size_t script_generations(const struct script *script);
 /** Handlers that wait now. */

@@ -117,9 +117,11 @@ struct generation {
 
     lua_State *lua;
     size_t memory_bytes, memory_most;
-    uint64_t refusals;   /**< allocations that were refused */
-    char *reserve;       /**< first blocks of the state: owned */
-    size_t reserve_used; /**< bytes of it; RESERVE_BYTES once the state is open */
+    uint64_t refusals;  /**< allocations that were refused */
+    lua_Alloc allocate; /**< LuaJIT's own, with its argument; see heap.c */
+    void *allocate_arg;
+    char *reserve;       /**< address sanitizer: first blocks of the state, owned */
+    size_t reserve_used; /**< bytes of it */
     struct handler *handlers;
     size_t handler_count;
     int wrap_reference;   /**< see generation_wrap() */
@@ -175,6 +177,13 @@ void generation_wrap(lua_State *L, const char *shape);
 /** Handler of that kind and name, or NULL. */
 const struct handler *generation_handler(const struct generation *generation, enum run_kind kind,
                                          struct text name);
+
+/* ---- heap.c ---- */
+
+/** Make the state, with nothing in it. @return 0 or ERROR_MEMORY */
+int heap_open(struct generation *generation);
+/** Close it and give its memory back; nothing of the generation is called on the way. */
+void heap_close(struct generation *generation);
 
 /* ---- run.c ---- */
 

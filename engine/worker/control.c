@@ -20,8 +20,9 @@
 #include <unistd.h>
 
 #define REQUEST_BYTES_MAX 65536
-#define CLIENT_TIMEOUT_S  5   /* a client that says nothing for so long is cut off */
-#define DRAIN_CHECK_MS    100 /* how often a draining engine is asked whether it is empty */
+#define CLIENT_TIMEOUT_S  5    /* a client that says nothing for so long is cut off */
+#define DRAIN_CHECK_MS    100  /* how often a draining engine is asked whether it is empty */
+#define TIDY_MS           1000 /* quiet after a reload, and between two looks at old generations */
 
 static void control_signals(sigset_t *set)
 {
@@ -45,6 +46,8 @@ struct control {
     struct engine *engine; /* borrowed; NULL until control_run() */
     int listener, signals;
     bool has_made_folder, is_draining, is_hung_up, is_over;
+    unsigned generation;  /* number of the newest that was seen */
+    uint64_t tidy_due_ms; /* UINT64_MAX: nothing to tidy */
     uint64_t drain_until_ms;
 };
 
@@ -254,6 +257,25 @@ static void check_drained(struct control *control)
     }
 }
 
+/* After the last of a row of reloads, and then until the old generations are gone. */
+static void check_tidy(struct control *control)
+{
+    if (engine_generation(control->engine) != control->generation) {
+        control->generation = engine_generation(control->engine);
+        control->tidy_due_ms = clock_ms() + TIDY_MS;
+    } else if (clock_ms() >= control->tidy_due_ms) {
+        bool is_to_do = engine_tidy(control->engine);
+        control->tidy_due_ms = is_to_do ? clock_ms() + TIDY_MS : UINT64_MAX;
+    }
+}
+
+static int wait_ms(const struct control *control)
+{
+    if (control->is_draining)
+        return DRAIN_CHECK_MS;
+    return control->tidy_due_ms == UINT64_MAX ? -1 : TIDY_MS;
+}
+
 int control_open(struct control **controlp, const char *socket_path)
 {
     struct control *control = memory_alloc(sizeof *control, destroy);
@@ -286,18 +308,20 @@ void control_run(struct control *control, struct engine *engine)
 {
     sigset_t set;
     control->engine = engine;
+    control->generation = engine_generation(engine);
+    control->tidy_due_ms = UINT64_MAX;
     control_signals(&set);
     control->signals = signalfd(-1, &set, SFD_CLOEXEC);
     notify("READY=1");
     while (!control->is_over) {
         struct pollfd fds[] = {{control->signals, POLLIN, 0}, {control->listener, POLLIN, 0}};
-        int ready =
-            poll(fds, control->listener >= 0 ? 2 : 1, control->is_draining ? DRAIN_CHECK_MS : -1);
+        int ready = poll(fds, control->listener >= 0 ? 2 : 1, wait_ms(control));
         if (ready > 0 && fds[0].revents)
             on_signal(control);
         if (ready > 0 && control->listener >= 0 && fds[1].revents)
             on_client(control);
         check_drained(control);
+        check_tidy(control);
     }
     close(control->signals);
 }

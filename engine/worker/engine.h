@@ -41,6 +41,12 @@ void engine_stop(struct engine *engine);
  *         it runs; nothing has changed then
  */
 int engine_reload(struct engine *engine, const char *route_path, char **fault);
+/**
+ * Give the memory of generations that have ended back to the system; from the control thread, now
+ * and then after a reload.
+ * @return whether old generations are still alive: ask again
+ */
+bool engine_tidy(struct engine *engine);
 /** Refuse new calls (503 with Retry-After) or take them again; from the control thread. */
 void engine_set_draining(struct engine *engine, bool is_draining);
 

@@ -25,7 +25,8 @@ struct engine {
     uint64_t generation_born_us[GENERATIONS_MAX];
     uint64_t started_us; /* wall clock */
     struct hash_key hash_key;
-    bool is_started;
+    size_t old_generations; /* alive when engine_tidy() last looked, all workers */
+    bool is_started, is_untidy;
 };
 
 /**

@@ -137,6 +137,7 @@ static void commit(struct engine *engine, struct prepared *prepared)
     if (engine->media)
         media_change(engine->media, &new->settings, new->media_port_least, new->media_port_most);
     engine_count_generation(engine);
+    engine->is_untidy = true;
     change_workers(engine, &new->settings, prepared->generations);
     memory_release(old);
 }
@@ -157,4 +158,34 @@ int engine_reload(struct engine *engine, const char *route_path, char **fault)
     log_info(&engine->log, LOG_SCRIPT, TEXT_NONE, "generation %u serves new calls",
              engine->generation);
     return 0;
+}
+
+/* ---- afterwards ---- */
+
+static void count_old(struct worker *worker, void *arg)
+{
+    *(size_t *)arg += script_generations(worker_script(worker)) - 1;
+}
+
+static void trim_thread(struct worker *worker, void *arg)
+{
+    (void)worker, (void)arg;
+    memory_trim_thread();
+}
+
+bool engine_tidy(struct engine *engine)
+{
+    size_t old = 0;
+    if (!engine->is_untidy)
+        return false;
+    for (unsigned i = 0; i < engine->worker_count; i++)
+        worker_ask(engine->workers[i], count_old, &old);
+    engine->is_untidy = old > 0;
+    if (old < engine->old_generations || old == 0) {
+        for (unsigned i = 0; i < engine->worker_count; i++)
+            worker_ask(engine->workers[i], trim_thread, NULL);
+        memory_trim();
+    }
+    engine->old_generations = old;
+    return engine->is_untidy;
 }

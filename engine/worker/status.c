@@ -2,11 +2,21 @@
 #include "worker/status.h"
 
 #include "base/error.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+/* One generation, over the workers. */
+struct generation_total {
+    unsigned id;
+    size_t calls, memory_bytes;
+};
 
 /* Sums over the workers. */
 struct totals {
     size_t transactions, dialogs, waiting;
-    json_t *generations; /* number -> calls; borrowed */
+    struct generation_total *generations; /* owned */
+    size_t generation_count;
     uint64_t counters[COUNTER_COUNT];
 };
 
@@ -21,16 +31,35 @@ static void set_number(json_t *object, const char *name, uint64_t value)
     json_object_set_new(object, name, json_integer((json_int_t)value));
 }
 
-static void count_generation(void *arg, struct dialog *dialog)
+/* The entry of a generation, made when it is not there. @return NULL without memory */
+static struct generation_total *find_total(struct totals *totals, unsigned id)
 {
-    json_t *generations = arg;
+    for (size_t i = totals->generation_count; i > 0; i--)
+        if (totals->generations[i - 1].id == id)
+            return &totals->generations[i - 1];
+    struct generation_total *v = memory_raw_resize(
+        totals->generations, (totals->generation_count + 1) * sizeof *totals->generations);
+    if (!v)
+        return NULL;
+    totals->generations = v;
+    v[totals->generation_count] = (struct generation_total){.id = id};
+    return &v[totals->generation_count++];
+}
+
+static void count_dialog(void *arg, struct dialog *dialog)
+{
     struct generation *generation = dialog_attachment(dialog, DIALOG_GENERATION);
-    char number[16];
-    if (!generation)
-        return;
-    snprintf(number, sizeof number, "%u", generation_number(generation));
-    json_int_t calls = json_integer_value(json_object_get(generations, number));
-    json_object_set_new(generations, number, json_integer(calls + 1));
+    struct generation_total *total =
+        generation ? find_total(arg, generation_number(generation)) : NULL;
+    if (total)
+        total->calls++;
+}
+
+static void count_generation(void *arg, const struct generation *generation)
+{
+    struct generation_total *total = find_total(arg, generation_number(generation));
+    if (total)
+        total->memory_bytes += generation_memory_bytes(generation);
 }
 
 static void add_counters(struct totals *totals, const struct counters *counters)
@@ -43,18 +72,12 @@ static void gather(struct worker *worker, void *arg)
 {
     struct totals *totals = arg;
     struct proxy *proxy = worker_proxy(worker);
-    struct generation *newest = script_newest(worker_script(worker));
-    char number[16];
     totals->transactions += transactions_count(proxy_transactions(proxy));
     totals->dialogs += dialogs_count(proxy_dialogs(proxy));
     totals->waiting += script_waiting(worker_script(worker));
     add_counters(totals, worker_counters(worker));
-    if (newest) {
-        snprintf(number, sizeof number, "%u", generation_number(newest));
-        if (!json_object_get(totals->generations, number))
-            json_object_set_new(totals->generations, number, json_integer(0));
-    }
-    dialogs_for_each(proxy_dialogs(proxy), count_generation, totals->generations);
+    script_for_each(worker_script(worker), count_generation, totals);
+    dialogs_for_each(proxy_dialogs(proxy), count_dialog, totals);
 }
 
 static void add_held(struct worker *worker, void *arg)
@@ -76,18 +99,25 @@ void status_held(struct engine *engine, struct status_held *held)
     held->ports = counts.ports;
 }
 
-static json_t *generations_json(struct engine *engine, json_t *calls)
+static int by_id(const void *a, const void *b)
+{
+    const struct generation_total *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Oldest first. */
+static json_t *generations_json(struct engine *engine, struct totals *totals)
 {
     json_t *list = json_array();
-    const char *number;
-    json_t *count;
-    json_object_foreach(calls, number, count)
-    {
-        unsigned id = (unsigned)strtoul(number, NULL, 10);
+    if (totals->generation_count)
+        qsort(totals->generations, totals->generation_count, sizeof *totals->generations, by_id);
+    for (size_t i = 0; i < totals->generation_count; i++) {
+        const struct generation_total *total = &totals->generations[i];
         json_t *entry = json_object();
-        set_number(entry, "id", id);
-        set_number(entry, "age_s", engine_generation_age_s(engine, id));
-        json_object_set(entry, "calls", count);
+        set_number(entry, "id", total->id);
+        set_number(entry, "age_s", engine_generation_age_s(engine, total->id));
+        set_number(entry, "calls", total->calls);
+        set_number(entry, "memory_bytes", total->memory_bytes);
         json_array_append_new(list, entry);
     }
     return list;
@@ -109,7 +139,7 @@ static json_t *media_json(struct engine *engine)
 
 json_t *status_json(struct engine *engine)
 {
-    struct totals totals = {.generations = json_object()};
+    struct totals totals = {0};
     json_t *status = json_object(), *counters = json_object();
     for (unsigned i = 0; i < engine_worker_count(engine); i++)
         worker_ask(engine_worker(engine, i), gather, &totals);
@@ -123,11 +153,11 @@ json_t *status_json(struct engine *engine)
     set_number(status, "dialogs", totals.dialogs);
     set_number(status, "waiting", totals.waiting);
     json_object_set_new(status, "media", media_json(engine));
-    json_object_set_new(status, "generations", generations_json(engine, totals.generations));
+    json_object_set_new(status, "generations", generations_json(engine, &totals));
     for (int i = 0; i < COUNTER_COUNT; i++)
         set_number(counters, counter_name((enum counter)i), totals.counters[i]);
     json_object_set_new(status, "counters", counters);
-    json_decref(totals.generations);
+    memory_free_raw(totals.generations);
     return status;
 }
 

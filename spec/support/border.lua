@@ -34,7 +34,7 @@ end
 
 --- Run calls from one side to the gateway of the other.
 -- options: from ("public" or "private"), caller, gateway (scenario names; gateway = false: none), calls, rate, values,
--- while_running (called with the caller once calls have begun)
+-- arguments (of the caller's SIPp), while_running (called with the caller once calls have begun)
 -- @return what the callers saw, what the gateway saw (see `sipp:wait`)
 function Border:run(options)
     local is_public = options.from == "public"
@@ -58,7 +58,7 @@ function Border:run(options)
     local caller = sipp.start {
         scenario = options.caller, host = options.caller_host or caller_host, remote = near .. ":5060",
         calls = options.calls, rate = options.rate, values = values(near), seconds = seconds,
-        simultaneous = options.simultaneous,
+        simultaneous = options.simultaneous, arguments = options.arguments,
     }
     if options.while_running then options.while_running(caller) end
     return caller:wait(), gateway and gateway:wait()

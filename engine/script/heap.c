@@ -1,0 +1,135 @@
+/*
+ * The memory of one Lua state, counted. The cap, script.memory_mib, is kept by the budget's hook,
+ * which ends the handler. An allocation is refused beyond twice the cap only: LuaJIT may crash when
+ * one is refused inside of code that it has compiled.
+ *
+ * The blocks come from LuaJIT's own allocator, which takes pages of the system for this state alone
+ * and gives all of them back when it is closed: reloads leave no holes in the memory of the process.
+ * Under the address sanitizer malloc serves instead, so that it sees who reads what was collected.
+ * LuaJIT crashes when it is refused while lua_newstate() makes its first blocks: there these come
+ * from a reserve.
+ */
+#include "script/state.h"
+
+#include "base/memory.h"
+
+#include <string.h>
+
+#define MEMORY_HARD 2u /* times the cap */
+
+#if defined(__SANITIZE_ADDRESS__)
+
+#define RESERVE_BYTES 32768 /* lua_newstate() takes about a third of it */
+
+static bool is_in_reserve(const struct generation *generation, const void *block)
+{
+    const char *at = block;
+    return at >= generation->reserve && at < generation->reserve + RESERVE_BYTES;
+}
+
+static void *take_from_reserve(struct generation *generation, size_t size_bytes)
+{
+    size_t rounded = (size_bytes + 15) & ~(size_t)15;
+    if (rounded > RESERVE_BYTES - generation->reserve_used)
+        return NULL;
+    void *block = generation->reserve + generation->reserve_used;
+    generation->reserve_used += rounded;
+    return block;
+}
+
+/** Make, grow, shrink or free a block; one of the reserve moves out of it when it grows. */
+static void *resize(struct generation *generation, void *block, size_t old_bytes, size_t new_bytes)
+{
+    bool is_reserved = is_in_reserve(generation, block);
+    if (new_bytes == 0) {
+        if (!is_reserved)
+            memory_free_raw(block);
+        return NULL;
+    }
+    if (is_reserved && new_bytes <= old_bytes)
+        return block;
+    void *fresh = block && !is_reserved ? NULL : take_from_reserve(generation, new_bytes);
+    if (!fresh && !is_reserved)
+        return memory_raw_resize(block, new_bytes);
+    if (!fresh)
+        fresh = memory_raw(new_bytes);
+    if (fresh && block)
+        memcpy(fresh, block, old_bytes);
+    return fresh;
+}
+
+#else
+
+static void *resize(struct generation *generation, void *block, size_t old_bytes, size_t new_bytes)
+{
+    if (new_bytes > 0 && memory_must_fail())
+        return NULL;
+    return generation->allocate(generation->allocate_arg, block, old_bytes, new_bytes);
+}
+
+#endif
+
+static void *counted_allocate(void *arg, void *block, size_t old_bytes, size_t new_bytes)
+{
+    struct generation *generation = arg;
+    size_t before = block ? old_bytes : 0;
+    if (new_bytes <= before) {
+        /* Lua relies on shrinking never to fail. */
+        void *same = resize(generation, block, before, new_bytes);
+        generation->memory_bytes -= before - new_bytes;
+        return same || new_bytes == 0 ? same : block;
+    }
+    void *fresh = NULL;
+    if (generation->memory_bytes - before + new_bytes <= MEMORY_HARD * generation->memory_most)
+        fresh = resize(generation, block, before, new_bytes);
+    if (fresh)
+        generation->memory_bytes += new_bytes - before;
+    else
+        generation->refusals++;
+    return fresh;
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+
+int heap_open(struct generation *generation)
+{
+    generation->reserve = memory_raw(RESERVE_BYTES);
+    if (!generation->reserve)
+        return ERROR_MEMORY;
+    generation->lua = lua_newstate(counted_allocate, generation);
+    generation->reserve_used = RESERVE_BYTES;
+    return generation->lua ? 0 : ERROR_MEMORY;
+}
+
+void heap_close(struct generation *generation)
+{
+    if (generation->lua)
+        lua_close(generation->lua);
+    memory_free_raw(generation->reserve);
+}
+
+#else
+
+int heap_open(struct generation *generation)
+{
+    generation->lua = memory_must_fail() ? NULL : luaL_newstate();
+    if (!generation->lua)
+        return ERROR_MEMORY;
+    generation->allocate = lua_getallocf(generation->lua, &generation->allocate_arg);
+    generation->memory_bytes = (size_t)lua_gc(generation->lua, LUA_GCCOUNT, 0) * 1024 +
+                               (size_t)lua_gc(generation->lua, LUA_GCCOUNTB, 0);
+    lua_setallocf(generation->lua, counted_allocate, generation);
+    return 0;
+}
+
+/* With its own allocator again LuaJIT gives back all pages at once. */
+void heap_close(struct generation *generation)
+{
+    if (!generation->lua)
+        return;
+    lua_gc(generation->lua, LUA_GCSTOP, 0);
+    lua_setallocf(generation->lua, generation->allocate, generation->allocate_arg);
+    lua_close(generation->lua);
+}
+
+#endif
