@@ -9,8 +9,8 @@ files["scripts"] = {
 files["scripts/*_spec.lua"] = { std = "luajit+busted" }
 files["conf"] = {
     globals = { "listen", "media", "dispatcher", "route", "control", "env", "workers", "media_threads", "log", "limits",
-        "timers", "script", "shared", "address", "media_limits", "dscp", "drain", "resolve", "user", "group", "dialog",
-        "location" },
+        "timers", "script", "auth", "shared", "address", "media_limits", "dscp", "drain", "resolve", "user", "group",
+        "dialog", "location" },
 }
 -- Runs in Kamailio, and only after the bench has filled its placeholders.
 files["spec/bench/kamailio.lua"] = {

@@ -98,6 +98,16 @@ script {
     -- regex_steps = 100000, -- steps of one regular expression; 100 to 100000000
 }
 
+-- AUTH: digest authentication, sip.auth. Servers with the same secret (16 characters and more) take each other's
+-- nonces, and those of the time before a restart; without one it is drawn anew: auth { secret = env "AUTH_SECRET" }
+auth {
+    -- nonce_s = 300, -- how long a nonce of a challenge is good; 1 to 86400
+    -- nonces = 100000, -- nonces in use that are remembered, for their counts; 16 to 10000000
+    -- one_time_nonce = 0, -- 1: a nonce is good for one request; 0 to 1
+    -- bind_source = 0, -- 1: a nonce is good for the address that it was sent to; 0 to 1
+    -- credentials = 100000, -- HA1s remembered for check { cache_s = ... }; 16 to 10000000
+}
+
 -- SHARED: dictionaries that all workers see. Name those you use: shared { "blocked", bytes = 16777216 }
 shared {
     -- bytes = 16777216, -- memory of the shared dictionaries; 65536 to 4294967295

@@ -47,6 +47,15 @@
        "regular expressions ended by script.regex_steps")                                          \
     XX(SCRIPT_UNANSWERED, "script.unanswered",                                                     \
        "requests that the route neither sent on nor answered")                                     \
+    XX(AUTH_CHALLENGED, "auth.challenged", "challenges sent (401, 407)")                           \
+    XX(AUTH_GOOD, "auth.good", "credentials that were right")                                      \
+    XX(AUTH_REFUSED, "auth.refused", "credentials that were wrong or not to be used")              \
+    XX(AUTH_STALE, "auth.stale", "right credentials whose nonce was too old or used up")           \
+    XX(AUTH_REPLAYED, "auth.replayed", "right credentials whose count was used before")            \
+    XX(AUTH_NONCE_FORGOTTEN, "auth.nonce_forgotten",                                               \
+       "nonces forgotten before their time: auth.nonces reached")                                  \
+    XX(AUTH_CREDENTIALS_FORGOTTEN, "auth.credentials_forgotten",                                   \
+       "HA1s forgotten before their time: auth.credentials reached")                               \
     XX(DISPATCHER_PING, "dispatcher.ping", "OPTIONS sent to gateways")                             \
     XX(DISPATCHER_PING_FAILED, "dispatcher.ping_failed", "OPTIONS without good answer")            \
     XX(LOCATION_SAVED, "location.saved", "REGISTERs that changed bindings")                        \

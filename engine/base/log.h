@@ -19,6 +19,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     XX(DIALOG, "dialog")                                                                           \
     XX(DISPATCHER, "dispatcher")                                                                   \
     XX(MEDIA, "media")                                                                             \
+    XX(AUTH, "auth")                                                                               \
     XX(ROUTE, "route")                                                                             \
     XX(SCRIPT, "script")                                                                           \
     XX(CONTROL, "control")

@@ -37,6 +37,11 @@
     XX(script, leave_bytes, 65536, 0, 16777216, "what a generation may leave to the next one")     \
     XX(script, waiting, 10000, 1, 1000000, "handlers of one worker that wait at once")             \
     XX(script, regex_steps, 100000, 100, 100000000, "steps of one regular expression")             \
+    XX(auth, nonce_s, 300, 1, 86400, "how long a nonce of a challenge is good")                    \
+    XX(auth, nonces, 100000, 16, 10000000, "nonces in use that are remembered, for their counts")  \
+    XX(auth, one_time_nonce, 0, 0, 1, "1: a nonce is good for one request")                        \
+    XX(auth, bind_source, 0, 0, 1, "1: a nonce is good for the address that it was sent to")       \
+    XX(auth, credentials, 100000, 16, 10000000, "HA1s remembered for check { cache_s = ... }")     \
     XX(shared, bytes, 16777216, 65536, 4294967295, "memory of the shared dictionaries")            \
     XX(media_limits, streams, 16, 1, 64, "m= lines of one SDP")                                    \
     XX(media_limits, tags, 16, 1, 64, "answering To tags of one call that get a leg of their own") \

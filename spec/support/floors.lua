@@ -24,10 +24,11 @@ M.may_include = {
     dialog = set(core),
     location = set(core),
     dispatcher = set(core),
+    auth = set { "base", "io", "sip" },
     media = set { "base", "io" },
     route = set(elements),
-    script = set(elements, { "route" }),
-    worker = set(elements, { "route", "script" }),
+    script = set(elements, { "auth", "route" }),
+    worker = set(elements, { "auth", "route", "script" }),
 }
 
 -- Header (as a Lua pattern) -> the paths (as Lua patterns) that may include it.
