@@ -67,12 +67,31 @@ describe("README.md", function()
     it("has blocks of known kinds only, so that none goes unrun", function()
         local known = {
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
-            ["lua leave"] = true,
+            ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true,
         }
         for _, block in ipairs(blocks) do assert.is_true(known[block.kind], block.kind) end
         assert.equal(2 * #blocks, select(2, ("\n" .. readme):gsub("\n```", "")))
+    end)
+
+    it("lets users with passwords in, and logs who is not", function()
+        local net = lab.new { route = 'local sip = require "lunasip"\n'
+            .. 'local function passwords(user) return user == "bob" and "secret" or nil end\n'
+            .. "function request_route(req)\n" .. only "lua auth" .. "req:reply(200)\nend" }
+        for _, user in ipairs { "bob", "alice" } do
+            local phone = net:agent {
+                name = user, address = user == "bob" and "192.0.2.11" or "192.0.2.10",
+                credentials = { username = user, password = "secret" },
+            }
+            phone:register()
+            phone:receive(user == "bob" and 200 or 401)
+        end
+        net:advance(1)
+        local last
+        for _, line in ipairs(net:log()) do last = line.group == "auth" and line.text or last end
+        assert.equal(only "text auth", last .. "\n")
+        net:close()
     end)
 
     it("shows what check says of a slip in it", function()
@@ -203,6 +222,7 @@ end]]
         local owners = {
             Message = "msg:", Request = "req:", Reply = "reply:", Dictionary = ":", lunasip = "sip%.",
             Dispatcher = "sip%.dispatcher%.", Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
+            Auth = "sip%.auth%.",
         }
         for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do
             local call = assert(owners[class], class) .. name

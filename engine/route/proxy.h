@@ -162,6 +162,13 @@ struct relay_options {
     uint32_t timeout_ms;                         /**< no answer at all; 0: Timer B */
     uint32_t ringing_timeout_ms; /**< provisional but no final response; 0: Timer C */
 };
+/**
+ * Answer finally and keep nothing for retransmissions: they are routed, and answered, anew (RFC 3261
+ * s8.2.7). For what many strangers get, like challenges. Where that is not possible (branches were
+ * made, an INVITE within a dialog), as proxy_reply(), with the same results.
+ */
+int proxy_reply_and_forget(struct response_context *context,
+                           const struct response_options *options);
 /** Told when a relay that had to wait has sent its branches, or could not. */
 typedef void relay_done_handler(void *arg, int error);
 /**

@@ -275,6 +275,24 @@ int proxy_reply(struct response_context *context, const struct response_options 
     return respond(context, &full, transaction_server_reply); /* the script hears of an error */
 }
 
+int proxy_reply_and_forget(struct response_context *context, const struct response_options *options)
+{
+    struct message *request = context->request;
+    /* The ACK to an answer within a dialog carries the dialog's tag: only a transaction knows it. */
+    if (!context->server || context->is_final_sent || context->branch_count ||
+        (request->method == METHOD_INVITE && message_to_tag(request).n))
+        return proxy_reply(context, options);
+    struct response_options full = *options;
+    if (!text_is_set(full.server))
+        full.server = context->proxy->options.server;
+    int error = transport_reply(context->proxy->options.transport, request, &full);
+    if (error)
+        return error;
+    context->is_dropped = true; /* the transaction ends with the handler */
+    request_answered(context, options->status);
+    return 0;
+}
+
 void proxy_drop(struct response_context *context)
 {
     context->is_decided = true;

@@ -27,6 +27,7 @@ static void configuration_destroy(void *object)
     memory_free_raw(configuration->control_path);
     memory_free_raw(configuration->user);
     memory_free_raw(configuration->group);
+    memory_free_raw(configuration->auth_secret);
     memory_release(configuration->sources);
     free_names(configuration->dictionaries, configuration->dictionary_count);
 }
@@ -367,6 +368,7 @@ static void read_all(lua_State *L, struct configuration *configuration)
     configuration->route_source = read_string(L, "route_source");
     configuration->user = read_string(L, "user");
     configuration->group = read_string(L, "group");
+    configuration->auth_secret = read_string(L, "auth_secret");
     configuration->workers = read_number(L, "workers");
     configuration->media_threads = read_number(L, "media_threads");
 }

@@ -46,6 +46,7 @@ static void generation_destroy(void *object)
     memory_free_raw(generation->route_path);
     memory_release(generation->configuration);
     memory_release(generation->shared);
+    memory_release(generation->options.auth);
 }
 
 /* ---- protected calls ---- */
@@ -110,6 +111,7 @@ static int load_core(lua_State *L)
     api_transaction_open(L);
     api_json_open(L);
     api_shared_open(L);
+    api_auth_open(L);
     api_timer_open(L);
     api_leave_open(L);
     api_dispatcher_open(L);
@@ -186,6 +188,7 @@ static int copy_options(struct generation *generation, const struct generation_o
     generation->options.shared = NULL;
     generation->configuration = memory_ref((void *)options->configuration);
     generation->shared = memory_ref(options->shared);
+    memory_ref(options->auth);
     generation->lua_dir = text_strdup(text_of(options->lua_dir));
     generation->route_path = text_strdup(text_of(options->route_path ? options->route_path : ""));
     return generation->lua_dir && generation->route_path ? 0 : ERROR_MEMORY;

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "auth/auth.h"
 #include "base/counter.h"
 #include "base/log.h"
 #include "base/settings.h"
@@ -35,6 +36,7 @@ struct generation_options {
     struct log *log;                           /**< NULL: silent */
     const struct configuration *configuration; /**< shared: listeners, groups; NULL: none */
     struct shared *shared;                     /**< shared; NULL: no dictionaries */
+    struct auth *auth;                         /**< shared; NULL: nothing is authenticated */
     const char *lua_dir;                       /**< holds lunasip/runtime.lua; copied */
     const char *route_path;                    /**< the script; copied, and its name in errors */
     struct text source; /**< its text, when it does not come from the file; absent: read the file */

@@ -62,6 +62,7 @@ struct run {
     struct message *event_message;
     struct text event_call_id; /**< once it waited; in its arena */
     uint32_t script_flags;     /**< $sf */
+    bool is_auth_stale;        /**< credentials were right but for their nonce */
     uint32_t own_flags;        /**< $mf and $bf where there is no context */
     uint64_t message_id;       /**< $mi, 0: not asked yet */
     int vars_reference;        /**< $var table, LUA_NOREF: none */
@@ -318,6 +319,7 @@ void api_register(lua_State *L, const luaL_Reg *functions);
 /* Each puts its functions into the table on top of the stack. */
 void api_core_open(lua_State *L);
 void api_log_open(lua_State *L);
+void api_auth_open(lua_State *L);
 void api_hash_open(lua_State *L);
 void api_uri_open(lua_State *L);
 void api_regex_open(lua_State *L);

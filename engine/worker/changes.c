@@ -109,6 +109,8 @@ int changes_check(const struct configuration *first, const struct configuration 
            "rights were given up at the start");
     refuse(&refusal, is_same_text(a->group, b->group), "group", "",
            "rights were given up at the start");
+    refuse(&refusal, is_same_text(a->auth_secret, b->auth_secret), "auth", "secret",
+           "nonces signed with it are in use");
     check_settings(&refusal, &a->settings, &b->settings);
     if (refusal.count == 0)
         return 0;

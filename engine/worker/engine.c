@@ -21,6 +21,7 @@ static void destroy(void *arg)
     memory_release(engine->media);
     memory_release(engine->dispatcher);
     memory_release(engine->shared);
+    memory_release(engine->auth);
     memory_release(engine->configuration);
     memory_release(engine->first);
     memory_free_raw(engine->conf_path);
@@ -163,6 +164,14 @@ static int create_rate(struct engine *engine)
                        engine->configuration->settings.limits_sources);
 }
 
+static int create_auth(struct engine *engine)
+{
+    struct random random;
+    const char *secret = engine->configuration->auth_secret;
+    io_seed_random(engine->io, &random);
+    return auth_create(&engine->auth, secret ? text_of(secret) : TEXT_NONE, &random);
+}
+
 static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
 {
     unsigned count = options->workers ? options->workers : engine->configuration->workers;
@@ -229,6 +238,8 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
         error = create_media(engine, fault);
     if (!error)
         error = create_rate(engine);
+    if (!error)
+        error = create_auth(engine);
     if (!error)
         error = create_workers(engine, choose_workers(engine, options), fault);
     if (!error)

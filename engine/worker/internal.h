@@ -13,6 +13,7 @@ struct engine {
     struct configuration *configuration; /* in force; owned reference */
     struct configuration *first;         /* of the start, whose listeners are in use; the same */
     struct shared *shared;               /* owned */
+    struct auth *auth;                   /* owned */
     struct dispatcher *dispatcher;       /* owned; NULL: none */
     struct media *media;                 /* owned; NULL: none */
     struct rate *rate;                   /* owned */

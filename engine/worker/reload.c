@@ -26,6 +26,7 @@ int engine_load_generations(struct engine *engine, struct configuration *configu
                                   .log = &engine->log,
                                   .configuration = configuration,
                                   .shared = engine->shared,
+                                  .auth = engine->auth,
                                   .lua_dir = engine->lua_dir,
                                   .route_path = route_path ? route_path : configuration->route_path,
                                   .source = !route_path && configuration->route_source

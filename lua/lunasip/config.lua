@@ -4,7 +4,7 @@
 --     local result, err = config.load("conf/sbc.lua")      -- err: "file:line: what is wrong; what to do"
 --
 -- The result holds plain values only: listeners, media, dispatcher, route, control, log, workers,
--- media_threads, user, group, addresses, shared, settings (["block.name"] = number, what was set),
+-- media_threads, user, group, addresses, shared, auth_secret, settings (["block.name"] = number, what was set),
 -- lines (where each block and name stands).
 -- Every number that can be set comes from the engine's own list (core.settings), block by block.
 local blocks = require "lunasip.config.blocks"
@@ -99,6 +99,24 @@ local function drain_block(numbers)
     end
 end
 
+local SECRET_LEAST = 16
+
+-- auth { nonce_s = …, secret = env "AUTH_SECRET" }: what nonces are signed with, on all servers that share it.
+local function auth_block(numbers)
+    return function(check, value, result, folder)
+        local settings = {}
+        for name, entry in pairs(check:type(value, "table", "auth", "auth { nonce_s = 300 }")) do
+            settings[name] = name ~= "secret" and entry or nil
+        end
+        numbers(check, settings, result, folder)
+        if value.secret ~= nil and (type(value.secret) ~= "string" or #value.secret < SECRET_LEAST) then
+            check:fail(("auth secret must be a text of at least %d characters; write secret = env \"AUTH_SECRET\"")
+                :format(SECRET_LEAST), "secret")
+        end
+        result.auth_secret = value.secret
+    end
+end
+
 local function all_blocks()
     local out = {}
     for block, known in pairs(numeric_blocks()) do
@@ -106,6 +124,9 @@ local function all_blocks()
     end
     if out.shared then
         out.shared = shared_block(out.shared)
+    end
+    if out.auth then
+        out.auth = auth_block(out.auth)
     end
     if out.drain then
         out.drain = drain_block(out.drain)

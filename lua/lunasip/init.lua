@@ -3,6 +3,7 @@ local core = require "lunasip.core"
 local suggest = require "lunasip.suggest"
 
 local M = {
+    auth = require "lunasip.auth",
     dispatcher = require "lunasip.dispatcher",
     log = require "lunasip.log",
     media = require "lunasip.media",

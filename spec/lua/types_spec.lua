@@ -11,7 +11,7 @@ describe("lua/types/lunasip.lua", function()
         assert.is_truthy(loadstring(text))
     end)
 
-    local parts = { log = "Log", dispatcher = "Dispatcher", media = "Media", timer = "Timer" }
+    local parts = { auth = "Auth", log = "Log", dispatcher = "Dispatcher", media = "Media", timer = "Timer" }
 
     it("knows every function of sip", function()
         local sip = require "lunasip"
@@ -118,6 +118,9 @@ describe("lua/types/lunasip.lua", function()
 
         it("has the engine's events", function()
             local events = names_in("engine/script/script.c", 'TEXT%("(%l+:%l+)"%)')
+            for _, name in ipairs(names_in("engine/script/leave.c", '{"(reload:%l+)", %d+}')) do
+                events[#events + 1] = name
+            end
             table.sort(events)
             local known = {}
             for name in pairs(api.classes.EventRoute.fields) do

@@ -1,4 +1,5 @@
---- Digest answers of agents (RFC 7616, RFC 8760): MD5 and SHA-256, without qop and with qop=auth.
+--- Digest answers of agents (RFC 7616, RFC 8760): MD5, SHA-256 and SHA-512-256, without qop and with
+-- qop=auth. Not the engine's own sums, so that each can find a mistake of the other.
 local ffi = require "ffi"
 local library = require("lunasip.stage").library
 
@@ -6,15 +7,16 @@ local library = require("lunasip.stage").library
 pcall(ffi.cdef, [[
 const void *EVP_md5(void);
 const void *EVP_sha256(void);
+const void *EVP_sha512_256(void);
 int EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size, const void *type, void *engine);
 ]])
 
 local M = {}
 
-local FUNCTIONS = { MD5 = "EVP_md5", ["SHA-256"] = "EVP_sha256" }
-local STRENGTH = { MD5 = 1, ["SHA-256"] = 2 }
+local FUNCTIONS = { MD5 = "EVP_md5", ["SHA-256"] = "EVP_sha256", ["SHA-512-256"] = "EVP_sha512_256" }
+local STRENGTH = { MD5 = 1, ["SHA-256"] = 2, ["SHA-512-256"] = 3 }
 
---- Hexadecimal digest of a text. @string algorithm "MD5" or "SHA-256"
+--- Hexadecimal digest of a text. @string algorithm "MD5", "SHA-256" or "SHA-512-256"
 function M.hash(algorithm, text)
     local bytes, size = ffi.new "unsigned char[64]", ffi.new "unsigned[1]"
     if library.EVP_Digest(text, #text, bytes, size, library[FUNCTIONS[algorithm]](), nil) ~= 1 then
