@@ -166,3 +166,12 @@ resolve {
     -- negative_ttl_s = 10, -- how long a failed name is remembered; 0 to 3600
     -- cache = 4096, -- names remembered; 16 to 1048576
 }
+
+-- DATABASE: what holds for every database that this file or a script opens.
+database {
+    -- connections = 4, -- connections to one database; ordered queries have one more; 1 to 64
+    -- queue = 10000, -- queries of one database that are not answered; 1 to 10000000
+    -- timeout_ms = 2000, -- deadline of a query, and of an attempt to connect; 10 to 60000
+    -- statements = 256, -- texts of statements that stay prepared; 1 to 65536
+    -- answer_bytes = 16777216, -- largest answer of one query; 1024 to 4294967295
+}

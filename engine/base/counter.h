@@ -83,7 +83,15 @@
     XX(RESOLVE_QUERY, "resolve.query", "DNS queries sent")                                         \
     XX(RESOLVE_FAILED, "resolve.failed", "names that did not resolve")                             \
     XX(RESOLVE_CACHE_FULL, "resolve.cache_full",                                                   \
-       "names forgotten or refused: resolve.cache reached")
+       "names forgotten or refused: resolve.cache reached")                                        \
+    XX(DATABASE_ASKED, "database.asked", "queries asked of databases")                             \
+    XX(DATABASE_FAILED, "database.failed", "of them, answered with an error")                      \
+    XX(DATABASE_LATE, "database.late", "of them, not answered within their deadline")              \
+    XX(DATABASE_QUEUE_FULL, "database.queue_full", "queries refused: database.queue reached")      \
+    XX(DATABASE_TOO_LARGE, "database.too_large",                                                   \
+       "answers dropped: larger than database.answer_bytes")                                       \
+    XX(DATABASE_DISCONNECTED, "database.disconnected", "connections to databases lost")            \
+    XX(DATABASE_LOST_ANSWER, "database.lost_answer", "answers that nobody took any more")
 
 enum counter {
 #define XX(name, text, help) COUNTER_##name,

@@ -77,7 +77,13 @@
     XX(drain, deadline_s, 30, 0, 86400, "how long SIGTERM waits for calls to end")                 \
     XX(resolve, timeout_ms, 2000, 10, 60000, "one DNS query")                                      \
     XX(resolve, negative_ttl_s, 10, 0, 3600, "how long a failed name is remembered")               \
-    XX(resolve, cache, 4096, 16, 1048576, "names remembered")
+    XX(resolve, cache, 4096, 16, 1048576, "names remembered")                                      \
+    XX(database, connections, 4, 1, 64,                                                            \
+       "connections to one database; ordered queries have one more")                               \
+    XX(database, queue, 10000, 1, 10000000, "queries of one database that are not answered")       \
+    XX(database, timeout_ms, 2000, 10, 60000, "deadline of a query, and of an attempt to connect") \
+    XX(database, statements, 256, 1, 65536, "texts of statements that stay prepared")              \
+    XX(database, answer_bytes, 16777216, 1024, 4294967295, "largest answer of one query")
 
 /** The values in force; a plain struct, copied where it is used. */
 struct settings {

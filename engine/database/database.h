@@ -1,15 +1,20 @@
 /*
- * SQL without waiting. A query is asked on one thread, carried out on the database's own, and answered
- * on the thread that asked: a slow server delays nobody but those who need its answer.
+ * SQL without waiting. A query is asked on one thread, carried out on one of the database's own, and
+ * answered on the thread that asked: a slow server delays nobody but those who need its answer.
  *
  * GLOSSARY
  *   database  one URL of the configuration or of a script; one per engine, shared by its workers
  *   query     one statement with its values bound, never pasted into the text; answered exactly once
  *   answer    rows, or why there are none
- *   home      who asked: answers are posted to its mailbox, as an owned reference
+ *   home      who asked: answers are posted there, as an owned reference
+ *   mailbox   a home that is ready to use: answers wait in it until its loop wakes
  *
- * URLs: sqlite:PATH (sqlite::memory:), postgres://USER:PASSWORD@HOST:PORT/NAME, mysql:// likewise (MariaDB).
- * To add a kind: implement struct database_operations (operations.h) and list it in database.c.
+ * URLs: sqlite:PATH (sqlite::memory:), postgres://USER:PASSWORD@HOST:PORT/NAME, mysql:// likewise (MariaDB);
+ * url.h has the options behind '?'. To add a kind: implement struct database_operations (operations.h)
+ * and list it in url.c.
+ *
+ * Every statement is a transaction of its own. There is no BEGIN: between two queries of one asker
+ * those of others are carried out, on the same connection.
  */
 #pragma once
 
@@ -22,12 +27,12 @@ struct database; /* counted */
 
 enum database_type { DATABASE_NULL, DATABASE_INTEGER, DATABASE_REAL, DATABASE_TEXT };
 
-/** One value, bound or answered. @p text may hold any bytes. */
+/** One value, bound or answered. */
 struct database_value {
     enum database_type type;
     int64_t integer;
     double real;
-    struct text text;
+    struct text text; /**< any bytes, NUL too */
 };
 
 struct database_answer;
@@ -36,16 +41,19 @@ typedef void database_done_handler(void *arg, const struct database_answer *answ
 
 /** Counted. What a query brought; read-only. */
 struct database_answer {
-    int error; /**< 0; ERROR_TIMEOUT (deadline), ERROR_TRANSPORT (no connection), ERROR_SYNTAX
-                                  (the server refuses the statement), ERROR_STATE (a key is there already),
-                                  ERROR_LIMIT (too many queries wait), ERROR_CANCELLED (the engine stops) */
+    int error; /**< 0; ERROR_TIMEOUT (deadline), ERROR_TRANSPORT (no connection, or lost before
+                                 the answer: whether it was carried out is unknown), ERROR_SYNTAX (the
+                                 server refuses the statement), ERROR_STATE (a key is there already),
+                                 ERROR_LIMIT (more rows than database.answer_bytes hold; the server is
+                                 full), ERROR_MEMORY, ERROR_CANCELLED (the engine stops) */
     const char *problem;    /**< the server's own words, or ""; owned by the answer */
     uint64_t affected_rows; /**< of INSERT, UPDATE, DELETE */
     size_t row_count, column_count;
-    const char *const *names;            /**< of the columns */
+    const char *const *names;            /**< of the columns; there without rows, too */
     const struct database_value *values; /**< row after row */
     database_done_handler *done;
     void *arg;
+    struct database_answer *next; /**< the mailbox's own */
 };
 static inline const struct database_value *database_at(const struct database_answer *answer,
                                                        size_t row, size_t column)
@@ -53,20 +61,35 @@ static inline const struct database_value *database_at(const struct database_ans
     return &answer->values[row * answer->column_count + column];
 }
 
-/** Where answers go. @p post takes over the reference when it returns true; any thread. */
+/** Where answers go. */
 struct database_home {
+    /**
+     * Takes over the reference when it returns true; any thread, sometimes from within database_ask().
+     * It must not call the database. Refusing loses the answer, which is counted.
+     */
     bool (*post)(void *arg, struct database_answer *answer);
     void *arg;
 };
 /** What the home does with a posted answer: runs its handler and releases it. */
 void database_answer_deliver(struct database_answer *answer);
 
+/** A home whose loop is woken for each answer. It never refuses: what was asked bounds it. */
+struct database_mailbox {
+    _Atomic(struct database_answer *) newest;
+    struct loop *loop; /**< borrowed */
+};
+/** The home that posts into @p mailbox, which must outlive what is asked with it. */
+struct database_home database_mailbox_home(struct database_mailbox *mailbox);
+/** Deliver what waits, oldest first; from the loop's wake handler. @return how many */
+size_t database_mailbox_run(struct database_mailbox *mailbox);
+/** Release what waits without running its handlers: the loop ends. */
+void database_mailbox_drop(struct database_mailbox *mailbox);
+
 struct database_options {
     struct io *io; /**< borrowed; a virtual one makes a virtual database, see below */
     const char *url;
-    const struct settings
-        *settings;             /**< borrowed; block database: connections, queue, timeout_ms */
-    struct counters *counters; /**< borrowed */
+    const struct settings *settings; /**< block database; copied */
+    struct counters *counters; /**< borrowed; of databases alone, whose threads all write them */
     struct log *log; /**< borrowed; connection lost and back: one line each, without password */
 };
 
@@ -74,11 +97,14 @@ struct database_options {
 int database_check_url(const char *url, const char **problem);
 /**
  * Make it and begin to connect; a server that is away is tried again with growing pauses (up to 5 s),
- * and queries fail at once with ERROR_TRANSPORT meanwhile.
- * @return 0, ERROR_ARGUMENT (URL), ERROR_MEMORY
+ * and queries fail at once with ERROR_TRANSPORT meanwhile. Until the first attempt has ended they wait.
+ * @return 0, ERROR_ARGUMENT (URL), ERROR_LIMIT (threads), ERROR_MEMORY
  */
 int database_create(struct database **databasep, const struct database_options *options);
-/** Answer everything that waits with ERROR_CANCELLED, end the threads; before memory_release(). */
+/**
+ * Answer everything that waits with ERROR_CANCELLED, end the threads; before memory_release(). Takes at
+ * most as long as an attempt to connect.
+ */
 void database_stop(struct database *database);
 
 /** One statement; everything is copied. Placeholders are '?' whatever the server calls them. */
@@ -87,12 +113,13 @@ struct database_query {
     const struct database_value *values;
     size_t value_count;
     uint32_t deadline_ms; /**< 0: the setting */
-    bool is_ordered;      /**< after every ordered query asked before, on one connection */
+    bool is_ordered; /**< after every ordered query asked before, on one connection of their own */
 };
 /**
  * Ask; any thread.
- * @return 0; ERROR_LIMIT (the queue is full), ERROR_ARGUMENT (placeholders and values differ in number),
- *         ERROR_MEMORY: @p done is then not called
+ * @return 0; ERROR_LIMIT (the queue is full), ERROR_ARGUMENT (placeholders and values differ in number, or
+ *         a statement that begins or ends a transaction), ERROR_STATE (stopped), ERROR_MEMORY: @p done is
+ *         then not called
  */
 int database_ask(struct database *database, const struct database_query *query,
                  const struct database_home *home, database_done_handler *done, void *arg);
@@ -106,10 +133,14 @@ struct database_state {
 void database_get_state(struct database *database, struct database_state *state);
 /** "postgres", "mysql", "sqlite": dialects differ where a statement replaces a row. */
 const char *database_kind(const struct database *database);
+/** The URL without user and password, for people. */
+const char *database_name(const struct database *database);
 
 /*
- * In a virtual io every URL is a SQLite database in memory on a loop of the world, one per URL text, so that
- * specs run real SQL on the virtual clock.
+ * In a virtual io every URL is a SQLite database in memory on a loop of the world, one per database_create(),
+ * so that specs run real SQL on the virtual clock.
  */
 /** Every answer comes so much later; any query from now on fails with @p error (0: none does). */
 void database_lab_impair(struct database *database, uint32_t delay_ms, int error);
+/** Run statements separated by ';' at once: a schema. @return 0 or ERROR_SYNTAX with *problem, borrowed */
+int database_lab_load(struct database *database, const char *sql, const char **problem);

@@ -3,9 +3,12 @@
 -- it takes a table path -> source text and returns a list of complaints, so that the rules are themselves tested.
 local M = {}
 
--- What each folder of engine/ may include, beside itself. The media tower stands beside the others on base and io.
+-- What each folder of engine/ may include, beside itself. The towers media and database stand
+-- beside the others on base and io.
 local core = { "base", "io", "sip", "transport", "transaction" }
-local elements = { "base", "io", "sip", "transport", "transaction", "dialog", "location", "dispatcher", "media" }
+local elements = {
+    "base", "io", "sip", "transport", "transaction", "dialog", "location", "dispatcher", "media", "database",
+}
 
 local function set(...)
     local result = {}
@@ -22,10 +25,11 @@ M.may_include = {
     transport = set { "base", "io", "sip" },
     transaction = set { "base", "io", "sip", "transport" },
     dialog = set(core),
-    location = set(core),
+    location = set(core, { "database" }),
     dispatcher = set(core),
     auth = set { "base", "io", "sip" },
     media = set { "base", "io" },
+    database = set { "base", "io" },
     route = set(elements),
     script = set(elements, { "auth", "route" }),
     worker = set(elements, { "auth", "route", "script" }),
@@ -40,6 +44,9 @@ M.keepers = {
     { header = "^luajit%.h$", only = "^engine/script/" },
     { header = "^osipparser2/", only = "^engine/sip/parse_osip%.c$" },
     { header = "^osip2/", only = "^$" },
+    { header = "^sqlite3%.h$", only = "^engine/database/sqlite%.c$" },
+    { header = "^libpq", only = "^engine/database/postgres%.c$" },
+    { header = "^mysql%.h$", only = "^engine/database/mysql%.c$" },
 }
 
 local lines_max, function_lines_max, script_lines_max = 600, 80, 150

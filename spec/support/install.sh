@@ -3,8 +3,8 @@
 # Asks nothing when nothing is missing. Needs root or sudo only when something is.
 set -eu
 
-run="build-essential cmake pkg-config libluajit-5.1-dev libuv1-dev libosip2-dev libssl-dev libc-ares-dev libjansson-dev libpcre2-dev libjemalloc-dev lua-lpeg lua-dkjson lua-busted lua-check libpcap0.8"
-test="luajit clang libclang-rt-dev clang-format ninja-build libcmocka-dev sip-tester baresip-core procps tshark"
+run="build-essential cmake pkg-config libluajit-5.1-dev libuv1-dev libosip2-dev libssl-dev libc-ares-dev libjansson-dev libpcre2-dev libsqlite3-dev libpq-dev libmariadb-dev libjemalloc-dev lua-lpeg lua-dkjson lua-busted lua-check libpcap0.8"
+test="luajit clang libclang-rt-dev clang-format ninja-build libcmocka-dev sip-tester baresip-core procps tshark postgresql mariadb-server"
 bench="luajit sip-tester kamailio kamailio-lua-modules rtpengine-daemon"
 
 case "${1:-run}" in
@@ -37,8 +37,8 @@ fi
 echo "installing:$missing"
 log=$(mktemp)
 export DEBIAN_FRONTEND=noninteractive
-# The peers of the bench must not start as services: the bench runs them itself.
-if [ "${1:-run}" = bench ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+# Peers of the bench and database servers must not start as services: bench and tests run them themselves.
+if [ "${1:-run}" != run ] && [ ! -e /usr/sbin/policy-rc.d ]; then
     trap '$root rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' | $root tee /usr/sbin/policy-rc.d >/dev/null
     $root chmod +x /usr/sbin/policy-rc.d
