@@ -66,7 +66,8 @@ const char *text_search(struct text t, struct text needle);
 /** Space, tab, CR or LF. */
 static inline bool text_is_space(char c)
 {
-    return (unsigned char)c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n');
+    const uint64_t spaces = UINT64_C(1) << ' ' | 1u << '\t' | 1u << '\r' | 1u << '\n';
+    return (unsigned char)c <= ' ' && spaces >> c & 1;
 }
 /** Without spaces, tabs, CR and LF at both ends. */
 static inline struct text text_trim(struct text t)

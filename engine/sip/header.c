@@ -68,6 +68,46 @@ enum header_kind header_kind_parse(struct text name)
     return HEADER_OTHER;
 }
 
+/* Without a call for lengths that names have. */
+static inline bool is_same(const char *a, const char *b, size_t n)
+{
+    uint64_t x[2], y[2];
+    uint32_t u[2], v[2];
+    if (n >= 8 && n <= 16) { /* the halves overlap when n < 16 */
+        memcpy(&x[0], a, 8);
+        memcpy(&x[1], a + n - 8, 8);
+        memcpy(&y[0], b, 8);
+        memcpy(&y[1], b + n - 8, 8);
+        return !((x[0] ^ y[0]) | (x[1] ^ y[1]));
+    }
+    if (n >= 4 && n < 8) {
+        memcpy(&u[0], a, 4);
+        memcpy(&u[1], a + n - 4, 4);
+        memcpy(&v[0], b, 4);
+        memcpy(&v[1], b + n - 4, 4);
+        return !((u[0] ^ v[0]) | (u[1] ^ v[1]));
+    }
+    return memcmp(a, b, n) == 0;
+}
+
+enum header_kind header_kind_scan(struct text *line, struct text *name)
+{
+    unsigned letter = line->n ? (unsigned char)line->p[0] - (unsigned)'A' : 26;
+    if (letter >= 26)
+        return HEADER_OTHER;
+    const uint8_t *kinds = by_letter[letter];
+    for (unsigned i = 0; i < KINDS_OF_LETTER && kinds[i]; i++) {
+        const struct text *known = &names[kinds[i]];
+        if (line->n <= known->n || line->p[known->n] != ':' ||
+            !is_same(line->p, known->p, known->n))
+            continue;
+        *name = (struct text){line->p, known->n};
+        *line = (struct text){line->p + known->n + 1, line->n - known->n - 1};
+        return (enum header_kind)kinds[i];
+    }
+    return HEADER_OTHER;
+}
+
 const char *header_kind_name(enum header_kind kind)
 {
     return (unsigned)kind < HEADER_KIND_COUNT ? names[kind].p : NULL;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "sip/lines.h"
 #include "sip/parse_osip.h"
 #include "sip/scan.h"
 
@@ -54,39 +55,21 @@ static struct text skip_empty_lines(struct text bytes)
     return bytes;
 }
 
-/*
- * Cut one line with its folds and its line end off.
- * *stray_cr is set when a CR stands anywhere but before the LF: others would see a line end there.
- */
-static bool cut_line(struct text *rest, struct text *line, bool *stray_cr)
-{
-    const char *at = rest->p, *end = rest->p + rest->n;
-    do {
-        const char *lf = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
-        if (!lf)
-            return false;
-        const char *cr = memchr(at, '\r', (size_t)(lf - at));
-        if (cr && cr + 1 != lf)
-            *stray_cr = true;
-        at = lf + 1;
-    } while (at < end && (*at == ' ' || *at == '\t'));
-    *line = text_span(rest->p, at);
-    *rest = text_span(at, end);
-    return true;
-}
-
 /* field-name HCOLON field-value */
 static bool parse_header(struct header *header, struct text line)
 {
     struct text rest = line;
     header->line = line;
-    header->name = scan_set(&rest, CHARS_TOKEN);
-    while (rest.n && (rest.p[0] == ' ' || rest.p[0] == '\t'))
-        scan_skip(&rest, 1);
-    if (!header->name.n || !scan_char(&rest, ':'))
-        return false;
+    header->kind = header_kind_scan(&rest, &header->name);
+    if (header->kind == HEADER_OTHER) {
+        header->name = scan_set(&rest, CHARS_TOKEN);
+        while (rest.n && (rest.p[0] == ' ' || rest.p[0] == '\t'))
+            scan_skip(&rest, 1);
+        if (!header->name.n || !scan_char(&rest, ':'))
+            return false;
+        header->kind = header_kind_parse(header->name);
+    }
     header->value = text_trim(rest);
-    header->kind = header_kind_parse(header->name);
     return true;
 }
 
@@ -106,21 +89,22 @@ static int make_room(struct layout *layout, uint64_t limit)
     return 0;
 }
 
+static struct text without_line_end(struct text line)
+{
+    size_t end = line.n > 1 && line.p[line.n - 2] == '\r' ? 2 : 1;
+    return (struct text){line.p, line.n - end};
+}
+
 static int find_headers(struct layout *layout, struct text bytes, uint64_t limit)
 {
-    struct text rest = bytes, line;
-    bool stray_cr = false;
-    const char *lf = text_find(rest, '\n');
-    if (!lf)
+    struct lines lines;
+    struct text line;
+    lines_begin(&lines, bytes);
+    if (!lines_cut(&lines, &line) || lines.has_stray_cr)
         return ERROR_SYNTAX;
-    layout->start_line = text_span(bytes.p, lf);
-    if (layout->start_line.n && lf[-1] == '\r')
-        layout->start_line.n--;
-    if (text_find(layout->start_line, '\r'))
-        return ERROR_SYNTAX;
-    scan_skip(&rest, (size_t)(lf + 1 - bytes.p));
-    while (!is_empty_line(rest)) {
-        if (!cut_line(&rest, &line, &stray_cr)) {
+    layout->start_line = without_line_end(line);
+    while (!is_empty_line(lines.rest)) {
+        if (!lines_cut_folded(&lines, &line)) {
             set_fault(&layout->fault, "No End of Headers");
             break;
         }
@@ -132,8 +116,9 @@ static int find_headers(struct layout *layout, struct text bytes, uint64_t limit
         else
             set_fault(&layout->fault, "Malformed Header Line");
     }
-    if (stray_cr)
+    if (lines.has_stray_cr)
         set_fault(&layout->fault, "Stray CR");
+    struct text rest = lines.rest;
     if (is_empty_line(rest))
         scan_skip(&rest, rest.p[0] == '\n' ? 1 : 2);
     layout->head = text_span(bytes.p, rest.p);
@@ -168,7 +153,9 @@ static struct message *create(const struct layout *layout)
         header->line.p = to + (header->line.p - from);
         header->name.p = to + (header->name.p - from);
         header->value.p = to + (header->value.p - from);
-        if (!message->first[header->kind])
+        if (message->first[header->kind])
+            message->repeated |= UINT64_C(1) << header->kind;
+        else
             message->first[header->kind] = (uint16_t)(i + 1);
     }
     return message;
@@ -286,7 +273,7 @@ static void check_presence(const struct message *message, const char **fault)
         const struct header *header = message_header(message, rules[i].kind);
         if (!header && rules[i].is_required)
             set_fault(fault, rules[i].missing);
-        if (header && rules[i].repeated && message_header_next(message, header))
+        if (header && rules[i].repeated && message_is_repeated(message, rules[i].kind))
             set_fault(fault, rules[i].repeated);
     }
 }
@@ -358,14 +345,13 @@ int message_parse(struct message **messagep, struct text bytes, const struct set
 
 struct text message_peek_call_id(struct text bytes)
 {
-    struct text rest = skip_empty_lines(bytes), line;
+    struct lines lines;
+    struct text line;
     struct header header;
-    bool stray_cr;
-    const char *lf = text_find(rest, '\n');
-    if (!lf)
+    lines_begin(&lines, skip_empty_lines(bytes));
+    if (!lines_cut(&lines, &line))
         return TEXT_NONE;
-    scan_skip(&rest, (size_t)(lf + 1 - rest.p));
-    while (!is_empty_line(rest) && cut_line(&rest, &line, &stray_cr)) {
+    while (!is_empty_line(lines.rest) && lines_cut_folded(&lines, &line)) {
         char letter = (char)(line.p[0] | 0x20);
         if ((letter == 'c' || letter == 'i') && parse_header(&header, line) &&
             header.kind == HEADER_CALL_ID)
@@ -382,6 +368,8 @@ const struct header *message_header(const struct message *message, enum header_k
 const struct header *message_header_next(const struct message *message, const struct header *header)
 {
     const struct header *end = message->headers + message->header_count;
+    if (!message_is_repeated(message, header->kind))
+        return NULL;
     for (const struct header *h = header + 1; h < end; h++)
         if (header_is(h, header->kind, header->name))
             return h;

@@ -42,12 +42,14 @@ struct message {
     struct header *headers; /**< in order of appearance */
     uint16_t header_count;
     uint16_t first[HEADER_KIND_COUNT]; /**< index + 1 of the first header of a kind; 0: none */
+    uint64_t repeated;                 /**< one bit for each kind that has more than one header */
     struct text head;                  /**< bytes up to and with the empty line */
     struct text body;                  /**< Content-Length bytes, or all that is left */
     struct text call_id;               /**< value of Call-ID */
     uint32_t cseq_number;
     struct arena arena;            /**< of everything parsed from this message; freed with it */
     struct message_parsed *parsed; /**< cache of parse_osip.c */
+    bool is_sane;                  /**< sanity_check() has found nothing */
 };
 
 /** Why message_parse() refused; the transport counts, and answers 400 where it can. */
@@ -74,6 +76,12 @@ int message_parse(struct message **messagep, struct text bytes, const struct set
 /** Call-ID value without parsing the rest, to find the owner worker; absent when there is none. */
 struct text message_peek_call_id(struct text bytes);
 
+/** Is there more than one header of @p kind? Those of HEADER_OTHER may have different names. */
+static inline bool message_is_repeated(const struct message *message, enum header_kind kind)
+{
+    return message->repeated >> kind & 1;
+}
+_Static_assert(HEADER_KIND_COUNT <= 64, "one bit for each kind");
 /** @return first header of @p kind, returned borrowed, or NULL */
 const struct header *message_header(const struct message *message, enum header_kind kind);
 /** Next header of the same kind (and name) after @p header, or NULL. */

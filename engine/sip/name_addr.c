@@ -68,17 +68,23 @@ static int parse_bare(struct name_addr *name_addr, struct text t)
     return parse_params(name_addr, text_span(rest.p - 1, t.p + t.n));
 }
 
+/* A '<' inside a quoted parameter does not make a bare URI a bracketed one. */
+static bool is_bracketed(struct text t)
+{
+    if (t.p[0] == '"' || t.p[0] == '<')
+        return true;
+    const char *open = text_find(t, '<');
+    const char *semicolon = open ? text_find(t, ';') : NULL;
+    return open && (!semicolon || open < semicolon);
+}
+
 int name_addr_parse(struct name_addr *name_addr, struct text t)
 {
     *name_addr = (struct name_addr){.whole = text_trim(t)};
     t = name_addr->whole;
     if (!t.n)
         return ERROR_SYNTAX;
-    /* A '<' inside a quoted parameter does not make a bare URI a bracketed one. */
-    const char *open = text_find(t, '<');
-    const char *semicolon = text_find(t, ';');
-    bool is_bracketed = t.p[0] == '"' || (open && (!semicolon || open < semicolon));
-    return is_bracketed ? parse_bracketed(name_addr, t) : parse_bare(name_addr, t);
+    return is_bracketed(t) ? parse_bracketed(name_addr, t) : parse_bare(name_addr, t);
 }
 
 /* Size of the first element of a list, byte by byte. */

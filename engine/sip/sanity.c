@@ -59,6 +59,8 @@ static struct text required_extensions(struct message *request)
 
 struct sanity_verdict sanity_check(struct message *request)
 {
+    if (request->is_sane)
+        return verdict(0, NULL);
     if (!text_equal_nocase(request->version, TEXT("SIP/2.0")))
         return verdict(505, "Version Not Supported");
     if (!vias_are_good(request))
@@ -77,5 +79,6 @@ struct sanity_verdict sanity_check(struct message *request)
     if (text_is_set(extensions) && request->method != METHOD_ACK &&
         request->method != METHOD_CANCEL)
         return (struct sanity_verdict){420, "Bad Extension", extensions};
+    request->is_sane = true;
     return verdict(0, NULL);
 }

@@ -117,6 +117,25 @@ static struct text scan_ipv6(struct text *rest)
     return host;
 }
 
+/* 1*DIGIT, up to 65535; 0 is no port. */
+static int scan_port(struct text *rest, uint16_t *port)
+{
+    uint32_t number = 0;
+    size_t n = 0;
+    for (; n < rest->n; n++) {
+        unsigned digit = (unsigned char)rest->p[n] - (unsigned)'0';
+        if (digit > 9)
+            break;
+        if (number <= UINT16_MAX) /* too large stays too large */
+            number = number * 10 + digit;
+    }
+    if (number == 0 || number > UINT16_MAX)
+        return ERROR_SYNTAX;
+    *port = (uint16_t)number;
+    scan_skip(rest, n);
+    return 0;
+}
+
 int scan_host_port(struct text *rest, struct text *host, uint16_t *port, bool spaces)
 {
     bool is_ipv6 = rest->n && rest->p[0] == '[';
@@ -131,11 +150,8 @@ int scan_host_port(struct text *rest, struct text *host, uint16_t *port, bool sp
         return 0;
     if (spaces)
         scan_space(&behind);
-    uint32_t number;
-    struct text digits = scan_set(&behind, CHARS_DIGIT);
-    if (text_to_u32(digits, &number) || number == 0 || number > 65535)
+    if (scan_port(&behind, port))
         return ERROR_SYNTAX;
-    *port = (uint16_t)number;
     *rest = behind;
     return 0;
 }

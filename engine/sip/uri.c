@@ -16,6 +16,14 @@ static enum uri_scheme scheme_of(struct text t)
 /* user [":" password] "@"; nothing cut when there is no '@'. */
 static int parse_user(struct uri *uri, struct text *rest)
 {
+    struct text behind = *rest, user = scan_set(&behind, CHARS_USER);
+    if (!behind.n)
+        return 0;
+    if (user.n && scan_char(&behind, '@')) { /* the usual one: no password, nothing escaped */
+        uri->user = user;
+        *rest = behind;
+        return 0;
+    }
     const char *at = text_find(*rest, '@');
     if (!at)
         return 0;
@@ -31,6 +39,17 @@ static int parse_user(struct uri *uri, struct text *rest)
 /* [";" uri-parameters] ["?" headers] to the end. */
 static int parse_tail(struct uri *uri, struct text rest)
 {
+    struct text behind = rest;
+    if (!rest.n)
+        return 0;
+    if (scan_char(&behind, ';')) { /* the usual one: nothing escaped, no headers */
+        struct text plain = scan_set(&behind, CHARS_PARAMS);
+        if (!behind.n) {
+            if (plain.n)
+                uri->params = plain;
+            return 0;
+        }
+    }
     struct text headers = rest;
     struct text params = text_split(&headers, '?');
     if (params.n && !scan_char(&params, ';'))
@@ -59,9 +78,8 @@ static int parse_tel(struct uri *uri, struct text rest)
     return uri->user.n ? parse_tail(uri, rest) : ERROR_SYNTAX;
 }
 
-int uri_parse(struct uri *uri, struct text t)
+static int parse_any(struct uri *uri, struct text t)
 {
-    *uri = (struct uri){.whole = t};
     const char *colon = text_find(t, ':');
     if (!colon)
         return ERROR_SYNTAX;
@@ -81,6 +99,16 @@ int uri_parse(struct uri *uri, struct text t)
     case URI_OTHER: break;
     }
     return scan_is_escaped(rest, CHARS_OPAQUE) ? 0 : ERROR_SYNTAX;
+}
+
+int uri_parse(struct uri *uri, struct text t)
+{
+    *uri = (struct uri){.whole = t};
+    if (t.n <= 4 || memcmp(t.p, "sip:", 4) != 0)
+        return parse_any(uri, t);
+    uri->scheme = URI_SIP;
+    uri->scheme_text = (struct text){t.p, 3};
+    return parse_sip(uri, (struct text){t.p + 4, t.n - 4});
 }
 
 /* Cut one parameter off a ';'-separated list; a ';' inside quotes does not end it. */

@@ -6,9 +6,13 @@
 
 #include <stdio.h>
 
-/* "SIP" SLASH version SLASH transport; the version is checked where the start line is. */
-static int parse_protocol(struct via *via, struct text *rest)
+/* "SIP" SLASH version SLASH; the version is checked where the start line is. */
+static int cut_version(struct text *rest)
 {
+    if (rest->n > 8 && memcmp(rest->p, "SIP/2.0/", 8) == 0) {
+        scan_skip(rest, 8);
+        return 0;
+    }
     struct text name = scan_set(rest, CHARS_TOKEN);
     scan_space(rest);
     if (!text_equal_nocase(name, TEXT("SIP")) || !scan_char(rest, '/'))
@@ -16,7 +20,12 @@ static int parse_protocol(struct via *via, struct text *rest)
     scan_space(rest);
     struct text version = scan_set(rest, CHARS_TOKEN);
     scan_space(rest);
-    if (!version.n || !scan_char(rest, '/'))
+    return version.n && scan_char(rest, '/') ? 0 : ERROR_SYNTAX;
+}
+
+static int parse_protocol(struct via *via, struct text *rest)
+{
+    if (cut_version(rest))
         return ERROR_SYNTAX;
     scan_space(rest);
     via->transport = scan_set(rest, CHARS_TOKEN);

@@ -1,0 +1,108 @@
+/* Lines (RFC 3261 s7.3.1), compared with a cutter that looks at one byte after the other. */
+#include "sip/lines.h"
+
+#include "sample.h"
+
+#define MOST_BYTES 300
+
+/* One line with its folds, byte by byte. */
+static bool cut_plainly(struct text *rest, struct text *line, bool *has_stray_cr)
+{
+    for (size_t i = 0; i < rest->n; i++) {
+        bool is_folded = i + 1 < rest->n && (rest->p[i + 1] == ' ' || rest->p[i + 1] == '\t');
+        if (rest->p[i] != '\n' || is_folded)
+            continue;
+        *line = (struct text){rest->p, i + 1};
+        for (size_t k = 0; k < i; k++)
+            if (rest->p[k] == '\r' && rest->p[k + 1] != '\n')
+                *has_stray_cr = true;
+        *rest = (struct text){rest->p + i + 1, rest->n - i - 1};
+        return true;
+    }
+    return false;
+}
+
+static void compare(struct text bytes)
+{
+    struct lines lines;
+    struct text rest = bytes, line, expected;
+    bool has_stray_cr = false;
+    lines_begin(&lines, bytes);
+    while (cut_plainly(&rest, &expected, &has_stray_cr)) {
+        assert_true(lines_cut_folded(&lines, &line));
+        assert_ptr_equal(line.p, expected.p);
+        assert_int_equal(line.n, expected.n);
+        assert_ptr_equal(lines.rest.p, rest.p);
+        assert_int_equal(lines.rest.n, rest.n);
+        assert_int_equal(lines.has_stray_cr, has_stray_cr);
+    }
+    assert_false(lines_cut_folded(&lines, &line));
+}
+
+static void cuts_where_bytes_say_so(void **state)
+{
+    (void)state;
+    static const char alphabet[] = "aaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n\r\n\r\n\n\r \t:";
+    uint32_t seed = 1;
+    char bytes[MOST_BYTES];
+    for (unsigned round = 0; round < 20000; round++) {
+        size_t n = round % MOST_BYTES;
+        for (size_t i = 0; i < n; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            bytes[i] = alphabet[(seed >> 16) % (sizeof alphabet - 1)];
+        }
+        /* Line ends are pairs, mostly: across the ends of blocks, too. */
+        for (size_t i = round % 7; i + 1 < n; i += 9)
+            memcpy(bytes + i, "\r\n", 2);
+        compare((struct text){bytes, n});
+    }
+}
+
+static void sees_a_cr_apart_from_its_lf_across_blocks(void **state)
+{
+    (void)state;
+    char bytes[130];
+    struct lines lines;
+    struct text line;
+    for (size_t at = 0; at < sizeof bytes - 1; at++) {
+        memset(bytes, 'a', sizeof bytes);
+        bytes[sizeof bytes - 1] = '\n';
+        bytes[at] = '\r';
+        lines_begin(&lines, (struct text){bytes, sizeof bytes});
+        assert_true(lines_cut(&lines, &line));
+        assert_int_equal(line.n, sizeof bytes);
+        assert_int_equal(lines.has_stray_cr, at + 2 != sizeof bytes);
+    }
+}
+
+static void does_not_judge_bytes_that_were_not_asked_for(void **state)
+{
+    (void)state;
+    struct lines lines;
+    struct text line;
+    lines_begin(&lines, TEXT("a: b\r\n\rbody\r \n"));
+    assert_true(lines_cut(&lines, &line));
+    assert_int_equal(line.n, 6);
+    assert_false(lines.has_stray_cr);
+}
+
+static void ends_where_there_is_nothing(void **state)
+{
+    (void)state;
+    struct lines lines;
+    struct text line;
+    lines_begin(&lines, TEXT_NONE);
+    assert_false(lines_cut(&lines, &line));
+    assert_false(lines_cut_folded(&lines, &line));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cuts_where_bytes_say_so),
+        cmocka_unit_test(sees_a_cr_apart_from_its_lf_across_blocks),
+        cmocka_unit_test(does_not_judge_bytes_that_were_not_asked_for),
+        cmocka_unit_test(ends_where_there_is_nothing),
+    };
+    return cmocka_run_group_tests_name("lines (RFC 3261 s7.3.1)", tests, NULL, NULL);
+}
