@@ -88,23 +88,37 @@ static bool find_from(const struct edits *edits, uint32_t place, enum header_kin
     return false;
 }
 
+/* No line of the kind was added: all that there are, the message's index knows. */
+static bool is_all_received(const struct edits *edits, enum header_kind kind)
+{
+    const struct edits *layer = edits_layer(edits);
+    return kind != HEADER_OTHER && !(layer && layer->added_kinds >> kind & 1);
+}
+
 bool edits_header(const struct edits *edits, enum header_kind kind, struct text name,
                   struct header_view *view)
 {
     if (kind == HEADER_OTHER)
         kind = header_kind_parse(name);
+    if (!is_all_received(edits, kind))
+        return find_from(edits, 0, kind, name, view);
+    const struct edits *layer = edits_layer(edits);
     const struct message *message = edits->message;
-    if (kind != HEADER_OTHER && !edits_layer(edits)) { /* the message has an index */
-        if (!message->first[kind])
-            return false;
-        return find_from(edits, message->first[kind] - 1u, kind, name, view);
-    }
-    return find_from(edits, 0, kind, name, view);
+    uint32_t place = message->first[kind];
+    if (!place)
+        return false;
+    if (layer && layer->items[place].is_removed)
+        return find_from(edits, place, kind, name, view);
+    const struct header *header = layer ? layer->items[place].header : &message->headers[place - 1];
+    *view = (struct header_view){header->name, header->value, kind, place};
+    return true;
 }
 
 bool edits_header_next(const struct edits *edits, const struct header_view *from,
                        struct header_view *view)
 {
+    if (is_all_received(edits, from->kind) && !message_is_repeated(edits->message, from->kind))
+        return false;
     return find_from(edits, from->place, from->kind, from->name, view);
 }
 
@@ -170,6 +184,7 @@ static int own_items(struct edits *edits)
     if (layer) {
         memcpy(items, layer->items, count * sizeof *items);
         edits->last = layer->last;
+        edits->added_kinds = layer->added_kinds;
     } else {
         for (uint32_t i = 0; i < count; i++)
             items[i] = (struct edit_item){.header = i ? &message->headers[i - 1] : NULL,
@@ -182,16 +197,8 @@ static int own_items(struct edits *edits)
     return 0;
 }
 
-/* A fold becomes a space for each of its bytes. */
-static void unfold(char *p, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (p[i] == '\r' || p[i] == '\n')
-            p[i] = ' ';
-}
-
-/* Print a line into the arena, folds undone. */
-static const struct header *make_header(struct edits *edits, struct text name, struct text value)
+/* Print a line into the arena. */
+static struct header *make_header(struct edits *edits, struct text name, struct text value)
 {
     size_t size = name.n + value.n + 4;
     struct header *header = arena_alloc(&edits->arena, sizeof *header + size);
@@ -205,8 +212,6 @@ static const struct header *make_header(struct edits *edits, struct text name, s
     *at++ = ' ';
     if (value.n)
         memcpy(at, value.p, value.n);
-    if (has_line_end(value))
-        unfold(at, value.n);
     header->value = (struct text){at, value.n};
     memcpy(at + value.n, "\r\n", 2);
     header->line = (struct text){line, size};
@@ -228,6 +233,7 @@ static int insert_behind(struct edits *edits, uint32_t place, struct text name, 
     uint32_t at = edits->count++;
     edits->items[at] = (struct edit_item){.header = header, .next = edits->items[place].next};
     edits->items[place].next = at;
+    edits->added_kinds |= UINT64_C(1) << header->kind;
     if (edits->last == place)
         edits->last = at;
     return 0;
@@ -260,22 +266,34 @@ int edits_remove(struct edits *edits, const struct header_view *view)
     return 0;
 }
 
-static int replace(struct edits *edits, const struct header_view *view, struct text value)
+/* A fold becomes a space for each of its bytes. */
+static void unfold(struct text value)
+{
+    char *p = (char *)value.p; /* in the arena */
+    for (size_t i = 0; i < value.n; i++)
+        if (p[i] == '\r' || p[i] == '\n')
+            p[i] = ' ';
+}
+
+static int replace(struct edits *edits, const struct header_view *view, struct text value,
+                   bool is_folded)
 {
     if (own_items(edits))
         return ERROR_MEMORY;
     if (!is_place(edits, view))
         return ERROR_STATE;
-    const struct header *header = make_header(edits, view->name, value);
+    struct header *header = make_header(edits, view->name, value);
     if (!header)
         return ERROR_MEMORY;
+    if (is_folded)
+        unfold(header->value);
     edits->items[view->place].header = header;
     return 0;
 }
 
 int edits_replace(struct edits *edits, const struct header_view *view, struct text value)
 {
-    return has_line_end(value) ? ERROR_SYNTAX : replace(edits, view, value);
+    return has_line_end(value) ? ERROR_SYNTAX : replace(edits, view, value, false);
 }
 
 int edits_insert_before(struct edits *edits, const struct header_view *view, struct text name,
@@ -346,7 +364,7 @@ int edits_remove_first_element(struct edits *edits, enum header_kind kind)
     struct text rest = view.value;
     name_addr_split(&rest);
     rest = text_trim(rest);
-    return rest.n ? replace(edits, &view, rest) : edits_remove(edits, &view);
+    return rest.n ? replace(edits, &view, rest, has_line_end(rest)) : edits_remove(edits, &view);
 }
 
 int edits_set_body(struct edits *edits, struct text body, struct text content_type)

@@ -16,6 +16,7 @@ struct edits {
     struct arena arena;      /* of texts and items */
     struct edit_item
         *items; /* NULL while no header of this layer is changed; item of place i at [i] */
+    uint64_t added_kinds;    /* one bit for each kind of which a line was added, here or below */
     uint32_t count, room;    /* items[0] is the head of the chain and no header */
     uint32_t last;           /* place at the end of the chain */
     struct text request_uri; /* absent: as received */
