@@ -89,20 +89,33 @@ void context_shrink(struct response_context *context)
     }
 }
 
-/* A run in progress: keeps the context alive and tells the caller when it is over. */
-struct pending_run {
-    struct response_context *context; /* owned reference */
-    struct message *reply;            /* owned reference */
-    void (*done)(void *arg, int error);
-    void *arg;
-    bool is_waiting;
-};
-
 static void pending_run_destroy(void *arg)
 {
     struct pending_run *run = arg;
     memory_release(run->reply);
     memory_release(run->context);
+}
+
+/* One run at a time is usual and needs no memory of its own; those inside of it do. */
+static struct pending_run *pending_run_create(struct response_context *context)
+{
+    bool is_first = !context->run.context;
+    struct pending_run *run =
+        is_first ? &context->run : memory_alloc(sizeof *run, pending_run_destroy);
+    if (run)
+        run->context = memory_ref(context);
+    return run;
+}
+
+static void pending_run_release(struct pending_run *run)
+{
+    if (run != &run->context->run) {
+        memory_release(run);
+        return;
+    }
+    struct pending_run ended = *run;
+    *run = (struct pending_run){0};
+    pending_run_destroy(&ended);
 }
 
 static void run_done(void *arg, int error)
@@ -114,7 +127,7 @@ static void run_done(void *arg, int error)
     run->context->running--;
     run->done(run->arg, error);
     bool was_waiting = run->is_waiting;
-    memory_release(run);
+    pending_run_release(run);
     if (was_waiting)
         call_queue_free(proxy->queue, message->call_id);
     memory_release(message);
@@ -123,12 +136,11 @@ static void run_done(void *arg, int error)
 void context_run(struct response_context *context, const struct route_run *wanted)
 {
     const struct route_handlers *handlers = &context->proxy->options.handlers;
-    struct pending_run *pending = memory_alloc(sizeof *pending, pending_run_destroy);
+    struct pending_run *pending = pending_run_create(context);
     if (!pending) {
         wanted->done(wanted->arg, ERROR_MEMORY);
         return;
     }
-    pending->context = memory_ref(context);
     pending->reply = memory_ref(wanted->reply);
     pending->done = wanted->done;
     pending->arg = wanted->arg;

@@ -53,6 +53,15 @@ struct target_group {
     size_t count;
 };
 
+/** A run in progress: keeps the context alive and tells the caller when it is over. */
+struct pending_run {
+    struct response_context *context; /**< owned reference; NULL: no run */
+    struct message *reply;            /**< owned reference; NULL: none */
+    void (*done)(void *arg, int error);
+    void *arg;
+    bool is_waiting;
+};
+
 struct response_context {
     struct proxy *proxy;               /**< borrowed */
     struct link link;                  /**< in proxy->contexts */
@@ -85,6 +94,7 @@ struct response_context {
     bool is_collecting_done; /**< the best response is being chosen or was sent */
     bool is_best_old;        /**< of branches before the last relay: any new one is better */
     uint16_t running;        /**< handlers that run or wait; a branch route runs inside of relay */
+    struct pending_run run;  /**< the outermost of them */
     uint16_t branch_count;   /**< ever made */
     uint16_t pending;        /**< branches not final */
     struct list branches;
