@@ -117,8 +117,12 @@ static struct shared_port *find_shared_port(struct real_io *io, const struct add
     return NULL;
 }
 
-static int read_local(struct real_udp *udp)
+/* The kernel is asked only for a port that it has chosen. */
+static int read_local(struct real_udp *udp, const struct address *bound)
 {
+    udp->base.local = *bound;
+    if (address_port(bound))
+        return 0;
     socklen_t size = sizeof udp->base.local;
     return getsockname(udp->fd, &udp->base.local.sa, &size) == 0 ? 0 : error_of(errno);
 }
@@ -136,7 +140,7 @@ static int bind_shared(struct real_udp *udp, struct real_io *io, const struct ad
     udp->fd = bind_socket(local, true);
     if (udp->fd < 0)
         return udp->fd;
-    int error = read_local(udp);
+    int error = read_local(udp, local);
     if (error)
         return error;
     if (!shared) {
@@ -155,7 +159,7 @@ static int bind_shared(struct real_udp *udp, struct real_io *io, const struct ad
 static int bind_alone(struct real_udp *udp, const struct address *local)
 {
     udp->fd = bind_socket(local, false);
-    return udp->fd < 0 ? udp->fd : read_local(udp);
+    return udp->fd < 0 ? udp->fd : read_local(udp, local);
 }
 
 static int set_up(struct real_udp *udp, const struct udp_options *options)
