@@ -198,6 +198,11 @@ int proxy_reply(struct response_context *context, const struct response_options 
     return 0;
 }
 
+int proxy_reply_and_forget(struct response_context *context, const struct response_options *options)
+{
+    return proxy_reply(context, options);
+}
+
 int proxy_relay(struct response_context *context, const struct relay_options *options,
                 relay_done_handler *done, void *arg)
 {
