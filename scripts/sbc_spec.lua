@@ -243,23 +243,23 @@ describe("scripts/sbc.lua", function()
     end)
 
     describe("a request of no call that we know", function()
-        local function ask(method, options)
+        local function ask(method, tag, options)
             phone.call = phone:new_call "sip:4711@192.0.2.1"
-            phone.call.remote_tag = options and options.tag
+            phone.call.remote_tag = tag
             phone:request(phone.call, method, options)
         end
 
         it("is answered 481", function()
-            ask("BYE", { tag = "unknown" })
+            ask("BYE", "unknown")
             assert.replied(481)
             ask "CANCEL"
             phone:receive { status = 481, method = "CANCEL" }
         end)
 
         it("is not answered when it is an ACK, whatever is wrong with it", function()
-            ask("ACK", { cseq = 1 })
-            ask("ACK", { cseq = 1, tag = "unknown" })
-            ask("ACK", { cseq = 1, max_forwards = 0 })
+            ask("ACK", nil, { cseq = 1 })
+            ask("ACK", "unknown", { cseq = 1 })
+            ask("ACK", nil, { cseq = 1, max_forwards = 0 })
             phone:receive_nothing(function() return true end, 2)
         end)
 

@@ -16,8 +16,10 @@
 -- Specs get matchers, too: lab/matchers.lua.
 local agent = require "lunasip.lab.agent"
 local engine = require "lunasip.lab.engine"
+local options_of = require "lunasip.lab.options"
 local report = require "lunasip.lab.report"
 local stage = require "lunasip.stage"
+local suggest = require "lunasip.suggest"
 
 local M = { message = require "lunasip.lab.message", sdp = require "lunasip.lab.sdp" }
 local Net = {}
@@ -55,7 +57,7 @@ end
 -- @tparam table options conf: path or table of blocks (default: interfaces public 192.0.2.1 and private
 -- 10.0.0.1 with media); route: path or source text; workers (1); seed (1); log_level ("debug"); name
 function M.new(options)
-    options = options or {}
+    options = options_of.check("lab.new", options)
     local self = setmetatable({
         live_before = stage.live_objects(), agents = {}, engines = {}, names = {}, journal = {}, lines = {}, seen = {},
         temporary_files = {}, lua_dir = options.lua_dir or stage.lua_dir(),
@@ -87,8 +89,14 @@ end
 -- @tparam table options as for lab.new: name, conf, route, workers, log_level
 -- @return the engine (lunasip.lab.engine)
 function Net:engine(options)
-    if not options.name then
-        error("a further engine needs a name", 2)
+    options_of.check("net:engine", options)
+    if not (options and options.name) then
+        error("net:engine: a further engine needs a name", 2)
+    end
+    for _, other in ipairs(self.engines) do
+        if other.name == options.name then
+            error(("net:engine: there is an engine '%s' already"):format(options.name), 2)
+        end
     end
     local ok, one = pcall(self.add_engine, self, options)
     if not ok then
@@ -116,12 +124,46 @@ local function engine_with(self, interface, name)
     end
 end
 
+-- Two of a name could not be told apart; two of an address could not be bound.
+local function check_agent(self, options)
+    options_of.check("net:agent", options)
+    options_of.need("net:agent", "address", options and options.address, "string")
+    if options.credentials then
+        options_of.check("credentials", options.credentials)
+        options_of.need("credentials", "username", options.credentials.username, "string")
+        options_of.need("credentials", "password", options.credentials.password, "string")
+    end
+    local name, address = options.name or options.address, agent.address_of(options.address)
+    for _, other in ipairs(self.agents) do
+        if other.name == name then
+            error(("net:agent: there is an agent '%s' already"):format(name), 3)
+        elseif other.address == address then
+            error(("net:agent: %s is the address of the agent '%s' already"):format(address, other.name), 3)
+        end
+    end
+end
+
+local function no_side(self, side, engine_name)
+    local sides, engines = {}, {}
+    for _, one in ipairs(self.engines) do
+        engines[one.name or ""] = true
+        for interface in pairs(one.interfaces) do
+            sides[interface] = true
+        end
+    end
+    if engine_name and not engines[engine_name] then
+        error(("net:agent: no engine '%s'%s"):format(engine_name, suggest.hint(engine_name, engines)), 3)
+    end
+    error(("net:agent: no interface '%s'%s"):format(side, suggest.hint(side, sides)), 3)
+end
+
 --- A scripted user agent (lunasip.lab.agent) on the network.
 -- @tparam table options name, address, side ("public"), engine (name, when several have such a side), proxy
 -- (default: the engine's address on that side), and those of lunasip.lab.agent
 function Net:agent(options)
+    check_agent(self, options)
     local side = options.side or "public"
-    local near = engine_with(self, side, options.engine) or error("no interface '" .. tostring(side) .. "'", 2)
+    local near = engine_with(self, side, options.engine) or no_side(self, side, options.engine)
     local given = {
         journal = self.journal, side = side, proxy = near.interfaces[side][1],
         on_failure = function(text) return self:failed(text) end,
@@ -137,6 +179,7 @@ end
 
 --- Let time pass.
 function Net:advance(seconds)
+    options_of.need("net:advance", "the time", options_of.seconds("net:advance", seconds), "number")
     self.stage:run(seconds)
 end
 
@@ -187,6 +230,7 @@ end
 
 --- Text of the first log line that matches the pattern; nil.
 function Net:logged(pattern)
+    options_of.need("net:logged", "the pattern", pattern, "string")
     for _, line in ipairs(self:log()) do
         if line.text:find(pattern) then
             return line.text

@@ -200,7 +200,7 @@ describe("assert", function()
         it("complains of a side that is none", function()
             open()
             begin()
-            assert.matches("no agent, engine or interface 'nowhere'",
+            assert.matches("no interface or agent 'nowhere'",
                 (fault_of(function() assert.no_address("10.0.0.", "nowhere") end)))
         end)
     end)

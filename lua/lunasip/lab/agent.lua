@@ -6,6 +6,7 @@
 --     alice:receive(200)                              -- the ACK is sent by itself
 --     alice:hangup()
 local message = require "lunasip.lab.message"
+local options_of = require "lunasip.lab.options"
 local rtp = require "lunasip.lab.rtp"
 local sdp = require "lunasip.lab.sdp"
 
@@ -21,6 +22,14 @@ for _, half in ipairs { require "lunasip.lab.uac", require "lunasip.lab.uas" } d
     end
 end
 
+--- "192.0.2.10" or "2001:db8::10" with the port of SIP; what has a port stays.
+function M.address_of(text)
+    if text:find(":", 1, true) and not text:find("[", 1, true) and not text:match "^[%d%.]+:%d+$" then
+        return "[" .. text .. "]:5060"
+    end
+    return text:match ":%d+$" and text or text .. ":5060"
+end
+
 --- Make an agent.
 -- @tparam table options name, address ("HOST" or "HOST:PORT"), proxy ("HOST:PORT", where
 -- out-of-dialog requests go), side, auto_ack (true), auto_options (false: OPTIONS are received like
@@ -30,11 +39,7 @@ end
 -- request), advertise (a host: Via, Contact and SDP tell it instead of the real one, as behind a
 -- NAT), on_failure(text) -> text of the error
 function M.new(stage, options)
-    local address = options.address:match ":%d+$" and options.address or options.address .. ":5060"
-    if options.address:find(":", 1, true) and not options.address:find("[", 1, true)
-        and not options.address:match "^[%d%.]+:%d+$" then
-        address = "[" .. options.address .. "]:5060"
-    end
+    local address = M.address_of(options.address)
     local self = setmetatable({
         stage = stage, name = options.name or options.address, side = options.side, proxy = options.proxy,
         auto_ack = options.auto_ack ~= false, auto_options = options.auto_options,
@@ -43,7 +48,11 @@ function M.new(stage, options)
         on_failure = options.on_failure, pending = {}, queue = {}, calls = {}, count = 0, streams = {}, resending = {},
         answered = {}, seen = {},
     }, Agent)
-    self.socket = assert(stage:socket(address, function(bytes, source) self:on_datagram(bytes, source) end))
+    local fault
+    self.socket, fault = stage:socket(address, function(bytes, source) self:on_datagram(bytes, source) end)
+    if not self.socket then
+        options_of.misuse("agent '%s': %s", self.name, fault)
+    end
     self.address = self.socket.address
     self.host = self.address:gsub(":%d+$", ""):gsub("[%[%]]", "")
     self.told_host, self.told_address = self.host, self.address
@@ -69,6 +78,7 @@ end
 
 --- Send raw bytes, as they are, to the proxy or `to`.
 function Agent:send(raw, to)
+    options_of.need("agent:send", "the message", raw, "string")
     local msg = message.parse(raw)
     if msg then
         self:note("out", msg, to or self.proxy)
@@ -116,6 +126,7 @@ end
 -- An SDP: a text; true for audio; or { "audio", { kind = "video", codecs =, direction =, port =, host =, lines = },
 -- direction = }, for which sockets are opened.
 function Agent:body(call, wanted)
+    options_of.check_sdp(wanted)
     if type(wanted) == "string" then
         return wanted
     elseif not wanted then
@@ -182,6 +193,17 @@ function Agent:fail(text)
     error(self.on_failure and self.on_failure(text) or text, 3)
 end
 
+local function check_wanted(name, wanted, seconds)
+    local kind = type(wanted)
+    if kind == "table" then
+        options_of.check("agent:receive", wanted)
+    elseif kind ~= "string" and kind ~= "number" and kind ~= "function" then
+        options_of.misuse("%s: a method, a status, { status =, method = } or a function is wanted, not %s", name,
+            tostring(wanted))
+    end
+    options_of.seconds(name, seconds)
+end
+
 local function describe(wanted)
     if type(wanted) == "table" then
         return ("%s %s"):format(wanted.status or "", wanted.method or ""):match "^%s*(.-)%s*$"
@@ -192,6 +214,7 @@ end
 --- Run the network until a message that matches is there: "INVITE", 200, { status = 200, method = "UPDATE" } or a
 -- function. Others stay queued. Fails after `timeout_s` (5 s).
 function Agent:receive(wanted, timeout_s)
+    check_wanted("agent:receive", wanted, timeout_s)
     local found
     local function look()
         for i, msg in ipairs(self.queue) do
@@ -214,6 +237,7 @@ end
 
 --- Let `seconds` pass and be sure that nothing that matches arrives.
 function Agent:receive_nothing(wanted, seconds)
+    check_wanted("agent:receive_nothing", wanted, seconds)
     self.stage:run(seconds or 1)
     for _, msg in ipairs(self.queue) do
         if matches(msg, wanted) then
@@ -226,14 +250,14 @@ end
 
 --- Send `count` RTP packets on every stream of the current call, one each 20 ms, and an RTCP report.
 function Agent:send_rtp(count)
-    for _, stream in ipairs(self.call.streams or {}) do
+    for _, stream in ipairs(options_of.call(self, "send_rtp").streams or {}) do
         stream:play(count or 1)
     end
 end
 
 --- Send one RTCP sender report on every stream of the current call.
 function Agent:send_rtcp()
-    for _, stream in ipairs(self.call.streams or {}) do
+    for _, stream in ipairs(options_of.call(self, "send_rtcp").streams or {}) do
         stream:send_rtcp()
     end
 end

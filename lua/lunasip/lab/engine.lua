@@ -1,5 +1,6 @@
 --- One engine of the lab's network: its configuration, scripts, status, log and gateways.
 local configuration = require "lunasip.lab.configuration"
+local options_of = require "lunasip.lab.options"
 local json = require "dkjson"
 
 local M = {}
@@ -79,6 +80,10 @@ end
 --- A new generation: a path, { source = text }, or the same file again.
 -- @return true, or nil and one line
 function Engine:reload(route)
+    if type(route) == "table" then
+        options_of.check("net:reload", route)
+        options_of.need("net:reload", "source", route.source, "string")
+    end
     local path = type(route) == "table" and self.net:temporary(route.source, ".lua") or route
     return self.stage:reload(self.number, path)
 end

@@ -14,6 +14,8 @@
 -- interface, "NAME.INTERFACE", or an agent; options: `net` (default: the one opened last), `where` and `except`: lists
 -- of header names, "SDP" for the body, "Request-URI".
 local message = require "lunasip.lab.message"
+local options_of = require "lunasip.lab.options"
+local suggest = require "lunasip.suggest"
 
 local M = {}
 
@@ -87,21 +89,23 @@ local function titles(list)
     return out[1] and table.concat(out, ", ") or "nothing"
 end
 
-local function misuse(text)
-    error(text, 0)
-end
+local misuse = options_of.misuse
 
 -- ---- replied ----
 
 local function replied(current)
     return function(state, arguments)
         local status, whom = arguments[1], arguments[2]
+        options_of.need("assert.replied", "the status", status, "number")
         local net = current() or misuse "assert.replied: no net is open"
         local request, name
         if is_agent(whom) then
             request, name = last_request(net, whom)
         elseif whom then
-            request, name = whom, sender_of(net, whom)
+            request, name = options_of.message("assert.replied", whom), sender_of(net, whom)
+            if not name then
+                misuse("assert.replied: no agent has sent that %s", whom:title())
+            end
         else
             request, name = last_request(net)
         end
@@ -172,6 +176,10 @@ local function relayed_to(current)
         local target, request = arguments[1], arguments[2]
         local net = current() or misuse "assert.relayed_to: no net is open"
         request = request or last_request(net) or misuse "assert.relayed_to: no agent has sent a request"
+        options_of.message("assert.relayed_to", request)
+        if not is_agent(target) and not (type(target) == "string" and target:find "^sips?:") then
+            net:hosts(target) -- complains of a name that is none
+        end
         local name = sender_of(net, request) or "?"
         local list
         local function is_there()
@@ -203,7 +211,7 @@ end
 local function sdp(current)
     local parser = require "lunasip.lab.sdp"
     return function(state, arguments)
-        local msg, pattern = arguments[1], arguments[2] or {}
+        local msg, pattern = options_of.message("assert.sdp", arguments[1]), options_of.check_pattern(arguments[2])
         local found, text = sdp_of(msg)
         local fault
         if found then
@@ -230,7 +238,8 @@ end
 
 local function header(current)
     return function(state, arguments)
-        local msg, name, wanted = arguments[1], arguments[2], arguments[3]
+        local msg, name, wanted = options_of.message("assert.header", arguments[1]), arguments[2], arguments[3]
+        options_of.need("assert.header", "the name", name, "string")
         local values, is_there = msg:values(name), false
         for _, value in ipairs(values) do
             is_there = is_there or fits(value, wanted)
@@ -287,6 +296,25 @@ local function each_part(msg, see)
     end
 end
 
+-- An agent or an interface, by name or itself; of anything else nothing would be looked at.
+local function side_of(net, side)
+    for _, one in ipairs(net.agents) do
+        if side == one.name or side == one then
+            return one
+        end
+    end
+    local sides = {}
+    for _, engine in ipairs(net.engines) do
+        for interface in pairs(engine.interfaces) do
+            sides[interface], sides[engine:label(interface)] = true, true
+        end
+    end
+    if sides[side] then
+        return side
+    end
+    misuse("assert.no_address: no interface or agent '%s'%s", tostring(side), suggest.hint(tostring(side), sides))
+end
+
 local function sent_to(net, side, packet)
     if is_agent(side) then
         return net:is_engine(packet.source) and packet.destination == side.address
@@ -328,10 +356,10 @@ local function no_address(current)
         if options.stage then
             options = { net = options }
         end
+        options_of.check("assert.no_address", options)
+        options_of.need("assert.no_address", "the address", prefix, "string")
         local net = options.net or current() or misuse "assert.no_address: no net is open"
-        if type(side) == "string" then
-            net:hosts(side) -- complains of a name that is none
-        end
+        side = side_of(net, side)
         local list, checked = leaks(net, prefix, side, options)
         local name = is_agent(side) and side.name or side
         return result(state, net, #list == 0, function()

@@ -1,4 +1,7 @@
 --- The network between agents and engines (half of lunasip.lab's net): impairments, partitions, names.
+local options_of = require "lunasip.lab.options"
+local suggest = require "lunasip.suggest"
+
 local Net = {}
 
 local function add_host(hosts, address)
@@ -9,6 +12,24 @@ local function add_host(hosts, address)
         end
     end
     hosts[#hosts + 1] = host
+end
+
+local function is_address(text)
+    return text:find "^%d+%.%d+%.%d+%.%d+:?%d*$" or text:find "^%[?%x*:[%x:.]*%]?:?%d*$"
+end
+
+local function no_such(self, what)
+    local known = {}
+    for _, one in ipairs(self.agents) do
+        known[one.name] = true
+    end
+    for _, engine in ipairs(self.engines) do
+        known[engine.name or ""] = true
+        for interface in pairs(engine.interfaces) do
+            known[interface], known[engine:label(interface)] = true, true
+        end
+    end
+    options_of.misuse("no agent, engine or interface '%s'%s", tostring(what), suggest.hint(tostring(what), known))
 end
 
 --- The hosts behind a name: an agent, its name or address, an engine or its name (all its interfaces), an interface
@@ -29,11 +50,11 @@ function Net:hosts(what)
             end
         end
     end
-    if not hosts[1] and type(what) == "string" and what:find "[.:]" then
+    if not hosts[1] and type(what) == "string" and is_address(what) then
         add_host(hosts, what)
     end
     if not hosts[1] then
-        error(("no agent, engine or interface '%s'"):format(tostring(what)), 3)
+        no_such(self, what)
     end
     table.sort(hosts)
     return hosts
@@ -52,6 +73,7 @@ end
 -- good again. With `between = { A, B }` (or one name: between it and everybody) only this link, in both directions;
 -- what is said last about a link counts. Names are those of `net:hosts`.
 function Net:impair(given)
+    options_of.check("net:impair", given)
     local between = given.between
     if not between then
         return self.stage:impair(given)
@@ -96,6 +118,8 @@ end
 -- @tparam table names name -> address, or { A =, AAAA =, SRV =, NAPTR =, ttl = (seconds) }, or false
 -- @tparam[opt] table options delay: answers take so many seconds from now on
 function Net:dns(names, options)
+    options_of.need("net:dns", "the list of names", names, "table")
+    options_of.check("net:dns", options)
     local order = {}
     for name in pairs(names) do
         order[#order + 1] = name
@@ -103,6 +127,9 @@ function Net:dns(names, options)
     table.sort(order)
     for _, name in ipairs(order) do
         local records = names[name]
+        if type(records) == "table" then
+            options_of.check("net:dns record", records)
+        end
         self.stage:remove_name(name)
         if type(records) == "string" then
             records = { [records:find(":", 1, true) and "AAAA" or "A"] = records }

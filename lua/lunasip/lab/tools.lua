@@ -1,5 +1,6 @@
 --- Methods of a network that tell what happened in it: ladders, captures, replays (tools.md).
 local ladder = require "lunasip.lab.ladder"
+local options_of = require "lunasip.lab.options"
 local pcap = require "lunasip.lab.pcap"
 local replay = require "lunasip.lab.replay"
 
@@ -40,6 +41,7 @@ end
 -- @tparam[opt] table options changes = true (also what the engine changed in each message), most (only the
 -- last so many), colour
 function M:ladder(options)
+    options_of.check("net:ladder", options)
     local given = {
         names = self.names,
         is_engine = function(address) return self:is_engine(address) end,
@@ -57,6 +59,7 @@ end
 --- Write everything that crossed the network so far as a capture file for Wireshark: virtual times from 0,
 -- lost packets included (it is what the senders' side saw).
 function M:pcap(path)
+    options_of.need("net:pcap", "the path", path, "string")
     local ok, fault = pcap.write(path, self:packets())
     if not ok then
         error(fault, 2)
@@ -67,8 +70,10 @@ end
 -- (lunasip.lab.replay); fails with the differences.
 -- @return list of differences when options.is_reported, else nothing
 function M:replay(path, options)
-    local differences = replay.run(self, path, options or {})
-    if options and options.is_reported then
+    options_of.need("net:replay", "the path", path, "string")
+    options = options_of.check("net:replay", options)
+    local differences = replay.run(self, path, options)
+    if options.is_reported then
         return differences
     elseif #differences > 0 then
         error(self:failed(("%s: the engine behaves differently\n\n%s"):format(path,

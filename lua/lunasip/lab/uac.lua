@@ -2,6 +2,7 @@
 local add_headers = require "lunasip.lab.headers"
 local digest = require "lunasip.lab.digest"
 local message = require "lunasip.lab.message"
+local options_of = require "lunasip.lab.options"
 
 local T1_S, T2_S, TIMER_B_S = 0.5, 4, 32
 
@@ -36,11 +37,7 @@ local function belongs_to_invite(self, call, method, to_value)
     self:send(raw, invite.hop)
 end
 
--- Print and send one request of a call; retransmitted by itself. Options: sdp, body, content_type, headers,
--- cseq, dialog (one of call.dialogs, for a call that forked), uri (Request-URI), to (where it is sent),
--- max_forwards, once (not retransmitted).
-function Agent:request(call, method, options)
-    options = options or {}
+local function send_request(self, call, method, options)
     local branch = "z9hG4bK" .. self:unique "b"
     local dialog = options.dialog or call
     if method ~= "ACK" then
@@ -81,6 +78,17 @@ function Agent:request(call, method, options)
     return call
 end
 
+--- Print and send one request of a call; retransmitted by itself.
+-- @tparam table options sdp, body, content_type, headers, cseq, dialog (one of call.dialogs, for a call that forked),
+-- request_uri, to (where it is sent), max_forwards, once (not retransmitted)
+function Agent:request(call, method, options)
+    if type(call) ~= "table" or not call.dialogs then
+        options_of.misuse("agent:request: a call is wanted, not %s", tostring(call))
+    end
+    options_of.need("agent:request", "the method", method, "string")
+    return send_request(self, call, method, options_of.check("agent:request", options))
+end
+
 function Agent:new_call(uri)
     local call = {
         id = self:unique "call" .. "@" .. self.host, local_uri = self.uri, remote_uri = uri,
@@ -92,24 +100,27 @@ end
 
 --- Begin a call. @return the call; it is also `agent.call`
 function Agent:invite(uri, options)
+    options_of.need("agent:invite", "the URI", uri, "string")
+    options = options_of.check("agent:request", options)
     local call = self:new_call(uri)
     call.is_uac = true
     self.call = call
-    return self:request(call, "INVITE", options)
+    return send_request(self, call, "INVITE", options)
 end
 
 --- Any other request, in the current dialog or out of it ("OPTIONS", {uri = ...}).
 function Agent:ask(method, options)
-    options = options or {}
-    local call = options.uri and self:new_call(options.uri) or self.call
-    return self:request(call, method, options)
+    options_of.need("agent:ask", "the method", method, "string")
+    options = options_of.check("agent:ask", options)
+    local call = options.uri and self:new_call(options.uri) or options_of.call(self, "ask")
+    return send_request(self, call, method, options)
 end
 
 --- REGISTER with the agent's Contact. Later ones are of the same Call-ID and count on (RFC 3261 s10.2).
 -- @tparam table options uri (of the registrar: "sip:example.net"), aor (default: its user at that host), expires (3600;
 -- 0 ends the binding), contact, headers
 function Agent:register(options)
-    options = options or {}
+    options = options_of.check("agent:register", options)
     local headers = { { "Expires", tostring(options.expires or 3600) } }
     if options.contact then
         headers[2] = { "Contact", options.contact }
@@ -121,36 +132,41 @@ function Agent:register(options)
             or self.uri)
         self.registration.local_uri = self.registration.remote_uri
     end
-    return self:request(self.registration, "REGISTER", { request_uri = uri, to = self.proxy, headers = headers })
+    return send_request(self, self.registration, "REGISTER", { request_uri = uri, to = self.proxy, headers = headers })
 end
 
 --- Change the session of the current call: an INVITE within the dialog. The ACK is sent by itself.
 function Agent:reinvite(options)
-    return self:request(self.call, "INVITE", options)
+    return send_request(self, options_of.call(self, "reinvite"), "INVITE", options_of.check("agent:request", options))
 end
 
 --- UPDATE within the current, also early, dialog (RFC 3311).
 function Agent:update(options)
-    return self:request(self.call, "UPDATE", options)
+    return send_request(self, options_of.call(self, "update"), "UPDATE", options_of.check("agent:request", options))
 end
 
 --- Acknowledge a reliable provisional response (RFC 3262) in the dialog of its To tag.
 function Agent:prack(response, options)
-    local call = self.calls[response:header "Call-ID"]
+    options_of.check("agent:request", options)
+    local call = self.calls[options_of.message("agent:prack", response):header "Call-ID"]
+    if not call or not response:header "RSeq" then
+        options_of.misuse("agent:prack: not a reliable response (RSeq) to a call of %s", self.name)
+    end
     local given = { dialog = call.dialogs[response:tag "To"] }
     for name, value in pairs(options or {}) do
         given[name] = value
     end
     given.headers = { { "RAck", ("%s %d INVITE"):format(response:header "RSeq", response.cseq) } }
     add_headers(given.headers, options and options.headers)
-    return self:request(call, "PRACK", given)
+    return send_request(self, call, "PRACK", given)
 end
 
 --- End the current call: BYE when it is answered, CANCEL before.
 function Agent:hangup(options)
-    local call = self.call
+    local call = options_of.call(self, "hangup")
+    options = options_of.check("agent:request", options)
     if call.is_answered or not call.is_uac then
-        return self:request(call, "BYE", options)
+        return send_request(self, call, "BYE", options)
     end
     belongs_to_invite(self, call, "CANCEL")
     return call
@@ -158,13 +174,20 @@ end
 
 --- Give an INVITE up that is not answered yet.
 function Agent:cancel()
-    belongs_to_invite(self, self.call, "CANCEL")
+    local call = options_of.call(self, "cancel")
+    if not call.invite then
+        options_of.misuse("agent:cancel: %s has sent no INVITE in this call", self.name)
+    end
+    belongs_to_invite(self, call, "CANCEL")
 end
 
 function Agent:ack(call, options)
-    options = options or {}
-    call = call or self.call
-    return self:request(call, "ACK", {
+    options = options_of.check("agent:ack", options)
+    call = call or options_of.call(self, "ack")
+    if not options.cseq and not call.invite then
+        options_of.misuse("agent:ack: %s has sent no INVITE in this call", self.name)
+    end
+    return send_request(self, call, "ACK", {
         cseq = options.cseq or call.invite.cseq, sdp = options.sdp, dialog = options.dialog,
     })
 end
@@ -187,7 +210,7 @@ function Agent:answer_challenge(msg, key)
     end
     add_headers(options.headers, request.options.headers)
     table.insert(options.headers, { msg.status == 401 and "Authorization" or "Proxy-Authorization", answer })
-    self:request(request.call, request.method, options)
+    send_request(self, request.call, request.method, options)
     return true
 end
 

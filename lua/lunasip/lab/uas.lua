@@ -1,6 +1,7 @@
 --- The server half of an agent (lunasip.lab.agent): what requests do to the dialog, and answers.
 local add_headers = require "lunasip.lab.headers"
 local message = require "lunasip.lab.message"
+local options_of = require "lunasip.lab.options"
 
 local T1_S, T2_S, TIMER_B_S = 0.5, 4, 32
 
@@ -39,7 +40,11 @@ end
 --- Answer a request. @tparam table options sdp, body and content_type, headers, reason, to_tag, reliable (RFC 3262),
 -- quietly (not in the journal)
 function Agent:reply(msg, status, options)
-    options = options or {}
+    options = options_of.check("agent:reply", options)
+    if not options_of.message("agent:reply", msg).method then
+        options_of.misuse("agent:reply: a request is answered, not %s", msg:title())
+    end
+    options_of.need("agent:reply", "the status", status, "number")
     local call = self.calls[msg:header "Call-ID"]
     local headers = {}
     for _, name in ipairs { "Via", "Record-Route", "From", "To", "Call-ID", "CSeq" } do
