@@ -323,7 +323,7 @@ static void take_row(MYSQL_STMT *handle, struct cell *cells, unsigned count,
 {
     for (unsigned i = 0; i < count && !answer_has_failed(builder); i++) {
         struct cell *cell = &cells[i];
-        struct database_value value = {DATABASE_NULL};
+        struct database_value value = {.type = DATABASE_NULL};
         if (!cell->is_null && cell->type == DATABASE_TEXT) {
             take_text(handle, i, cell, builder);
             continue;

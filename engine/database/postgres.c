@@ -359,7 +359,7 @@ static void take_bytes(struct answer_builder *builder, const char *escaped)
 
 static void take_value(struct answer_builder *builder, const PGresult *result, int row, int column)
 {
-    struct database_value value = {DATABASE_NULL};
+    struct database_value value = {.type = DATABASE_NULL};
     const char *text = PQgetvalue(result, row, column);
     if (!PQgetisnull(result, row, column)) {
         switch (PQftype(result, column)) {

@@ -183,7 +183,7 @@ static void take_row(sqlite3_stmt *statement, struct answer_builder *builder)
 {
     int count = sqlite3_column_count(statement);
     for (int i = 0; i < count; i++) {
-        struct database_value value = {DATABASE_NULL};
+        struct database_value value = {.type = DATABASE_NULL};
         switch (sqlite3_column_type(statement, i)) {
         case SQLITE_INTEGER:
             value.type = DATABASE_INTEGER;
