@@ -1,4 +1,6 @@
 -- sip.auth on the engine: agents that know digest, and some that cheat.
+local ffi = require "ffi"
+
 local digest = require "lunasip.lab.digest"
 local lab = require "lunasip.lab"
 
@@ -300,6 +302,28 @@ end]])
             assert.is_truthy(net:logged("refused: " .. reason))
         end
         assert.equal(2, count "auth.refused")
+    end)
+
+    it("survives without memory, wherever it runs out", function()
+        ffi.cdef "void memory_fail_after(uint64_t n); void memory_fail_never(void);"
+        local engine = require("lunasip.stage").library
+        open(registrar "password = password, cache_s = 10")
+        local challenge = challenges_of(register()).MD5
+        local nc, reply = 0, nil
+        for n = 0, 500 do
+            nc = nc + 1
+            phone:register { uri = "sip:example.com", headers = credentials(challenge, { nc = ("%08x"):format(nc) }) }
+            engine.memory_fail_after(n)
+            net:advance(0.001)
+            engine.memory_fail_never()
+            reply = table.remove(phone.queue)
+            phone.queue, phone.resending, phone.registration = {}, {}, nil
+            if reply and reply.status == 200 then
+                break
+            end
+        end
+        assert.equal(200, reply and reply.status)
+        assert.equal(200, register(credentials(challenge, { nc = "0000ffff" })).status)
     end)
 
     it("says what is wrong with its options at the script's line", function()
