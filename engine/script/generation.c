@@ -112,6 +112,7 @@ static int load_core(lua_State *L)
     api_json_open(L);
     api_shared_open(L);
     api_auth_open(L);
+    api_nat_open(L);
     api_timer_open(L);
     api_leave_open(L);
     api_dispatcher_open(L);

@@ -325,6 +325,7 @@ void api_uri_open(lua_State *L);
 void api_regex_open(lua_State *L);
 void api_transaction_open(lua_State *L);
 void api_json_open(lua_State *L);
+void api_nat_open(lua_State *L);
 void api_shared_open(lua_State *L);
 void api_timer_open(lua_State *L);
 void api_leave_open(lua_State *L);

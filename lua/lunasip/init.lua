@@ -7,6 +7,7 @@ local M = {
     dispatcher = require "lunasip.dispatcher",
     log = require "lunasip.log",
     media = require "lunasip.media",
+    nat = require "lunasip.nat",
     shared = require "lunasip.shared",
     timer = require "lunasip.timers",
 }

@@ -11,7 +11,8 @@ describe("lua/types/lunasip.lua", function()
         assert.is_truthy(loadstring(text))
     end)
 
-    local parts = { auth = "Auth", log = "Log", dispatcher = "Dispatcher", media = "Media", timer = "Timer" }
+    local parts = { auth = "Auth", nat = "Nat", log = "Log", dispatcher = "Dispatcher", media = "Media",
+        timer = "Timer" }
 
     it("knows every function of sip", function()
         local sip = require "lunasip"
