@@ -45,8 +45,8 @@ struct location {
 };
 
 struct location_record {
+    struct timer timer;    /* shard lock; first, so that what a lookup reads lies together */
     struct hash_link link; /* shard lock */
-    struct timer timer;    /* shard lock */
     struct text aor;       /* behind the bindings */
     size_t count;
     struct location_binding *bindings[]; /* a reference each */

@@ -18,9 +18,9 @@ int location_request_parse(struct location_request *request, struct message *mes
     if (error)
         return error;
     request->contacts = contacts;
-    request->path = list_header_join(message, HEADER_PATH, arena);
-    if (message_header(message, HEADER_PATH) && !text_is_set(request->path))
-        return ERROR_MEMORY;
+    error = list_header_join(&request->path, message, HEADER_PATH, arena);
+    if (error)
+        return error;
     if (text_is_set(request->path) && !list_header_is_route(request->path))
         return ERROR_SYNTAX;
     request->call_id = message->call_id;
@@ -29,6 +29,43 @@ int location_request_parse(struct location_request *request, struct message *mes
     request->methods = method_set_allowed(message);
     request->has_expires = header_expires(message, &request->expires_s);
     return 0;
+}
+
+static bool wants_flow(const struct location_request *request)
+{
+    for (size_t i = 0; i < request->contact_count; i++)
+        if (request->contacts[i].reg_id && text_is_set(request->contacts[i].instance))
+            return true;
+    return false;
+}
+
+/* Did the UA itself send it to us? */
+static bool is_first_hop(const struct message *message)
+{
+    const struct header *via = message_header(message, HEADER_VIA);
+    struct text rest = via ? via->value : TEXT_NONE;
+    name_addr_split(&rest);
+    return via && !text_is_set(name_addr_split(&rest)) && !message_header_next(message, via);
+}
+
+/* Has the Path value that lies nearest to the UA an ob parameter? */
+static bool edge_knows_outbound(struct text path)
+{
+    struct text element, last = TEXT_NONE;
+    struct name_addr address;
+    while (text_is_set(element = name_addr_split(&path)))
+        last = element;
+    return text_is_set(last) && !name_addr_parse(&address, last) &&
+           text_is_set(uri_param(&address.uri, TEXT("ob")));
+}
+
+enum location_outbound location_outbound(const struct message *message,
+                                         const struct location_request *request)
+{
+    if (!wants_flow(request) || !list_header_has(message, HEADER_SUPPORTED, TEXT("outbound")))
+        return OUTBOUND_NONE;
+    bool is_known = is_first_hop(message) || edge_knows_outbound(request->path);
+    return is_known ? OUTBOUND_GRANTED : OUTBOUND_LACKING;
 }
 
 static struct text host_of(struct text uri)

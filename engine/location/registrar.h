@@ -12,6 +12,19 @@
 int location_request_parse(struct location_request *request, struct message *message,
                            struct arena *arena);
 
+/** What becomes of a UA's wish for a flow of its own (RFC 5626 s6). */
+enum location_outbound {
+    OUTBOUND_NONE, /**< it has none: no contact with instance and reg-id, or no "outbound" in Supported */
+    OUTBOUND_GRANTED, /**< "Require: outbound" goes into the 200 */
+    OUTBOUND_LACKING, /**< the first proxy does not know it: answer 439 First Hop Lacks Outbound Support */
+};
+/**
+ * The first hop is us, or the proxy that put the last Path value in: its URI has an ob parameter then.
+ * @param request  of location_request_parse()
+ */
+enum location_outbound location_outbound(const struct message *message,
+                                         const struct location_request *request);
+
 /** What a 200 tells besides the contacts. */
 struct location_answer {
     struct text uri;  /**< AoR as a URI, for GRUUs: "sip:2001@example.com" */

@@ -1,6 +1,7 @@
 /* Lists of tokens and of addresses. */
 #include "sip/list_header.h"
 
+#include "base/error.h"
 #include "sip/contact.h"
 
 bool list_header_has(const struct message *message, enum header_kind kind, struct text token)
@@ -15,19 +16,19 @@ bool list_header_has(const struct message *message, enum header_kind kind, struc
     return false;
 }
 
-struct text list_header_join(const struct message *message, enum header_kind kind,
-                             struct arena *arena)
+int list_header_join(struct text *joined, const struct message *message, enum header_kind kind,
+                     struct arena *arena)
 {
     const struct header *first = message_header(message, kind);
-    const struct header *second = first ? message_header_next(message, first) : NULL;
-    if (!second)
-        return first && first->value.n ? first->value : TEXT_NONE;
     size_t n = 0;
+    *joined = first && first->value.n ? first->value : TEXT_NONE;
+    if (!first || !message_header_next(message, first))
+        return 0;
     for (const struct header *header = first; header; header = message_header_next(message, header))
         n += header->value.n + 1;
     char *out = arena_alloc(arena, n);
     if (!out)
-        return TEXT_NONE;
+        return ERROR_MEMORY;
     char *at = out;
     for (const struct header *header = first; header;
          header = message_header_next(message, header)) {
@@ -38,7 +39,8 @@ struct text list_header_join(const struct message *message, enum header_kind kin
         memcpy(at, header->value.p, header->value.n);
         at += header->value.n;
     }
-    return at == out ? TEXT_NONE : text_span(out, at);
+    *joined = at == out ? TEXT_NONE : text_span(out, at);
+    return 0;
 }
 
 bool list_header_is_route(struct text list)
