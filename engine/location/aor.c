@@ -13,7 +13,10 @@ static char to_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-/* The user without escapes; uri_parse() has seen that each is whole. @return NULL: a control character */
+/*
+ * The user without escapes; uri_parse() has seen that each is whole. @return NULL: a control
+ * character
+ */
 static char *put_user(char *at, struct text user, bool is_lower)
 {
     while (user.n) {

@@ -12,8 +12,8 @@
  *             effect at once or not at all, and who reads holds no lock
  *   change    what became of one binding; observers are told all changes of a record together
  *
- * Times are wall clock milliseconds since the epoch (io_wall_us() / 1000), so that they mean the same
- * after a restart. Every call may be made on any thread, but location_create(),
+ * Times are wall clock milliseconds since the epoch (io_wall_us() / 1000), so that they mean the
+ * same after a restart. Every call may be made on any thread, but location_create(),
  * location_observe() and the last memory_release(), which come before and after all others.
  */
 #pragma once
@@ -62,7 +62,10 @@ uint32_t location_binding_expires_s(const struct location_binding *binding, uint
 
 struct text location_record_aor(const struct location_record *record);
 size_t location_record_count(const struct location_record *record);
-/** By descending q, then the most recent first; returned borrowed from the record. Some may have expired. */
+/**
+ * By descending q, then the most recent first; returned borrowed from the record. Some may have
+ * expired.
+ */
 const struct location_binding *location_record_at(const struct location_record *record, size_t i);
 
 /* ---- making one ---- */
@@ -99,7 +102,10 @@ struct location_change {
     const struct location_binding *before;  /**< LOCATION_UPDATED: the one it replaces; else NULL */
 };
 
-/** All of one record, at once. Everything borrowed during the call: memory_ref() a binding to keep it. */
+/**
+ * All of one record, at once. Everything borrowed during the call: memory_ref() a binding to keep
+ * it.
+ */
 struct location_changes {
     struct text aor;
     uint64_t version; /**< grows with every change of an AoR: threads may report out of order, and
@@ -112,7 +118,9 @@ struct location_changes {
 /** Runs on the thread that makes the change, after it, under no lock; may call the store. */
 typedef void location_change_handler(void *arg, const struct location_changes *changes);
 #define LOCATION_OBSERVERS_MAX 4
-/** Have every change told, but for location_load()'s. Before threads start. @return 0 or ERROR_LIMIT */
+/**
+ * Have every change told, but for location_load()'s. Before threads start. @return 0 or ERROR_LIMIT
+ */
 int location_observe(struct location *location, location_change_handler *handler, void *arg);
 
 /* ---- REGISTER ---- */
@@ -127,7 +135,9 @@ struct location_rules {
 };
 void location_rules_default(struct location_rules *rules, const struct settings *settings);
 
-/** One REGISTER; texts borrowed during the call. location_request_parse() fills it from a message. */
+/**
+ * One REGISTER; texts borrowed during the call. location_request_parse() fills it from a message.
+ */
 struct location_request {
     struct text aor;
     struct text call_id;
@@ -163,10 +173,13 @@ struct location_result {
  * reg-id takes the place of the flow with the same two (RFC 5626 s6), others of the binding that
  * rules.match says is the same. The AoR's expired bindings go at the same time.
  * @param result  filled also when it fails
- * @return 0 (200); ERROR_SYNTAX (400: star with contacts or without Expires 0, two contacts with
- *         reg-id, a text beyond its limit); ERROR_STATE (500: CSeq not higher than that of a binding with the same
- *         Call-ID); ERROR_TIMEOUT (423); ERROR_LIMIT (503: contacts_max, location.request_contacts or
- *         location.aors); ERROR_MEMORY (500)
+ * @return 0 (200);
+ *         ERROR_SYNTAX (400: star with contacts or without Expires 0, two contacts with reg-id, a
+ *         text beyond its limit);
+ *         ERROR_STATE (500: CSeq not higher than that of a binding with the same Call-ID);
+ *         ERROR_TIMEOUT (423);
+ *         ERROR_LIMIT (503: contacts_max, location.request_contacts or location.aors);
+ *         ERROR_MEMORY (500)
  */
 int location_save(struct location *location, const struct location_request *request,
                   struct location_result *result);
@@ -243,8 +256,8 @@ struct location_cursor {
     size_t bucket, skip;
 };
 /**
- * The next records of all, in no particular order. Each that stays all the while is seen once; the lock
- * is held for one batch.
+ * The next records of all, in no particular order. Each that stays all the while is seen once; the
+ * lock is held for one batch.
  * @param v  @p room of them, each returned owned
  * @return how many; 0 at the end
  */

@@ -14,12 +14,13 @@ int location_request_parse(struct location_request *request, struct message *mes
 
 /** What becomes of a UA's wish for a flow of its own (RFC 5626 s6). */
 enum location_outbound {
-    OUTBOUND_NONE, /**< it has none: no contact with instance and reg-id, or no "outbound" in Supported */
+    OUTBOUND_NONE,    /**< it has none: no instance with reg-id, or no "outbound" in Supported */
     OUTBOUND_GRANTED, /**< "Require: outbound" goes into the 200 */
-    OUTBOUND_LACKING, /**< the first proxy does not know it: answer 439 First Hop Lacks Outbound Support */
+    OUTBOUND_LACKING, /**< unknown to the first proxy: 439 First Hop Lacks Outbound Support */
 };
 /**
- * The first hop is us, or the proxy that put the last Path value in: its URI has an ob parameter then.
+ * The first hop is us, or the proxy that put the last Path value in: its URI has an ob parameter
+ * then.
  * @param request  of location_request_parse()
  */
 enum location_outbound location_outbound(const struct message *message,

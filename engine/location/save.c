@@ -116,7 +116,9 @@ static int check(struct save *save)
     return request->is_star ? check_star(save) : check_contacts(save);
 }
 
-/* Step 7: a lower or equal CSeq of the same Call-ID came late. What this request made is not older. */
+/*
+ * Step 7: a lower or equal CSeq of the same Call-ID came late. What this request made is not older.
+ */
 static bool is_out_of_order(const struct save *save, const struct draft_slot *slot)
 {
     return slot->binding == slot->before && !save->request->is_command &&

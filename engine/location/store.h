@@ -1,7 +1,8 @@
 /*
  * Where bindings outlive the process: SQL tables, a file, a test's memory. A store keeps rows; the
- * location service in memory stays what lookups read. The modes (write-through, write-back, database
- * only) are policies of whoever observes the service and drives a store; a store knows none of them.
+ * location service in memory stays what lookups read. The modes (write-through, write-back,
+ * database only) are policies of whoever observes the service and drives a store; a store knows
+ * none of them.
  *
  * A row is an AoR and a struct location_binding; its ruid is the key. flow_id means nothing beyond
  * this run and is not kept. Nothing here waits: whatever takes time is answered through a handler.
@@ -12,7 +13,10 @@
 
 /** One row; borrowed during the call. @return false: enough, no more rows are wanted */
 typedef bool location_row_handler(void *arg, struct text aor, const struct location_binding *row);
-/** @param error  0; ERROR_TRANSPORT (the store is away), ERROR_TIMEOUT, ERROR_LIMIT (its queue is full) ... */
+/**
+ * @param error  0; ERROR_TRANSPORT (the store is away), ERROR_TIMEOUT, ERROR_LIMIT (its queue is
+ * full) ...
+ */
 typedef void location_done_handler(void *arg, int error);
 
 /** Who is answered, and how. */
@@ -25,7 +29,10 @@ struct location_reply {
                            answers to; NULL: on any */
 };
 
-/** To be implemented by a store. Any thread may call; each returns 0 or an error, and then no handler runs. */
+/**
+ * To be implemented by a store. Any thread may call; each returns 0 or an error, and then no
+ * handler runs.
+ */
 struct location_store_operations {
     const char *name; /**< "sql" */
     /** Give every row that has not expired. */

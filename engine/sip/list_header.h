@@ -1,4 +1,6 @@
-/* Header fields that are lists over several lines: option tags (RFC 3261 s19.2), Path (RFC 3327). */
+/*
+ * Header fields that are lists over several lines: option tags (RFC 3261 s19.2), Path (RFC 3327).
+ */
 #pragma once
 
 #include "sip/message.h"
