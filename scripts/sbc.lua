@@ -12,7 +12,8 @@ local ROUND_ROBIN = 4 -- Kamailio's number; "round-robin" means the same
 
 -- Did the request come in on this interface? Two interfaces may share an address on different ports.
 local function came_in_on(req, interface)
-    return req["$Ri"] == interface.address and req["$Rp"] == interface.port
+    local ports = interface.listens[req["$Ri"]]
+    return ports ~= nil and ports[req["$Rp"]] == true
 end
 
 -- No, unless it is an ACK: that is never answered.
@@ -68,7 +69,8 @@ end
 -- BYE, re-INVITE, UPDATE, ACK … of a call: they follow its Record-Route. The engine renews or frees
 -- the call's media by itself.
 function route.WITHIN_DIALOG(req)
-    if req:loose_route() then
+    -- Anybody can write a To tag and a Route: only calls of ours go on, and the end of older ones.
+    if (req.call_state or req.method == "BYE" or req.method == "ACK") and req:loose_route() then
         log.debug("$rm of a call from $si:$sp")
         if not req:relay() then
             refuse(req, 500, "Server Internal Error")

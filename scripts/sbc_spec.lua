@@ -50,6 +50,16 @@ describe("scripts/sbc.lua", function()
         from:receive { status = 200, method = "BYE" }
     end
 
+    it("knows its sides by all the addresses that they listen on", function()
+        reopen { listen = {
+            public = { "udp:192.0.2.1:5060", "udp:192.0.2.2:5070" }, private = { "udp:10.0.0.1:5060" },
+        } }
+        local other = net:agent { name = "other", address = "192.0.2.11", side = "public", proxy = "192.0.2.2:5070" }
+        other:invite("sip:4711@192.0.2.2", { sdp = true })
+        answer(other, pbx_a)
+        hang_up(other, pbx_a)
+    end)
+
     describe("a call from the public side", function()
         it("goes to a private gateway, its media through the relay, and ends", function()
             phone:invite("sip:4711@192.0.2.1", { sdp = true })
@@ -254,6 +264,15 @@ describe("scripts/sbc.lua", function()
             assert.replied(481)
             ask "CANCEL"
             phone:receive { status = 481, method = "CANCEL" }
+        end)
+
+        it("is answered 481 when only its Route says that it is of a call", function()
+            phone.call = phone:new_call "sip:+900@192.0.2.21"
+            phone.call.remote_tag, phone.call.is_new = "forged", nil
+            phone.call.route = { "<sip:192.0.2.1;lr>" }
+            phone:request(phone.call, "INVITE", { sdp = true })
+            phone:receive(481)
+            carrier_a:receive_nothing("INVITE", 0.1)
         end)
 
         it("is not answered when it is an ACK, whatever is wrong with it", function()

@@ -139,7 +139,7 @@ static int send_request(struct branch *branch)
     uint64_t hash = loop_hash(context, branch->edits, branch->next_hop);
     if (loop_detected(context, hash)) {
         counter_count(proxy->options.counters, COUNTER_ROUTE_LOOP);
-        proxy_reply(context, &(struct response_options){.status = 482});
+        context->is_looped = true; /* 482, when nothing else can be sent */
         return ERROR_LIMIT;
     }
     struct text branch_id = transactions_make_branch(proxy->transactions, hash, branch_array);
@@ -196,7 +196,7 @@ bool branch_next_address(struct branch *branch)
 static void send_first(struct branch *branch)
 {
     struct response_context *context = branch->context;
-    int error = branch->is_cancelled ? ERROR_CANCELLED : 0;
+    int error = branch->is_cancelled ? ERROR_CANCELLED : context->is_final_sent ? ERROR_STATE : 0;
     if (!error)
         error = call_media_request(context, branch, branch->edits);
     if (!error)

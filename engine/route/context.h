@@ -38,6 +38,7 @@ struct branch {
     bool is_cancelled;
     bool is_ringing;    /**< has had a provisional response */
     bool is_rung_out;   /**< Timer C or ringing time-out: counts as 408 */
+    bool is_hung_up;    /**< its late 2xx got BYE */
     bool is_offer_made; /**< media.manage in its branch route has rewritten the SDP */
     unsigned breadth;   /**< Max-Breadth to send on; 0: untouched */
     uint32_t timeout_ms, ringing_timeout_ms;
@@ -83,6 +84,7 @@ struct response_context {
     bool is_decided; /**< relayed, answered or dropped */
     bool is_dropped; /**< no answer of ours: the server transaction ends with the run */
     bool is_cancelled;
+    bool is_looped; /**< a target was not sent because the request has been there (RFC 5393) */
     bool is_final_sent;
     bool is_in_failure; /**< the failure route runs: relay is allowed again */
     bool wants_record_route;
@@ -224,6 +226,8 @@ const struct listener *next_hop_listener(struct response_context *context, struc
 uint64_t loop_hash(struct response_context *context, struct edits *edits, struct text next_hop);
 /** Did this request pass here before with the same hash? */
 bool loop_detected(struct response_context *context, uint64_t hash);
+/** Did it pass here before at all? Spirals are allowed. */
+bool loop_is_spiral(struct response_context *context);
 
 /* record_route.c */
 int record_route_add(struct response_context *context, struct edits *edits,
@@ -268,10 +272,20 @@ void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event
                        struct message *message);
 
 /* sides.c */
+/** Record-Route of a message as Route towards its sender, in its arena; absent: none. */
+struct text sides_route_set(const struct proxy *proxy, struct message *message);
 /** The dialog was made: learn about the caller. */
 void sides_begin(struct response_context *context);
 /** A 2xx goes upstream: learn about whoever sent it, and whoever sent its request. */
 void sides_accepted(struct response_context *context, struct message *response);
+
+/* hang_up.c */
+/**
+ * A 2xx to an INVITE that the caller was already refused: nobody would ever acknowledge or end it, so
+ * we do (ACK and BYE).
+ */
+void hang_up_late(struct response_context *context, struct branch *branch,
+                  struct message *response);
 
 /* uac.c */
 /** Forget all requests of our own; nobody is told. */

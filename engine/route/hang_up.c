@@ -130,6 +130,41 @@ void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, struct text reaso
     }
 }
 
+static struct text value_of(const struct message *message, enum header_kind kind)
+{
+    const struct header *header = message_header(message, kind);
+    return header ? header->value : TEXT_NONE;
+}
+
+void hang_up_late(struct response_context *context, struct branch *branch, struct message *response)
+{
+    struct proxy *proxy = context->proxy;
+    const struct name_addr *contact = message_contact(response);
+    if (!contact || response->method != METHOD_INVITE)
+        return;
+    struct uac_request request = {
+        .method = METHOD_ACK,
+        .request_uri = contact->uri_text,
+        .route = sides_route_set(proxy, response),
+        .from = value_of(response, HEADER_FROM),
+        .to = value_of(response, HEADER_TO),
+        .call_id = response->call_id,
+        .cseq = response->cseq_number,
+        .listener = response->source.listener,
+    };
+    int error = uac_send(NULL, proxy, &request, NULL, NULL); /* for each repetition of the 2xx */
+    if (!error && !branch->is_hung_up) {
+        request.method = METHOD_BYE;
+        request.cseq++;
+        error = uac_send(NULL, proxy, &request, on_bye_done, proxy);
+        proxy->byes_pending += error == 0;
+        branch->is_hung_up = error == 0;
+    }
+    if (error)
+        log_warning(proxy->options.log, LOG_ROUTE, response->call_id, "a late %u is not ended: %s",
+                    response->status, error_text(error));
+}
+
 /* One visit of all calls. */
 struct hang_up_all {
     struct proxy *proxy;

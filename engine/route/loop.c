@@ -28,7 +28,8 @@ uint64_t loop_hash(struct response_context *context, struct edits *edits, struct
     return hash_texts(&context->proxy->options.hash_key, v, sizeof v / sizeof v[0]);
 }
 
-bool loop_detected(struct response_context *context, uint64_t hash)
+/* Did the request pass here before? @param hash  with this hash; NULL: with any */
+static bool was_here(struct response_context *context, const uint64_t *hash)
 {
     const struct transport *transport = context->proxy->options.transport;
     const struct header *header = message_header(context->request, HEADER_VIA);
@@ -38,8 +39,18 @@ bool loop_detected(struct response_context *context, uint64_t hash)
         uint64_t seen;
         for (struct text one = name_addr_split(&rest); one.n; one = name_addr_split(&rest))
             if (via_parse(&via, one) == 0 && transactions_branch_loop_hash(via.branch, &seen) &&
-                seen == hash && transport_own(transport, via.host, via.port))
+                (!hash || seen == *hash) && transport_own(transport, via.host, via.port))
                 return true;
     }
     return false;
+}
+
+bool loop_detected(struct response_context *context, uint64_t hash)
+{
+    return was_here(context, &hash);
+}
+
+bool loop_is_spiral(struct response_context *context)
+{
+    return was_here(context, NULL);
 }

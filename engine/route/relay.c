@@ -31,6 +31,14 @@ static int wait_result(const struct relay_wait *wait)
 
 static int start_groups(struct response_context *context, relay_done_handler *done, void *arg);
 
+/* A relay of which nothing can be sent, because the request has been there, is answered 482 (s16.3 4). */
+static int conclude(struct response_context *context, int result)
+{
+    if (result < 0 && context->is_looped && !context->pending)
+        proxy_reply(context, &(struct response_options){.status = 482});
+    return result;
+}
+
 /* One branch is on its way: only now the relay counts as made. What failed before it is old: the
  * script saw it and chose to go on. Deviation: RFC 3261 s16.7 6 would choose among the old
  * responses, too. */
@@ -55,6 +63,7 @@ static void group_settled(struct relay_wait *wait)
         result = start_groups(context, wait->done, wait->arg);
     if (result == ROUTE_WAITING)
         return;
+    conclude(context, result);
     if (wait->done)
         wait->done(wait->arg, result);
     /* Those that were sent may have failed while the last one was looked up. */
@@ -156,7 +165,7 @@ int proxy_relay(struct response_context *context, const struct relay_options *op
         return error;
     struct fork_target target = {.next_hop = options->to};
     const struct target_group group = {&target, 1};
-    return start_group(context, &group, options, done, arg);
+    return conclude(context, start_group(context, &group, options, done, arg));
 }
 
 static int by_q(const void *a, const void *b)
@@ -212,7 +221,7 @@ int proxy_fork(struct response_context *context, const struct fork_target *v, si
     if (!copy_text(context, &kept->interface) || !copy_text(context, &kept->on_reply) ||
         !copy_text(context, &kept->on_branch) || !copy_text(context, &kept->on_failure))
         return ERROR_MEMORY;
-    return start_groups(context, done, arg);
+    return conclude(context, start_groups(context, done, arg));
 }
 
 static void next_group_done(void *arg, int error)

@@ -267,12 +267,21 @@ int proxy_reply(struct response_context *context, const struct response_options 
 {
     if (context->is_cancelled && options->status < 300)
         return ERROR_CANCELLED;
-    if (context->pending)
-        branch_cancel_all(context, NULL, TEXT_NONE);
     struct response_options full = *options;
     if (!text_is_set(full.server))
         full.server = context->proxy->options.server;
-    return respond(context, &full, transaction_server_reply); /* the script hears of an error */
+    bool is_final = full.status >= 200;
+    /* The same request came by another way, and we answer for ourselves (s8.2.2.2). */
+    if (is_final && context->branch_count == 0 && context->server && context->request &&
+        transaction_server_is_merged(context->server) && !loop_is_spiral(context))
+        full = (struct response_options){.status = 482, .server = full.server};
+    memory_ref(context);
+    int error =
+        respond(context, &full, transaction_server_reply); /* the script hears of an error */
+    if (!error && is_final && context->pending)
+        branch_cancel_all(context, NULL, TEXT_NONE);
+    memory_release(context);
+    return error;
 }
 
 int proxy_reply_and_forget(struct response_context *context, const struct response_options *options)

@@ -48,6 +48,14 @@ static void send_upstream(struct response_context *context, const struct branch 
         request_answered(context, status);
 }
 
+/* A 2xx crossed the failure that the caller has been told: by us, since others' wait for it. */
+static bool is_too_late(const struct response_context *context)
+{
+    enum transaction_state state =
+        context->server ? transaction_server_state(context->server) : TRANSACTION_TERMINATED;
+    return state == TRANSACTION_COMPLETED || state == TRANSACTION_CONFIRMED;
+}
+
 static void send_accepted(struct reply_run *run)
 {
     struct response_context *context = run->context;
@@ -57,7 +65,10 @@ static void send_accepted(struct reply_run *run)
     }
     context->group_at = context->group_count;
     branch_cancel_all(context, run->branch, TEXT_NONE);
-    send_upstream(context, run->branch, run->response, run->edits, run->response->status);
+    if (is_too_late(context))
+        hang_up_late(context, run->branch, run->response);
+    else
+        send_upstream(context, run->branch, run->response, run->edits, run->response->status);
 }
 
 /* ---- the best response ---- */

@@ -24,7 +24,7 @@ static bool is_own(const struct proxy *proxy, struct text element)
  * Record-Route as the route set towards the sender of @p message. That of a request has its nearest
  * proxy first; that of a response begins at the callee, and ends for us where our own entry stands.
  */
-static struct text route_set(const struct proxy *proxy, struct message *message)
+struct text sides_route_set(const struct proxy *proxy, struct message *message)
 {
     struct text set = TEXT_NONE;
     const struct header *header = message_header(message, HEADER_RECORD_ROUTE);
@@ -43,13 +43,13 @@ static struct text route_set(const struct proxy *proxy, struct message *message)
 void sides_begin(struct response_context *context)
 {
     struct message *invite = context->request;
-    dialog_learn_side(context->dialog, invite, route_set(context->proxy, invite));
+    dialog_learn_side(context->dialog, invite, sides_route_set(context->proxy, invite));
 }
 
 void sides_accepted(struct response_context *context, struct message *response)
 {
     if (response->method == METHOD_INVITE && context->is_dialog_making) {
-        dialog_learn_side(context->dialog, response, route_set(context->proxy, response));
+        dialog_learn_side(context->dialog, response, sides_route_set(context->proxy, response));
     } else if (response->method == METHOD_INVITE || response->method == METHOD_UPDATE) {
         dialog_learn_side(context->dialog, response, TEXT_NONE);
         if (context->request)

@@ -92,6 +92,8 @@ static int send_to(struct uac *uac, const struct destination *destination)
     buffer_append(out, buffer_text(&uac->behind_via));
     if (out->error)
         return out->error;
+    if (uac->method == METHOD_ACK) /* to a 2xx: it has no transaction (s13.2.2.4) */
+        return transport_send(proxy->options.transport, destination, buffer_text(out));
     if (uac->client)
         transaction_client_detach(uac->client);
     uac->client = memory_release(uac->client);
@@ -142,7 +144,7 @@ static void on_resolved(void *arg, int error, const struct resolve_target *v, si
 {
     struct uac *uac = arg;
     uac->query = NULL;
-    if (error || count == 0 || use_targets(uac, v, count))
+    if (error || count == 0 || use_targets(uac, v, count) || uac->method == METHOD_ACK)
         finish(uac, NULL);
 }
 
@@ -209,7 +211,7 @@ int uac_send(struct uac **uacp, struct proxy *proxy, const struct uac_request *r
     int error = uac->before_via.error ? uac->before_via.error : uac->behind_via.error;
     if (!error)
         error = look_up(uac, next_hop);
-    if (error)
+    if (error || (uac->method == METHOD_ACK && !uac->query))
         memory_release(uac);
     else if (uacp)
         *uacp = uac;

@@ -10,7 +10,7 @@ struct uac; /* one request under way; the proxy core's until it is over */
 
 /** Texts are borrowed during uac_send(). None may hold a line end but where it says so. */
 struct uac_request {
-    enum method method;      /**< what the transaction layer makes of it; not ACK, not CANCEL */
+    enum method method; /**< what the transaction layer makes of it; ACK has none; not CANCEL */
     struct text method_text; /**< absent: the method's name */
     struct text request_uri;
     struct text route;    /**< value of Route, loose or strict routers; absent: none */
@@ -24,7 +24,7 @@ struct uac_request {
 };
 
 /**
- * It is over. @p response  the final one, borrowed; NULL: none came, or it could not be sent
+ * It is over; of an ACK nobody hears. @p response  the final one, borrowed; NULL: none came, or it could not be sent
  */
 typedef void uac_done_handler(void *arg, struct message *response);
 

@@ -119,7 +119,31 @@ static int core_where(lua_State *L)
     return 2;
 }
 
-/** name -> its first listener. Made once per state: upvalue 1. */
+/** Push the table in that field of the table on top, made when there is none. */
+static void push_subtable(lua_State *L, const char *field)
+{
+    lua_getfield(L, -1, field);
+    if (!lua_isnil(L, -1))
+        return;
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, field);
+}
+
+/** interface.listens[address][port] = true, of the interface on top. */
+static void add_listens(lua_State *L, const struct listener *listener)
+{
+    char printed[ADDRESS_TEXT_BYTES], host[ADDRESS_TEXT_BYTES + 1];
+    text_to_array(address_print_host(&listener->local, printed), host, sizeof host);
+    push_subtable(L, "listens");
+    push_subtable(L, host);
+    lua_pushboolean(L, 1);
+    lua_rawseti(L, -2, address_port(&listener->local));
+    lua_pop(L, 2);
+}
+
+/** name -> its first listener, and where all of that name listen. Made once per state: upvalue 1. */
 static int core_interfaces(lua_State *L)
 {
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -130,12 +154,14 @@ static int core_interfaces(lua_State *L)
     for (size_t i = 0; configuration && i < configuration->listener_count; i++) {
         const struct listener *listener = &configuration->listeners[i];
         lua_getfield(L, -1, listener->interface);
-        bool is_known = !lua_isnil(L, -1);
+        if (lua_isnil(L, -1)) {
+            lua_pop(L, 1);
+            push_interface(L, listener);
+            lua_pushvalue(L, -1);
+            lua_setfield(L, -3, listener->interface);
+        }
+        add_listens(L, listener);
         lua_pop(L, 1);
-        if (is_known)
-            continue;
-        push_interface(L, listener);
-        lua_setfield(L, -2, listener->interface);
     }
     lua_pushvalue(L, -1);
     lua_replace(L, lua_upvalueindex(1));

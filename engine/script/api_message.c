@@ -94,6 +94,13 @@ static void push_is_stateless(lua_State *L, const struct subject *subject)
     lua_pushboolean(L, subject->is_reply && !subject->context);
 }
 
+/* What the engine knows of the call, not what the message says of itself (a To tag is soon written). */
+static struct text read_call_state(const struct subject *subject)
+{
+    const struct dialog *dialog = subject->context ? context_dialog(subject->context) : NULL;
+    return dialog ? text_of(dialog_state_name(dialog_current_state(dialog))) : TEXT_NONE;
+}
+
 /* ---- headers and body ---- */
 
 static struct text read_call_id(const struct subject *subject)
@@ -182,6 +189,7 @@ const struct word words_message[] = {
     {"reason", .text = read_reason},
     {"is_local", .push = push_is_local},
     {"is_stateless", .push = push_is_stateless},
+    {"call_state", .text = read_call_state},
     {"call_id", .text = read_call_id},
     {"cseq", .number = read_cseq},
     {"user_agent", .text = read_user_agent},

@@ -64,6 +64,7 @@ struct transaction_server {
     uint8_t state;              /**< enum transaction_state */
     bool is_reliable;           /**< stream transport */
     bool is_rfc2543;            /**< matched without branch */
+    bool is_merged;             /**< the same request was there under another key */
     char tag[SERVER_TAG_BYTES]; /**< first byte 0: not made yet */
 };
 

@@ -26,28 +26,17 @@ struct transaction_server *server_find(struct transactions *transactions,
     return link ? CONTAINER_OF(link, struct transaction_server, link) : NULL;
 }
 
-/* What transactions_is_merged() looks for: the same request under another key. */
-struct merged_key {
-    struct match_key merged, own;
-};
-
 static bool is_merged(const struct hash_link *link, const void *key)
 {
     const struct transaction_server *txn =
         CONTAINER_OF(link, const struct transaction_server, merge_link);
-    const struct merged_key *wanted = key;
-    bool is_own = txn->link.hash == wanted->own.hash && txn->check == wanted->own.check;
-    return !is_own && txn->merge_check == wanted->merged.check;
+    const struct match_key *merged = key;
+    return txn->merge_check == merged->check;
 }
 
-bool transactions_is_merged(const struct transactions *transactions, struct message *request)
+bool transaction_server_is_merged(const struct transaction_server *txn)
 {
-    struct merged_key key;
-    if (text_is_set(message_to_tag(request)) ||
-        !match_server(&transactions->secret, request, request->method_text, &key.own))
-        return false;
-    key.merged = match_merged(&transactions->secret, request);
-    return hash_find(&transactions->merged, key.merged.hash, is_merged, &key) != NULL;
+    return txn->is_merged;
 }
 
 /* ---- making ---- */
@@ -60,6 +49,7 @@ static int insert(struct transaction_server *txn, struct transactions *transacti
         return error;
     const struct match_key merged = match_merged(&transactions->secret, txn->request);
     txn->merge_check = merged.check;
+    txn->is_merged = hash_find(&transactions->merged, merged.hash, is_merged, &merged) != NULL;
     error = hash_insert(&transactions->merged, &txn->merge_link, merged.hash);
     if (error)
         hash_remove(&txn->link);

@@ -62,12 +62,6 @@ size_t transactions_count(const struct transactions *transactions);
  * 503 and is not passed on.
  */
 void transactions_receive(struct transactions *transactions, struct message *message);
-/**
- * Merged request (RFC 3261 s8.2.2.2): without To tag, and From tag, Call-ID and CSeq are those of a
- * live server transaction that it does not belong to: it came here on two ways. Only for who is the
- * UAS; the answer is 482.
- */
-bool transactions_is_merged(const struct transactions *transactions, struct message *request);
 /** Would this request be absorbed by a live server transaction, as a retransmission of its request? */
 bool transactions_is_known(struct transactions *transactions, struct message *request);
 /** ICMP: fail the client transaction whose request (or CANCEL, ACK) is in @p bytes, at once. */
@@ -107,6 +101,11 @@ int transaction_server_reply(struct transaction_server *txn,
  * effect once a final response was sent.
  */
 void transaction_server_drop(struct transaction_server *txn);
+/**
+ * Merged request (RFC 3261 s8.2.2.2): without To tag, and From tag, Call-ID and CSeq were those of a
+ * live server transaction when it came: it came on two ways. Only for who is the UAS; the answer is 482.
+ */
+bool transaction_server_is_merged(const struct transaction_server *txn);
 /** To tag used in our own responses; absent once terminated and never used. */
 struct text transaction_server_tag(struct transaction_server *txn);
 /** @p terminated runs when the transaction ends (any way); NULL removes it. */

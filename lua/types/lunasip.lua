@@ -81,6 +81,7 @@ event_route = {}
 ---@field advertised_port integer ($RAp)
 ---@field proto string "udp" ($pr)
 ---@field call_id string ($ci)
+---@field call_state? "starting"|"early"|"confirmed"|"terminated" of the call that the engine knows; nil: of none
 ---@field cseq integer ($cs)
 ---@field from string whole header value
 ---@field to string whole header value
@@ -263,10 +264,11 @@ function lunasip.source_in(message, group) end
 ---@class lunasip.Interface
 ---@field name string
 ---@field proto string
----@field address string of its first listener; compare $Ri with it
+---@field address string of its first listener
 ---@field port integer
 ---@field advertised_address string
 ---@field advertised_port integer
+---@field listens table<string, table<integer, true>> every address and port of that name: listens[req["$Ri"]][req["$Rp"]]
 
 ---One line each, tagged with the call. Formats hold pseudo-variables of the message given, or of the
 ---one that the running handler works on, and string.format directives for the values.

@@ -140,6 +140,24 @@ describe("a call that is ended from here", function()
         end
     end)
 
+    it("is ended for the callee when its 200 crosses our refusal (s13.2.2.4, s15)", function()
+        net, alice, callees = world.open {
+            body = world.TO_BOB .. [[ require "lunasip".sleep(1) req:reply(503) ]], auto_cancel = false,
+        }
+        bob = callees.bob
+        alice:invite "sip:bob@example.net"
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 180)
+        alice:receive(503)
+        bob:reply(invite, 200)
+        local ack, bye = bob:receive "ACK", bob:receive "BYE"
+        assert.equal(invite.cseq, ack.cseq)
+        assert.equal(invite.cseq + 1, bye.cseq)
+        assert.equal(bob.call.local_tag, bye:tag "To")
+        bob:reply(bob:receive "CANCEL", 200)
+        bob:reply(bye, 200)
+    end)
+
     it("is over for us even when nobody answers (s15.1.1)", function()
         open()
         world.answer(alice, bob)

@@ -49,6 +49,28 @@ describe("request validation (RFC 3261 §16.3)", function()
             alice:receive(482)
         end)
 
+        it("leaves the other targets of a fork alone", function()
+            open {
+                body = [[
+                    if req["$si"] == "192.0.2.10" then
+                        req:relay { to = "sip:192.0.2.1:5060", interface = "public" }
+                    else
+                        req:record_route()
+                        req:fork {
+                            { uri = req.ruri, next_hop = "sip:192.0.2.1:5060" }, "sip:carol@10.0.0.21:5060",
+                        }
+                    end]],
+            }
+            alice:invite "sip:bob@example.net"
+            local invite = callees.carol:receive "INVITE"
+            callees.carol:reply(invite, 180)
+            alice:receive(180)
+            callees.carol:reply(invite, 200)
+            alice:receive(200)
+            callees.carol:receive "ACK"
+            world.hang_up(alice, callees.carol)
+        end)
+
         it("lets a spiral pass: the same request with another Request-URI", function()
             open {
                 body = [[
@@ -65,6 +87,54 @@ describe("request validation (RFC 3261 §16.3)", function()
             assert.equal(3, #invite:values "Via")
             callees.bob:reply(invite, 486)
             alice:receive(486)
+        end)
+    end)
+
+    it("a provisional response of the script's leaves the branches alone", function()
+        open { body = world.TO_BOB .. ' req:reply(183, "Session Progress")' }
+        alice:invite "sip:bob@example.net"
+        local invite = callees.bob:receive "INVITE"
+        alice:receive(183)
+        callees.bob:reply(invite, 200)
+        alice:receive(200)
+        callees.bob:receive "ACK"
+        world.hang_up(alice, callees.bob)
+    end)
+
+    describe("merged requests (§8.2.2.2)", function()
+        local function ask_twice(body)
+            open { body = body }
+            for i = 1, 2 do
+                alice:send(world.raw { method = "OPTIONS", branch = "merged" .. i })
+            end
+        end
+
+        it("are answered 482 where we answer for ourselves", function()
+            ask_twice "req:reply(200)"
+            alice:receive(200)
+            alice:receive(482)
+        end)
+
+        it("are relayed like any other", function()
+            ask_twice(world.TO_BOB)
+            callees.bob:reply(callees.bob:receive "OPTIONS", 200)
+            callees.bob:reply(callees.bob:receive "OPTIONS", 200)
+            alice:receive(200)
+            alice:receive(200)
+        end)
+
+        it("are no spirals: what went through us may be refused in its own words", function()
+            open {
+                body = [[
+                    if req["$si"] == "192.0.2.10" then
+                        req.ruri = "sip:robert@example.net"
+                        req:relay { to = "sip:192.0.2.1:5060", interface = "public" }
+                    else
+                        req:reply(404)
+                    end]],
+            }
+            alice:ask("OPTIONS", { uri = "sip:bob@example.net" })
+            alice:receive(404)
         end)
     end)
 

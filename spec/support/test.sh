@@ -213,7 +213,7 @@ phase() {
     unit) build_asan && step_unit ;;
     threads) build_tsan && step_threads ;;
     spec) build_asan && step_spec ;;
-    scenario) build_asan && build_tsan && step_scenario ;;
+    scenario) build_plain && build_asan && build_tsan && step_scenario ;;
     soak) build_plain && step_soak ;;
     fuzz) build_fuzz && step_fuzz "${fuzz_seconds:-5}" ;;
     all)
