@@ -11,9 +11,11 @@ local fake = {
     calls = {},
     interfaces_table = {
         public = { name = "public", proto = "udp", address = "127.0.0.10", port = 5060,
-            advertised_address = "192.0.2.7", advertised_port = 5062 },
+            advertised_address = "192.0.2.7", advertised_port = 5062,
+            listens = { ["127.0.0.10"] = { [5060] = true } } },
         private = { name = "private", proto = "udp", address = "127.0.0.20", port = 5060,
-            advertised_address = "127.0.0.20", advertised_port = 5060 },
+            advertised_address = "127.0.0.20", advertised_port = 5060,
+            listens = { ["127.0.0.20"] = { [5060] = true } } },
     },
 }
 
