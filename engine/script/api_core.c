@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#define LOOK_INSTRUCTIONS 100 /* what a long operation counts for at least */
+
 uint64_t api_wall_us(lua_State *L)
 {
     const struct io *io = generation_of(L)->options.io;
@@ -183,11 +185,18 @@ static int core_source_in(lua_State *L)
     return 1;
 }
 
+/* (bytes) : what comes now takes long; the budget is looked at before it, and before what follows */
+static int core_look(lua_State *L)
+{
+    run_charge(generation_of(L),
+               LOOK_INSTRUCTIONS + (uint64_t)lua_tonumber(L, 1) / BYTES_PER_INSTRUCTION);
+    return 0;
+}
+
 static const luaL_Reg functions[] = {
-    {"clock_ms", core_clock_ms}, {"wall_us", core_wall_us},
-    {"random", core_random},     {"sleep", core_sleep},
-    {"settings", core_settings}, {"source_in", core_source_in},
-    {"where", core_where},       {NULL, NULL},
+    {"clock_ms", core_clock_ms}, {"wall_us", core_wall_us},   {"random", core_random},
+    {"sleep", core_sleep},       {"settings", core_settings}, {"source_in", core_source_in},
+    {"where", core_where},       {"look", core_look},         {NULL, NULL},
 };
 
 void api_core_open(lua_State *L)

@@ -16,6 +16,7 @@
 #define REGEX_METATABLE   "lunasip.regex"
 #define REGEX_CAPTURES    9    /* \1 to \9 */
 #define REGEX_HEAP_KIB    4096 /* of PCRE2's backtracking */
+#define REGEX_STEPS_LONG  1000 /* more of them count as instructions */
 #define REGEX_STEPS_SLACK 10   /* PCRE2's own count of steps is only a second line of defence */
 
 /** A compiled pattern; what it owns goes with the Lua object. */
@@ -145,8 +146,11 @@ static int core_regex_match(lua_State *L)
         uint64_t slack = steps * REGEX_STEPS_SLACK;
         pcre2_set_match_limit(regex->context, slack > UINT32_MAX ? UINT32_MAX : (uint32_t)slack);
     }
+    uint64_t before = regex->steps;
     int count = pcre2_match(regex->code, (PCRE2_SPTR)subject.p, subject.n, start, 0, regex->found,
                             regex->context);
+    if (before - regex->steps > REGEX_STEPS_LONG)
+        run_charge(generation, before - regex->steps);
     if (count == PCRE2_ERROR_NOMATCH)
         return 0;
     if (count == PCRE2_ERROR_NOMEMORY)

@@ -15,7 +15,9 @@
 
 #include <string.h>
 
-#define MEMORY_HARD 2u /* times the cap */
+#define MEMORY_HARD 2u      /* times the cap */
+#define LARGE_BYTES 32768   /* a block that took long to fill: the budget is looked at */
+#define HUGE_BYTES  1048576 /* one that a single instruction may spend long on */
 
 #if defined(__SANITIZE_ADDRESS__)
 
@@ -69,6 +71,15 @@ static void *resize(struct generation *generation, void *block, size_t old_bytes
 
 #endif
 
+/* A block of @p before bytes has @p after now. */
+static void count(struct generation *generation, size_t before, size_t after)
+{
+    generation->memory_bytes += after - before;
+    generation->huge_blocks += (size_t)(after >= HUGE_BYTES) - (size_t)(before >= HUGE_BYTES);
+    if (after >= before + LARGE_BYTES)
+        run_charge(generation, (after - before) / BYTES_PER_INSTRUCTION);
+}
+
 static void *counted_allocate(void *arg, void *block, size_t old_bytes, size_t new_bytes)
 {
     struct generation *generation = arg;
@@ -76,14 +87,14 @@ static void *counted_allocate(void *arg, void *block, size_t old_bytes, size_t n
     if (new_bytes <= before) {
         /* Lua relies on shrinking never to fail. */
         void *same = resize(generation, block, before, new_bytes);
-        generation->memory_bytes -= before - new_bytes;
+        count(generation, before, new_bytes);
         return same || new_bytes == 0 ? same : block;
     }
     void *fresh = NULL;
     if (generation->memory_bytes - before + new_bytes <= MEMORY_HARD * generation->memory_most)
         fresh = resize(generation, block, before, new_bytes);
     if (fresh)
-        generation->memory_bytes += new_bytes - before;
+        count(generation, before, new_bytes);
     else
         generation->refusals++;
     return fresh;

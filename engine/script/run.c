@@ -13,6 +13,11 @@
  * handler run inside another (a branch route during relay) counts as one interval of the outer one.
  * In the lab the clock stands still during a run: only instructions count there.
  *
+ * One instruction may be long: a text of megabytes that is put together, a search through one. What
+ * makes a large block, or says that it took long (core.look), is followed by a look at once, and
+ * memory counts as instructions; while the state holds very large blocks, the hook looks often. So a
+ * run is late by one such operation at most.
+ *
  * LuaJIT cannot call a hook where the Lua stack is full, so a script that recurses into the limit
  * and catches that error would count for little: nesting has a limit of its own, well below.
  */
@@ -46,6 +51,7 @@ static uint64_t clock_us(const struct run *run)
 
 void run_set_hook(struct generation *generation, int interval)
 {
+    generation->hook_interval = interval;
     int mask = generation->options.coverage ? LUA_MASKCOUNT | LUA_MASKLINE : LUA_MASKCOUNT;
     lua_sethook(generation->lua, run_hook, mask, interval);
 }
@@ -70,6 +76,20 @@ static const char *find_excess(lua_State *L, struct run *run)
     return spent_us >= most_us ? over_budget : NULL;
 }
 
+static void watch(struct run *run)
+{
+    int interval = run->generation->huge_blocks ? HUGE_INTERVAL : BUDGET_INTERVAL;
+    run_set_hook(run->generation, run->over ? 1 : interval);
+}
+
+void run_charge(struct generation *generation, uint64_t instructions)
+{
+    if (!generation->current)
+        return;
+    generation->current->instructions += instructions;
+    run_set_hook(generation, 1);
+}
+
 void run_hook(lua_State *L, lua_Debug *activation)
 {
     struct run *run = run_of(L);
@@ -81,13 +101,12 @@ void run_hook(lua_State *L, lua_Debug *activation)
     }
     if (!run)
         return;
-    run->instructions += BUDGET_INTERVAL;
-    if (!run->over) {
+    run->instructions += (uint64_t)run->generation->hook_interval;
+    if (!run->over)
         run->over = find_excess(L, run);
-        if (!run->over)
-            return;
-        run_set_hook(run->generation, 1);
-    }
+    watch(run);
+    if (!run->over)
+        return;
     if (run->thread && lua_isyieldable(L)) {
         lua_yield(L, 0);
     } else {
@@ -96,11 +115,6 @@ void run_hook(lua_State *L, lua_Debug *activation)
         lua_concat(L, 2);
         lua_error(L);
     }
-}
-
-static void watch(struct run *run)
-{
-    run_set_hook(run->generation, run->over ? 1 : BUDGET_INTERVAL);
 }
 
 /* ---- threads ---- */

@@ -14,12 +14,14 @@
 #include <luajit.h>
 #include <lualib.h>
 
-#define BUDGET_INTERVAL    1000 /* VM instructions between two looks at the budget */
-#define LOAD_BUDGET        20 /* loading a script may take so many times the budget of a handler */
-#define HANDLER_NAME_BYTES ROUTE_NAME_BYTES
-#define WORD_SCRATCH_BYTES 160 /* an address as a URI with its transport fits */
-#define MESSAGE_NAMES_BITS 8
-#define MESSAGE_NAMES      (1 << MESSAGE_NAMES_BITS) /* words, methods and some variables, half full */
+#define BUDGET_INTERVAL       1000 /* VM instructions between two looks at the budget */
+#define HUGE_INTERVAL         32   /* the same while the state holds huge blocks */
+#define BYTES_PER_INSTRUCTION 64   /* of large blocks and texts: what is worked through counts */
+#define LOAD_BUDGET           20 /* loading a script may take so many times the budget of a handler */
+#define HANDLER_NAME_BYTES    ROUTE_NAME_BYTES
+#define WORD_SCRATCH_BYTES    160 /* an address as a URI with its transport fits */
+#define MESSAGE_NAMES_BITS    8
+#define MESSAGE_NAMES         (1 << MESSAGE_NAMES_BITS) /* words, methods and some variables, half full */
 
 /** Kinds beyond enum route_kind. */
 enum run_kind {
@@ -119,6 +121,8 @@ struct generation {
     lua_State *lua;
     size_t memory_bytes, memory_most;
     uint64_t refusals;  /**< allocations that were refused */
+    size_t huge_blocks; /**< alive; see heap.c */
+    int hook_interval;  /**< instructions until the hook looks */
     lua_Alloc allocate; /**< LuaJIT's own, with its argument; see heap.c */
     void *allocate_arg;
     char *reserve;       /**< address sanitizer: first blocks of the state, owned */
@@ -202,6 +206,11 @@ void run_abandon(struct run *run);
 void run_hook(lua_State *L, lua_Debug *activation);
 /** Have the hook look every @p interval instructions. */
 void run_set_hook(struct generation *generation, int interval);
+/**
+ * Count more for the current run than its instructions, and have the hook look at once; from within
+ * an allocation, too.
+ */
+void run_charge(struct generation *generation, uint64_t instructions);
 /** The run on whose behalf C is called; NULL: none. */
 struct run *run_of(lua_State *L);
 /** Lua's prepare(): pushes the arguments of the current run's handler. */

@@ -4,17 +4,30 @@
 -- of a pattern is known beforehand: (places where it can start) x (subject length) ^ (unbounded
 -- quantifiers). What is cheap even then runs natively. The rest, which is mostly cheap in practice,
 -- runs in lunasip.bounded_match, which counts its steps and gives up with an error.
+local core = require "lunasip.core"
 local matcher = require "lunasip.bounded_match"
 local patterns = require "lunasip.bounded_pattern"
 
 local M = {}
 
 local NATIVE_STEPS = 1000000 -- some milliseconds of native matching
-local PLAIN_STEPS = 67108864 -- bytes compared by a plain find, worst case
+local PLAIN_STEPS = 16777216 -- bytes compared by a plain find, worst case
+local LONG_STEPS = 16384 -- from here on the budget is looked at after the search
 local MOST_REPEATED = 1048576 -- bytes that rep may make
 
-for _, name in ipairs { "byte", "char", "format", "len", "lower", "reverse", "sub", "upper" } do
+for _, name in ipairs { "byte", "char", "format", "len", "sub" } do
     M[name] = string[name]
+end
+
+-- A result that is there already costs time and no memory.
+for _, name in ipairs { "lower", "reverse", "upper" } do
+    local native = string[name]
+    M[name] = function(subject)
+        if type(subject) == "string" and #subject > LONG_STEPS then
+            core.look(#subject)
+        end
+        return native(subject)
+    end
 end
 
 local find, match, gsub, gmatch, rep = string.find, string.match, string.gsub, string.gmatch, string.rep
@@ -50,6 +63,9 @@ end
 local function is_cheap(subject, compiled)
     local n = #subject + 1
     local per_start = compiled.optional * n ^ compiled.quantifiers
+    if per_start * n > LONG_STEPS then
+        core.look(n)
+    end
     if per_start * n <= NATIVE_STEPS then
         return true
     end
@@ -73,6 +89,9 @@ function M.find(subject, pattern, init, plain)
         subject, pattern = text_argument(subject, "find", 1), text_argument(pattern, "find", 2)
         if #subject * #pattern > PLAIN_STEPS then
             error("string.find: too expensive for a text of " .. #subject .. " bytes", 2)
+        end
+        if #subject > LONG_STEPS then
+            core.look(#subject)
         end
         return find(subject, pattern, init, true)
     end

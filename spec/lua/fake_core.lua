@@ -105,6 +105,8 @@ function core.log_writer(level, programs, add)
     end
 end
 
+function core.look() end
+
 function core.clock_ms()
     return math.floor(fake.now_us / 1000)
 end

@@ -10,7 +10,8 @@ local Border = {}
 Border.__index = Border
 
 --- Start lunasip between two sides.
--- options: workers, timers, blocks, build, sets (defaults: one gateway on each side), route
+-- options: workers, timers, blocks, build, sets (defaults: one gateway on each side), private_hosts (numbers of more
+-- hosts that may call from the private side), route
 function M.start(options)
     options = options or {}
     local at = options.at or network.block()
@@ -18,12 +19,16 @@ function M.start(options)
         at = at, public = at(10), private = at(20),
         public_gateway = at(11), private_gateway = at(21), public_caller = at(12),
     }, Border)
+    local private = { ("sip:%s:5060"):format(self.private_gateway) }
+    for _, number in ipairs(options.private_hosts or {}) do
+        private[#private + 1] = ("sip:%s:5060"):format(at(number))
+    end
     self.engine = lunasip.start {
         public = { "udp:" .. self.public .. ":5060" }, private = { "udp:" .. self.private .. ":5060" },
         media = { public = self.public, private = self.private, ports = { 30000, 39999 } },
         sets = options.sets and options.sets(self) or {
             [1] = { ("sip:%s:5060"):format(self.public_gateway) },
-            [2] = { ("sip:%s:5060"):format(self.private_gateway) },
+            [2] = private,
         },
         workers = options.workers, timers = options.timers, build = options.build,
         blocks = type(options.blocks) == "function" and options.blocks(self) or options.blocks,
