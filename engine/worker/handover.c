@@ -1,18 +1,25 @@
 /*
- * Hand-over between workers: one bounded lock-free ring per worker, many writers, one reader. A
- * batch of received datagrams wakes each owner once, and only when it sleeps (loop_wake()).
+ * Hand-over between workers. Datagrams wait in one bounded lock-free ring per worker, many writers,
+ * one reader; a batch of them wakes each owner once, and only when it sleeps (loop_wake()). Tasks
+ * wait in a list without a bound, which a flood of datagrams cannot fill: each is its own link.
  */
 #include "worker/handover.h"
 
 #include "base/error.h"
+#include "base/list.h"
 #include "base/memory.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
-/* An entry: a task, or a datagram when task is NULL. */
+/*
+ * Datagrams taken in a row. The owner's timers, sockets and flush have their turn between: were it
+ * to go on until the ring is empty, it would never find out that it is behind.
+ */
+#define LETTERS_AT_ONCE 64
+
+/* A datagram. */
 struct letter {
-    worker_task *task;
-    void *arg;
     const struct listener *listener;
     struct address peer;
     uint64_t received_us;
@@ -20,10 +27,17 @@ struct letter {
     char bytes[];
 };
 
+/* A task that waits, embedded in what it is about. */
+struct errand {
+    struct errand *next;
+    void (*run)(struct worker *worker, struct errand *errand); /* it is its owner's again */
+};
+
 struct handover {
-    struct worker *worker; /* borrowed: holds this */
-    struct ring *ring;     /* owned */
-    uint64_t to_wake;      /* bit per worker that got something in this batch */
+    struct worker *worker;            /* borrowed: holds this */
+    struct ring *ring;                /* owned */
+    _Atomic(struct errand *) errands; /* newest first */
+    uint64_t to_wake;                 /* bit per worker that got something in this batch */
 };
 
 static void destroy(void *arg)
@@ -87,37 +101,86 @@ void handover_wake(struct handover *handover)
     handover->to_wake = 0;
 }
 
-int handover_task(struct handover *handover, worker_task *task, void *arg)
+/* ---- tasks ---- */
+
+static void push_errand(struct handover *handover, struct errand *errand)
 {
-    struct letter *letter = memory_raw(sizeof *letter);
-    if (!letter)
+    errand->next = atomic_load_explicit(&handover->errands, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&handover->errands, &errand->next, errand,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+    loop_wake(worker_loop(handover->worker));
+}
+
+static void run_errands(struct handover *handover)
+{
+    struct errand *newest =
+        atomic_exchange_explicit(&handover->errands, NULL, memory_order_acquire);
+    struct errand *oldest = NULL;
+    while (newest) { /* turn around */
+        struct errand *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        struct errand *next = oldest->next; /* the errand may be gone after it ran */
+        oldest->run(handover->worker, oldest);
+        oldest = next;
+    }
+}
+
+struct posted {
+    struct errand errand;
+    worker_task *task;
+    void *arg;
+};
+
+static void run_posted(struct worker *worker, struct errand *errand)
+{
+    struct posted *posted = CONTAINER_OF(errand, struct posted, errand);
+    posted->task(worker, posted->arg);
+    memory_free_raw(posted);
+}
+
+int worker_post(struct worker *worker, worker_task *task, void *arg)
+{
+    struct posted *posted = memory_raw(sizeof *posted);
+    if (!posted)
         return ERROR_MEMORY;
-    *letter = (struct letter){.task = task, .arg = arg};
-    if (ring_push(handover->ring, letter))
-        return 0;
-    memory_free_raw(letter);
-    return ERROR_LIMIT;
+    *posted = (struct posted){.errand.run = run_posted, .task = task, .arg = arg};
+    push_errand(worker_handover(worker), &posted->errand);
+    return 0;
+}
+
+/* ---- the owner's side ---- */
+
+static void receive_letter(struct handover *handover, const struct letter *letter)
+{
+    struct text bytes = {letter->bytes, letter->size_bytes};
+    if (letter->listener)
+        transport_receive(worker_transport(handover->worker), letter->listener, &letter->peer,
+                          bytes, letter->received_us);
+    else
+        proxy_undeliverable(worker_proxy(handover->worker), &letter->peer, bytes);
 }
 
 void handover_receive(struct handover *handover)
 {
-    struct letter *letter;
-    while ((letter = ring_pop(handover->ring))) {
-        struct text bytes = {letter->bytes, letter->size_bytes};
-        if (letter->task)
-            letter->task(handover->worker, letter->arg);
-        else if (!letter->listener)
-            proxy_undeliverable(worker_proxy(handover->worker), &letter->peer, bytes);
-        else
-            transport_receive(worker_transport(handover->worker), letter->listener, &letter->peer,
-                              bytes, letter->received_us);
+    struct letter *letter = NULL;
+    run_errands(handover);
+    for (unsigned i = 0; i < LETTERS_AT_ONCE && (letter = ring_pop(handover->ring)); i++) {
+        receive_letter(handover, letter);
         memory_free_raw(letter);
     }
+    if (letter) /* there may be more */
+        loop_wake(worker_loop(handover->worker));
 }
 
 /* ---- asking and waiting for the answer ---- */
 
 struct question {
+    struct errand errand;
     worker_task *task;
     void *arg;
     pthread_mutex_t mutex;
@@ -125,9 +188,9 @@ struct question {
     bool is_done;
 };
 
-static void on_question(struct worker *worker, void *arg)
+static void run_question(struct worker *worker, struct errand *errand)
 {
-    struct question *question = arg;
+    struct question *question = CONTAINER_OF(errand, struct question, errand);
     question->task(worker, question->arg);
     pthread_mutex_lock(&question->mutex);
     question->is_done = true;
@@ -135,24 +198,22 @@ static void on_question(struct worker *worker, void *arg)
     pthread_mutex_unlock(&question->mutex);
 }
 
-int worker_ask(struct worker *worker, worker_task *task, void *arg)
+void worker_ask(struct worker *worker, worker_task *task, void *arg)
 {
     if (io_is_virtual(worker_get_options(worker)->io)) {
         task(worker, arg);
-        return 0;
+        return;
     }
     struct question question = {
+        .errand.run = run_question,
         .task = task,
         .arg = arg,
         .mutex = PTHREAD_MUTEX_INITIALIZER,
         .answered = PTHREAD_COND_INITIALIZER,
     };
-    int error = worker_post(worker, on_question, &question);
-    if (error)
-        return error;
+    push_errand(worker_handover(worker), &question.errand);
     pthread_mutex_lock(&question.mutex);
     while (!question.is_done)
         pthread_cond_wait(&question.answered, &question.mutex);
     pthread_mutex_unlock(&question.mutex);
-    return 0;
 }

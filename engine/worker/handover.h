@@ -1,11 +1,11 @@
-/* The mailbox of a worker: datagrams that belong to it, and tasks from other threads. */
+/* The mailbox of a worker: datagrams that belong to it, and tasks from other threads (worker.h). */
 #pragma once
 
 #include "worker/worker.h"
 
 struct handover; /* counted */
 
-/** @param size  entries, rounded up to a power of two. @return 0 or ERROR_MEMORY */
+/** @param size  datagrams, rounded up to a power of two. @return 0 or ERROR_MEMORY */
 int handover_create(struct handover **handoverp, struct worker *worker, size_t size);
 /**
  * Give received bytes (copied) to worker @p owner; on this worker's thread. It is woken by
@@ -16,9 +16,10 @@ void handover_bytes(struct handover *handover, unsigned owner, const struct list
                     const struct address *peer, struct text bytes);
 /** Wake every worker that got something since the last call: once per batch. */
 void handover_wake(struct handover *handover);
-/** Put a task into this mailbox; any thread. @return 0, ERROR_LIMIT, ERROR_MEMORY */
-int handover_task(struct handover *handover, worker_task *task, void *arg);
-/** Work off the mailbox; on this worker's thread. */
+/**
+ * Run the tasks and take some of the datagrams; on this worker's thread. It is woken again for those
+ * that are left.
+ */
 void handover_receive(struct handover *handover);
 /** The mailbox of another worker. */
 struct handover *worker_handover(struct worker *worker);

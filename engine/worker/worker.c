@@ -346,18 +346,10 @@ void worker_stop(struct worker *worker)
     worker_ask(worker, on_stop, NULL);
     loop_stop(worker->loop);
     loop_join(worker->loop);
-    handover_receive(worker->handover); /* what nobody will read any more is released */
+    handover_receive(worker->handover); /* tasks that nobody will run any more */
 }
 
 /* ---- mailbox ---- */
-
-int worker_post(struct worker *worker, worker_task *task, void *arg)
-{
-    int error = handover_task(worker->handover, task, arg);
-    if (!error)
-        loop_wake(worker->loop);
-    return error;
-}
 
 void worker_change(struct worker *worker, struct worker_change *change)
 {

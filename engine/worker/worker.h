@@ -49,10 +49,13 @@ void worker_change(struct worker *worker, struct worker_change *change);
 
 /** Work to be done on the worker's thread. */
 typedef void worker_task(struct worker *worker, void *arg);
-/** Have @p task run on the worker's thread soon; any thread. @return 0, ERROR_LIMIT (mailbox full), ERROR_MEMORY */
+/** Have @p task run on the worker's thread soon, however full its mailbox; any thread. @return 0 or ERROR_MEMORY */
 int worker_post(struct worker *worker, worker_task *task, void *arg);
-/** Run @p task on the worker's thread and wait for it; only from the control thread. In the lab at once. @return 0 or an error of worker_post() */
-int worker_ask(struct worker *worker, worker_task *task, void *arg);
+/**
+ * Run @p task on the worker's thread and wait for it; only from the control thread. It needs no memory
+ * and no room in the mailbox: it cannot fail. In the lab at once.
+ */
+void worker_ask(struct worker *worker, worker_task *task, void *arg);
 
 /** The worker that owns a call. */
 unsigned worker_owner(const struct worker_options *options, struct text call_id);
