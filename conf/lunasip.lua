@@ -73,7 +73,7 @@ timers {
 limits {
     -- message_bytes = 65535, -- largest SIP message; 1024 to 65535
     -- headers = 256, -- header lines of one message; 16 to 4096
-    -- transactions = 200000, -- live transactions of one worker; 1 to 10000000
+    -- transactions = 200000, -- live transactions of one worker; a tenth is for requests within dialogs; 1 to 10000000
     -- dialogs = 100000, -- live dialogs of one worker; 1 to 10000000
     -- dialog_legs = 32, -- answering To tags that one dialog remembers; 1 to 1024
     -- branches = 16, -- branches of one request; 1 to 64

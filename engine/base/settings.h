@@ -16,7 +16,8 @@
     XX(timers, trying_ms, 200, 0, 10000, "100 Trying is sent after this, or at relay if sooner")   \
     XX(limits, message_bytes, 65535, 1024, 65535, "largest SIP message")                           \
     XX(limits, headers, 256, 16, 4096, "header lines of one message")                              \
-    XX(limits, transactions, 200000, 1, 10000000, "live transactions of one worker")               \
+    XX(limits, transactions, 200000, 1, 10000000,                                                  \
+       "live transactions of one worker; a tenth is for requests within dialogs")                  \
     XX(limits, dialogs, 100000, 1, 10000000, "live dialogs of one worker")                         \
     XX(limits, dialog_legs, 32, 1, 1024, "answering To tags that one dialog remembers")            \
     XX(limits, branches, 16, 1, 64, "branches of one request")                                     \

@@ -123,3 +123,9 @@ bool derive_branch(struct text sent, enum method *method, struct text *branch)
     *branch = via.branch;
     return true;
 }
+
+bool derive_is_in_dialog(struct text sent)
+{
+    struct name_addr to;
+    return !name_addr_parse(&to, derive_header(sent, HEADER_TO)) && text_is_set(to.tag);
+}

@@ -19,3 +19,5 @@ void derive_cancel(struct buffer *out, struct text sent, struct text reason);
 bool derive_branch(struct text sent, enum method *method, struct text *branch);
 /** Value of the first header of a kind in sent bytes, absent without. */
 struct text derive_header(struct text sent, enum header_kind kind);
+/** Has a request of ours a To tag: was it sent within a dialog (RFC 3261 s12.2)? */
+bool derive_is_in_dialog(struct text sent);

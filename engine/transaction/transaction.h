@@ -59,7 +59,8 @@ int transactions_create(struct transactions **transactionsp,
 size_t transactions_count(const struct transactions *transactions);
 /**
  * A message from the transport. When limits.transactions is reached a new request gets a stateless
- * 503 and is not passed on.
+ * 503 and is not passed on; a tenth of it is kept for requests with a To tag, here and in
+ * transaction_client_create().
  */
 void transactions_receive(struct transactions *transactions, struct message *message);
 /** Would this request be absorbed by a live server transaction, as a retransmission of its request? */

@@ -8,6 +8,12 @@
 #include "transaction/derive.h"
 #include "transaction/machine.h"
 
+/*
+ * One part of so many of limits.transactions is kept for requests within dialogs: a flood of new calls
+ * must not keep those that live from ending (BYE) or being changed.
+ */
+#define RESERVED_PART 10
+
 const char *transaction_state_name(enum transaction_state state)
 {
     static const char *const names[] = {
@@ -41,10 +47,12 @@ struct timers *transactions_timers(struct transactions *transactions)
     return loop_timers(transactions->options.loop);
 }
 
-bool transactions_has_room(struct transactions *transactions)
+bool transactions_has_room(struct transactions *transactions, bool is_in_dialog)
 {
-    if (!transactions->is_stopping &&
-        transactions_count(transactions) < transactions->options.settings->limits_transactions)
+    uint64_t most = transactions->options.settings->limits_transactions;
+    if (!is_in_dialog)
+        most -= most / RESERVED_PART;
+    if (!transactions->is_stopping && transactions_count(transactions) < most)
         return true;
     transactions_count_up(transactions, COUNTER_TRANSACTION_LIMIT);
     return false;
@@ -82,7 +90,9 @@ static void on_new_request(struct transactions *transactions, struct message *re
 {
     const struct transaction_handlers *handlers = &transactions->options.handlers;
     struct transaction_server *txn;
-    if (!transactions_has_room(transactions) || server_create(&txn, transactions, request, key)) {
+    bool is_in_dialog = text_is_set(message_to_tag(request));
+    if (!transactions_has_room(transactions, is_in_dialog) ||
+        server_create(&txn, transactions, request, key)) {
         refuse(transactions, request);
         return;
     }
@@ -118,7 +128,8 @@ static void answer_cancel(struct transactions *transactions, struct transaction_
 {
     const struct response_options ok = {.status = 200, .to_tag = transaction_server_tag(invite)};
     struct transaction_server *txn;
-    if (!transactions_has_room(transactions) || server_create(&txn, transactions, cancel, key)) {
+    if (!transactions_has_room(transactions, false) ||
+        server_create(&txn, transactions, cancel, key)) {
         transport_reply(transactions->options.transport, cancel, &ok);
         return;
     }

@@ -108,6 +108,50 @@ static void answers_503_statelessly_beyond_the_limit(void **state)
     assert_int_equal(net_counter(&w->net, COUNTER_TRANSACTION_LIMIT), 1); /* no new one */
 }
 
+/* @return of a client transaction for a request with a To tag, within a dialog */
+static int start_client_in_dialog(struct world *w, const char *method)
+{
+    char bytes[256];
+    struct transaction_client *txn = NULL;
+    struct text branch = transactions_make_branch(w->transactions, 0, w->branch);
+    int n = snprintf(bytes, sizeof bytes,
+                     "%s sip:carol@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=%.*s\r\n"
+                     "t: <sip:carol@h>;tag=t1\r\nCall-ID: m\r\nCSeq: 9 %s\r\n\r\n",
+                     method, TEXT_ARG(branch), method);
+    int error = transaction_client_create(
+        &txn, w->transactions,
+        &(struct transaction_client_options){
+            .method = method_parse(text_of(method)),
+            .branch = branch,
+            .destination = {&w->net.listeners[0], net_address("10.0.0.2"), 0},
+            .bytes = {bytes, (size_t)n},
+            .call_id = TEXT("m"),
+        });
+    memory_release(txn);
+    return error;
+}
+
+static void keeps_a_tenth_for_requests_within_dialogs(void **state)
+{
+    struct world *w = *state;
+    char branch[24];
+    w->net.settings.limits_transactions = 20;
+    for (unsigned i = 0; i < 30; i++) { /* a flood of new calls */
+        snprintf(branch, sizeof branch, "z9hG4bKnew%u", i);
+        send_invite(w, branch, "", i + 1);
+    }
+    assert_int_equal(w->requests, 18);
+    assert_int_equal(world_start_client(w, "INVITE", "10.0.0.2", 0), ERROR_LIMIT);
+    world_send_request(w, "BYE", "z9hG4bKbye", ";tag=t1");
+    assert_int_equal(w->requests, 19);
+    assert_int_equal(start_client_in_dialog(w, "BYE"), 0);
+    /* and that is all */
+    assert_int_equal(transactions_count(w->transactions), 20);
+    send_invite(w, "z9hG4bKagain", ";tag=t1", 99);
+    assert_int_equal(w->requests, 19);
+    assert_int_equal(start_client_in_dialog(w, "INVITE"), ERROR_LIMIT);
+}
+
 static void ends_everything_without_a_word(void **state)
 {
     struct world *w = *state;
@@ -193,6 +237,7 @@ int main(void)
         WORLD(knows_merged_requests),
         WORLD(counts_and_passes_stray_messages),
         WORLD(answers_503_statelessly_beyond_the_limit),
+        WORLD(keeps_a_tenth_for_requests_within_dialogs),
         WORLD(ends_everything_without_a_word),
         cmocka_unit_test(names_its_states),
         WORLD(costs_the_same_with_many_transactions),
