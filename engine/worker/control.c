@@ -84,11 +84,7 @@ static int open_address(const char *path, struct sockaddr_un *address)
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (!text_to_array(text_of(path), address->sun_path, sizeof address->sun_path))
         return -1;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval timeout = {.tv_sec = CLIENT_TIMEOUT_S};
-    if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    return fd;
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
 /* @return whether the folder was not there before */
@@ -133,6 +129,8 @@ static char *read_line(int fd)
         if (n <= 0 || buffer.n + (size_t)n > REQUEST_BYTES_MAX * 64)
             break;
         buffer_append(&buffer, (struct text){piece, (size_t)n});
+        if (buffer.error)
+            break;
         if (piece[n - 1] == '\n') {
             buffer.p[buffer.n - 1] = 0;
             return buffer.p;
