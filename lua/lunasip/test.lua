@@ -83,7 +83,8 @@ end
 
 local function print_coverage(ours, coverage)
     if ours.coverage then
-        io.stdout:write(coverage.text())
+        local text = coverage.text()
+        io.stdout:write(ours.tap and text:gsub("[^\n]*\n", "# %0") or text) -- TAP: a line of no test is a comment
     end
     if ours.lcov then
         local ok, fault = coverage.write_lcov(ours.lcov)

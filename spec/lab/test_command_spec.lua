@@ -122,6 +122,12 @@ describe("lunasip test", function()
         assert.matches("1%.%.2\n", output)
     end)
 
+    it("prints coverage behind TAP as comments", function()
+        local code, output = run("486", "--tap", "--coverage")
+        assert.equal(0, code, output)
+        assert.matches("\n1%.%.2\n# \n# coverage of route scripts\n# +83%.3 %%  [^\n]+\n# +not run [^\n]+\n$", output)
+    end)
+
     it("prints which lines of a script ran, over workers and tests, and writes them for lcov", function()
         local code, output = run("486", "--coverage", "--lcov", folder .. "/lcov.info")
         assert.equal(0, code, output)
