@@ -27,7 +27,7 @@ static const char usage[] =
     "       lunasip demo [--once]       a border controller with a caller and a gateway\n"
     "       lunasip ctl [--socket S] [--json] VERB ...\n"
     "                                   status, reload, dispatcher list|set, calls, transactions,\n"
-    "                                   media, log level, drain, stop\n"
+    "                                   media, registrations, log level, drain, stop\n"
     "       lunasip version\n";
 
 static const char *lua_dir(void)

@@ -222,7 +222,7 @@ end]]
         local owners = {
             Message = "msg:", Request = "req:", Reply = "reply:", Dictionary = ":", lunasip = "sip%.",
             Dispatcher = "sip%.dispatcher%.", Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
-            Auth = "sip%.auth%.", Nat = "sip%.nat%.",
+            Auth = "sip%.auth%.", Registrar = "sip%.registrar%.", Nat = "sip%.nat%.",
         }
         for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do
             local call = assert(owners[class], class) .. name

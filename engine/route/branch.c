@@ -165,7 +165,9 @@ static bool take_address(struct branch *branch)
     struct text interface = asked ? text_of(asked->interface) : TEXT_NONE;
     while (branch->target_at < branch->target_count) {
         const struct address *address = &branch->targets[branch->target_at++].address;
-        const struct listener *listener = next_hop_listener(branch->context, interface, address);
+        const struct listener *listener = asked;
+        if (!asked || asked->local.sa.sa_family != address->sa.sa_family)
+            listener = next_hop_listener(branch->context, interface, address);
         if (!listener)
             continue;
         branch->destination.listener = listener;
@@ -302,14 +304,18 @@ static int prepare(struct branch *branch, const struct fork_target *target,
     int error = edits_create(&branch->edits, context->request, context->edits);
     if (!error && target->uri.n)
         error = edits_set_request_uri(branch->edits, target->uri);
+    if (!error && target->route.n)
+        error = edits_prepend(branch->edits, HEADER_ROUTE, TEXT("Route"), target->route);
     if (error)
         return error;
+    branch->listener = target->listener;
     text_to_array(options->on_reply, branch->on_reply, sizeof branch->on_reply);
     text_to_array(options->on_branch, branch->on_branch, sizeof branch->on_branch);
     branch->timeout_ms = options->timeout_ms;
     branch->ringing_timeout_ms = options->ringing_timeout_ms;
     if (!options->interface.n)
         return 0;
+    branch->listener = NULL;
     for (int i = 0; i < 2 && !branch->listener; i++)
         branch->listener = transport_listener(context->proxy->options.transport, options->interface,
                                               TRANSPORT_UDP, i ? AF_INET6 : AF_INET);

@@ -21,6 +21,8 @@ static void drop_routing(struct response_context *context)
     context->choice = memory_release(context->choice);
     context->media_flags = memory_release(context->media_flags);
     context->next_hop = TEXT_NONE;
+    context->targets = NULL;
+    context->target_count = 0;
     context->received_body = TEXT_NONE;
     context->challenges = TEXT_NONE;
     context->groups = NULL;

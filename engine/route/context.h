@@ -75,6 +75,8 @@ struct response_context {
     struct dialog *dialog;             /**< owned reference, NULL: none */
     struct dispatcher_choice *choice;  /**< owned reference */
     struct text next_hop;              /**< $du, in the request's arena */
+    struct fork_target *targets;       /**< for the next relay, in the request's arena */
+    size_t target_count;
     const struct listener *send_listener;
     const struct listener *route_listener; /**< of our second own Route: where the request leaves */
     uint32_t flags;

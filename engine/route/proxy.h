@@ -183,7 +183,18 @@ struct fork_target {
     struct text uri;      /**< Request-URI of that branch */
     struct text next_hop; /**< absent: the URI */
     uint32_t q;           /**< 0-1000; equal values ring together, higher first */
+    struct text route;    /**< Route values to put on top (Path, RFC 3327); absent: none */
+    const struct listener *listener; /**< our socket to send from; NULL: chosen */
 };
+/**
+ * Targets for the next relay, from the location service. The caller makes the first of them the
+ * request's own (Request-URI, $du), where a script may still change it.
+ * @param v  copied with its texts. @return 0, ERROR_STATE (the request is over), ERROR_MEMORY
+ */
+int context_set_targets(struct response_context *context, const struct fork_target *v,
+                        size_t count);
+/** @return those that wait for a relay, borrowed; NULL: none */
+const struct fork_target *context_targets(const struct response_context *context, size_t *count);
 /** req:fork{...}: parallel within one q, serial between (s16.6, RFC 5393 Max-Breadth). */
 int proxy_fork(struct response_context *context, const struct fork_target *v, size_t count,
                const struct relay_options *options, relay_done_handler *done, void *arg);

@@ -181,18 +181,46 @@ static bool copy_text(struct response_context *context, struct text *t)
     return !was_set || text_is_set(*t);
 }
 
+/* A copy in the request's arena; NULL without memory. */
+static struct fork_target *copy_targets(struct response_context *context,
+                                        const struct fork_target *v, size_t count)
+{
+    struct fork_target *targets = arena_alloc(&context->request->arena, count * sizeof *targets);
+    if (!targets)
+        return NULL;
+    memcpy(targets, v, count * sizeof *targets);
+    for (size_t i = 0; i < count; i++)
+        if (!copy_text(context, &targets[i].uri) || !copy_text(context, &targets[i].next_hop) ||
+            !copy_text(context, &targets[i].route))
+            return NULL;
+    return targets;
+}
+
+int context_set_targets(struct response_context *context, const struct fork_target *v, size_t count)
+{
+    if (!context->request)
+        return ERROR_STATE;
+    struct fork_target *targets = count ? copy_targets(context, v, count) : NULL;
+    if (count && !targets)
+        return ERROR_MEMORY;
+    context->targets = targets;
+    context->target_count = count;
+    return 0;
+}
+
+const struct fork_target *context_targets(const struct response_context *context, size_t *count)
+{
+    *count = context->request ? context->target_count : 0;
+    return *count ? context->targets : NULL;
+}
+
 /* Keep the targets in the request's arena, sorted, and cut into groups of equal q. */
 static int keep_groups(struct response_context *context, const struct fork_target *v, size_t count)
 {
-    struct arena *arena = &context->request->arena;
-    struct fork_target *targets = arena_alloc(arena, count * sizeof *targets);
-    struct target_group *groups = arena_zalloc(arena, count * sizeof *groups);
+    struct fork_target *targets = copy_targets(context, v, count);
+    struct target_group *groups = arena_zalloc(&context->request->arena, count * sizeof *groups);
     if (!targets || !groups)
         return ERROR_MEMORY;
-    memcpy(targets, v, count * sizeof *targets);
-    for (size_t i = 0; i < count; i++)
-        if (!copy_text(context, &targets[i].uri) || !copy_text(context, &targets[i].next_hop))
-            return ERROR_MEMORY;
     qsort(targets, count, sizeof *targets, by_q);
     context->groups = groups;
     context->group_count = context->group_at = 0;

@@ -1,5 +1,22 @@
-/* The values of the table that event_route["dialog:..."](event) gets; lua/lunasip/event.lua makes it. */
+/*
+ * The values of the tables that event_route["dialog:..."](event) and ["registration:..."] get;
+ * lua/lunasip/event.lua and registration_event.lua make them.
+ */
 #include "script/state.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+
+#define REGISTRATION TEXT("registration:")
+
+const char *event_shape(const char *name)
+{
+    if (leave_is_event(name))
+        return NULL;
+    return text_starts_with(text_of(name), REGISTRATION) ? "lunasip.registration_event"
+                                                         : "lunasip.event";
+}
 
 static void push_dialog(lua_State *L, const struct run *run)
 {
@@ -24,8 +41,56 @@ static void push_dialog(lua_State *L, const struct run *run)
         lua_pushnil(L);
 }
 
+static int push_registration(lua_State *L, const struct run *run)
+{
+    const struct location_binding *binding = run->change->binding;
+    lua_pushstring(L, run->handler->name);
+    api_push_text(L, run->aor);
+    api_push_text(L, binding->contact);
+    api_push_text(L, binding->call_id);
+    api_push_text(L, binding->user_agent);
+    api_push_text(L, binding->received);
+    api_push_text(L, binding->path);
+    return 7;
+}
+
+static void run_registration(struct script *script, struct text aor,
+                             const struct location_change *change)
+{
+    char name[HANDLER_NAME_BYTES];
+    struct generation *generation = script->newest;
+    int n = snprintf(name, sizeof name, "registration:%s", location_change_name(change->kind));
+    const struct handler *handler =
+        generation_handler(generation, RUN_EVENT, (struct text){name, (size_t)n});
+    struct run *run = handler ? run_take(generation) : NULL;
+    if (!run) {
+        if (handler)
+            log_error(script->options.log, LOG_SCRIPT, change->binding->call_id,
+                      "event_route.%s cannot run: %s", name, error_text(ERROR_MEMORY));
+        return;
+    }
+    run->kind = RUN_EVENT;
+    run->handler = handler;
+    run->change = change;
+    run->aor = aor;
+    run->event_call_id = arena_copy(&run->arena, change->binding->call_id);
+    memory_ref(generation);
+    run_start(run);
+    memory_release(generation);
+}
+
+void script_location_changed(void *arg, const struct location_changes *changes)
+{
+    struct script *script = changes->by;
+    (void)arg;
+    for (size_t i = 0; script && script->newest && i < changes->count; i++)
+        run_registration(script, changes->aor, &changes->v[i]);
+}
+
 int event_push(lua_State *L, const struct run *run)
 {
+    if (run->change)
+        return push_registration(L, run);
     const struct message *cause = run->event_message;
     lua_pushstring(L, run->handler->name);
     push_dialog(L, run);

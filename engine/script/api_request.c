@@ -189,32 +189,47 @@ static int wait_or_push(lua_State *L, struct run *run, int result)
     return lua_yield(L, 0);
 }
 
+/** The request's own target, and behind it those of a look-up. @return how many */
+static size_t read_own_targets(const struct subject *subject, const struct relay_options *options,
+                               struct fork_target *targets)
+{
+    size_t count;
+    const struct fork_target *found = context_targets(subject->context, &count);
+    targets[0] = (struct fork_target){.q = 1000};
+    if (count > FORK_TARGETS)
+        count = FORK_TARGETS;
+    if (count)
+        memcpy(targets, found, count * sizeof *targets);
+    targets[0].uri = edits_request_uri(subject->edits);
+    targets[0].next_hop =
+        text_is_set(options->to) ? options->to : context_next_hop(subject->context);
+    return count ? count : 1;
+}
+
 /**
- * The branches that $br and $branch(x) added, behind the request's own target; the Lua strings stay
- * in the list at the top of the stack. @return number of targets, 0: none was added
+ * Append the branches that $br and $branch(x) added; the Lua strings stay in the list at the top of
+ * the stack, with what holds it below. @return how many targets there are then
  */
 static size_t read_branches(lua_State *L, const struct subject *subject,
-                            const struct relay_options *options, struct fork_target *targets)
+                            struct fork_target *targets, size_t count)
 {
     if (subject->run->vars_reference == LUA_NOREF)
-        return 0;
+        return count;
     lua_rawgeti(L, LUA_REGISTRYINDEX, subject->run->vars_reference);
     lua_getfield(L, -1, "branches");
-    size_t count = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
-    if (count == 0)
-        return 0;
-    struct text to = text_is_set(options->to) ? options->to : context_next_hop(subject->context);
-    targets[0] = (struct fork_target){edits_request_uri(subject->edits), to, 1000};
-    for (size_t i = 1; i <= count && i < FORK_TARGETS; i++) {
+    size_t added = lua_istable(L, -1) ? lua_objlen(L, -1) : 0;
+    for (size_t i = 1; i <= added && count < FORK_TARGETS; i++) {
         lua_rawgeti(L, -1, (int)i);
         lua_getfield(L, -1, "uri");
         lua_getfield(L, -2, "dst_uri");
-        targets[i].uri = api_text(L, -2, "$branch(uri)");
-        targets[i].next_hop = api_text_or_none(L, -1, "$branch(dst_uri)");
-        targets[i].q = 1000;
+        targets[count++] = (struct fork_target){
+            .uri = api_text(L, -2, "$branch(uri)"),
+            .next_hop = api_text_or_none(L, -1, "$branch(dst_uri)"),
+            .q = 1000,
+        };
         lua_pop(L, 3);
     }
-    return count < FORK_TARGETS ? count + 1 : FORK_TARGETS;
+    return count;
 }
 
 /** Relay to @p targets, to the request's own with none of them; the script's line is the cause. */
@@ -231,16 +246,21 @@ static int relay_from_here(lua_State *L, const struct subject *subject,
     return result;
 }
 
-/** Relay to the request's target and to the branches that were added, all at once; they are used up. */
+/** Relay to the request's target, to those of a look-up and to the branches that were added: used up. */
 static int relay_to_all(lua_State *L, struct subject *subject, struct relay_options *options)
 {
     struct fork_target targets[FORK_TARGETS];
-    size_t count = read_branches(L, subject, options, targets);
-    if (count == 0)
+    size_t looked_up, own = read_own_targets(subject, options, targets);
+    size_t count = read_branches(L, subject, targets, own);
+    bool has_targets = context_targets(subject->context, &looked_up);
+    if (count == 1 && !has_targets)
         return relay_from_here(L, subject, NULL, 0, options);
     options->to = TEXT_NONE;
     int result = relay_from_here(L, subject, targets, count, options);
-    if (result >= 0) {
+    if (result < 0)
+        return result;
+    context_set_targets(subject->context, NULL, 0);
+    if (count > own) {
         lua_pushnil(L);
         lua_setfield(L, -3, "branches");
     }

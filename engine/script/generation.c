@@ -116,6 +116,7 @@ static int load_core(lua_State *L)
     api_timer_open(L);
     api_leave_open(L);
     api_dispatcher_open(L);
+    api_registrar_open(L);
     api_media_open(L);
     api_variables_open(L);
     api_index_open(L);
@@ -238,8 +239,7 @@ static void add_handler(lua_State *L, struct generation *generation, enum run_ki
     handler->name_n = strlen(name);
     memcpy(handler->name, name, handler->name_n + 1);
     generation->handler_count++;
-    bool is_of_dialog = kind == RUN_EVENT && !leave_is_event(name);
-    generation_wrap(L, is_of_dialog ? "lunasip.event" : NULL);
+    generation_wrap(L, kind == RUN_EVENT ? event_shape(name) : NULL);
     handler->reference = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 

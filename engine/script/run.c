@@ -287,6 +287,7 @@ static int begin_waiting(struct run *run)
     if (run->dialog)
         run->event_call_id = arena_copy(&run->arena, dialog_call_id(run->dialog));
     run->dialog = NULL;
+    run->change = NULL;
     list_append(&script->waiting, &run->link);
     return 0;
 }

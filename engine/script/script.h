@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "io/io.h"
+#include "location/location.h"
 #include "route/proxy.h"
 #include "script/configuration.h"
 #include "script/coverage.h"
@@ -76,6 +77,7 @@ struct script_options {
     const struct settings *settings;
     struct counters *counters;
     struct log *log;
+    struct location *location; /**< borrowed; NULL: none */
     unsigned worker; /**< index; the first one runs the timers that only one worker runs */
 };
 
@@ -85,6 +87,11 @@ int script_create(struct script **scriptp, const struct script_options *options)
 struct route_handlers script_handlers(struct script *script);
 /** The proxy that the handlers belong to; before the first message. @param proxy borrowed */
 void script_attach(struct script *script, struct proxy *proxy);
+/**
+ * A location_change_handler: runs event_route["registration:..."] for each change that a worker made;
+ * changes->by is its struct script, NULL: nobody is told.
+ */
+void script_location_changed(void *arg, const struct location_changes *changes);
 /**
  * From now on new calls go to @p generation: its timers start, those of the one before stop, and it
  * enters with what that one leaves (event_route["reload:leave"], ["reload:enter"]). Beyond

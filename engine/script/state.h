@@ -60,7 +60,9 @@ struct run {
     struct script_timer *timer; /**< TIMER */
     struct dialog *dialog;      /**< EVENT; NULL once it waited */
     enum dialog_event event;
-    bool is_reload; /**< EVENT: of no dialog, see leave.c */
+    bool is_reload;                       /**< EVENT: of no dialog, see leave.c */
+    const struct location_change *change; /**< EVENT: of a registration; borrowed until it begins */
+    struct text aor;                      /**< the same */
     struct message *event_message;
     struct text event_call_id; /**< once it waited; in its arena */
     uint32_t script_flags;     /**< $sf */
@@ -224,7 +226,9 @@ struct text run_call_id(const struct run *run);
 void timers_use(struct generation *generation);
 void timers_retire(struct generation *generation);
 void timer_run_ended(struct run *run);
-/** Push what lua/lunasip/event.lua makes the table of an event handler from. @return how many */
+/** Module of lua/ that makes the table of this event; NULL: the handler makes its own. */
+const char *event_shape(const char *name);
+/** Push what that module makes the table from. @return how many */
 int event_push(lua_State *L, const struct run *run);
 
 /* ---- leave.c ---- */
@@ -339,6 +343,7 @@ void api_shared_open(lua_State *L);
 void api_timer_open(lua_State *L);
 void api_leave_open(lua_State *L);
 void api_dispatcher_open(lua_State *L);
+void api_registrar_open(lua_State *L);
 void api_media_open(lua_State *L);
 void api_variables_open(lua_State *L);
 void api_index_open(lua_State *L);

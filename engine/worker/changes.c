@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define LOCATION_REASON "registrations of all workers follow it"
+
 /* Settings that memory or sockets of the start depend on. */
 static const struct {
     const char *block, *name, *reason;
@@ -15,6 +17,15 @@ static const struct {
     {"limits", "mailbox", "its memory is in use"},
     {"limits", "sources", "its memory is in use"},
     {"shared", "bytes", "its memory is in use"},
+    {"location", "aors", LOCATION_REASON},
+    {"location", "use_domain", LOCATION_REASON},
+    {"location", "case_sensitive", LOCATION_REASON},
+    {"location", "q_default", LOCATION_REASON},
+    {"location", "request_contacts", LOCATION_REASON},
+    {"location", "uri_bytes", LOCATION_REASON},
+    {"location", "path_bytes", LOCATION_REASON},
+    {"location", "text_bytes", LOCATION_REASON},
+    {"location", "expire_batch", LOCATION_REASON},
     {"dscp", "sip", "its sockets are open"},
 };
 

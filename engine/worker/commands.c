@@ -4,17 +4,18 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "worker/calls.h"
+#include "worker/registrations.h"
 #include "worker/status.h"
 
 #include <stdio.h>
 
-static const char *word(const json_t *words, size_t i)
+const char *command_word(const json_t *words, size_t i)
 {
     const char *value = json_string_value(json_array_get(words, i));
     return value ? value : "";
 }
 
-static void fail(struct command_answer *answer, int code, const char *text)
+void command_say(struct command_answer *answer, int code, const char *text)
 {
     answer->code = code;
     snprintf(answer->text, sizeof answer->text, "%s", text);
@@ -29,10 +30,10 @@ static void do_status(struct engine *engine, const json_t *words, struct command
 static void do_reload(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
     char *fault = NULL;
-    const char *path = word(words, 1);
+    const char *path = command_word(words, 1);
     int error = engine_reload(engine, path[0] ? path : NULL, &fault);
     if (error)
-        fail(answer, 1, fault ? fault : error_text(error));
+        command_say(answer, 1, fault ? fault : error_text(error));
     else
         snprintf(answer->text, sizeof answer->text, "generation %u serves new calls",
                  engine_generation(engine));
@@ -46,15 +47,15 @@ static void set_destination(struct engine *engine, const json_t *words,
 {
     uint32_t set;
     struct dispatcher *dispatcher = engine_dispatcher(engine);
-    const char *uri = word(words, 3), *state = word(words, 4);
-    if (json_array_size(words) != 5 || text_to_u32(text_of(word(words, 2)), &set)) {
-        fail(answer, 2, "usage: ctl " USAGE_SET);
+    const char *uri = command_word(words, 3), *state = command_word(words, 4);
+    if (json_array_size(words) != 5 || text_to_u32(text_of(command_word(words, 2)), &set)) {
+        command_say(answer, 2, "usage: ctl " USAGE_SET);
         return;
     }
     int error = dispatcher ? dispatcher_mark(dispatcher, set, text_of(uri), text_of(state))
                            : ERROR_NOT_FOUND;
     if (error == ERROR_SYNTAX)
-        fail(answer, 2, "the state is one of active, inactive, disabled, trying, probing");
+        command_say(answer, 2, "the state is one of active, inactive, disabled, trying, probing");
     else if (error == ERROR_UNSUPPORTED)
         snprintf(answer->text, sizeof answer->text,
                  "set %u %s is never pinged (ping_interval, flags): nothing would end \"probing\"",
@@ -69,25 +70,26 @@ static void set_destination(struct engine *engine, const json_t *words,
 
 static void do_dispatcher(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
-    struct text verb = text_of(word(words, 1));
+    struct text verb = text_of(command_word(words, 1));
     if (text_equal(verb, TEXT("list")) && json_array_size(words) == 2)
         answer->data = status_dispatcher(engine);
     else if (text_equal(verb, TEXT("set")))
         set_destination(engine, words, answer);
     else
-        fail(answer, 2, "usage: ctl dispatcher list, ctl " USAGE_SET);
+        command_say(answer, 2, "usage: ctl dispatcher list, ctl " USAGE_SET);
 }
 
 static void do_calls(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
-    struct text verb = text_of(word(words, 1)), which = text_of(word(words, 2));
+    struct text verb = text_of(command_word(words, 1)), which = text_of(command_word(words, 2));
     if (json_array_size(words) == 1 || (text_equal(verb, TEXT("list")) && !which.n)) {
         answer->data = status_calls(engine);
     } else if (!text_equal(verb, TEXT("end")) || !which.n) {
-        fail(answer, 2, "usage: ctl calls [list], ctl calls end CALL_ID, ctl calls end --all");
+        command_say(answer, 2,
+                    "usage: ctl calls [list], ctl calls end CALL_ID, ctl calls end --all");
     } else if (text_equal(which, TEXT("--all"))) {
         calls_end_all(engine, TEXT("SIP;cause=200;text=\"Ended by the operator\""));
-        fail(answer, 0, "every call was ended");
+        command_say(answer, 0, "every call was ended");
     } else {
         size_t ended = calls_end(engine, which);
         snprintf(answer->text, sizeof answer->text, ended ? "call ended" : "there is no such call");
@@ -111,9 +113,9 @@ static void do_media(struct engine *engine, const json_t *words, struct command_
 static void do_log(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
     enum log_level level;
-    if (!text_equal(text_of(word(words, 1)), TEXT("level")) ||
-        log_level_parse(&level, text_of(word(words, 2)))) {
-        fail(answer, 2, "usage: ctl log level error|warning|info|debug");
+    if (!text_equal(text_of(command_word(words, 1)), TEXT("level")) ||
+        log_level_parse(&level, text_of(command_word(words, 2)))) {
+        command_say(answer, 2, "usage: ctl log level error|warning|info|debug");
         return;
     }
     engine_log(engine)->level = level;
@@ -122,13 +124,13 @@ static void do_log(struct engine *engine, const json_t *words, struct command_an
 
 static void do_drain(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
-    bool is_off = text_equal(text_of(word(words, 1)), TEXT("off"));
+    bool is_off = text_equal(text_of(command_word(words, 1)), TEXT("off"));
     if (json_array_size(words) > 1 && !is_off) {
-        fail(answer, 2, "usage: ctl drain [off]");
+        command_say(answer, 2, "usage: ctl drain [off]");
         return;
     }
     engine_set_draining(engine, !is_off);
-    fail(answer, 0, is_off ? "new calls are taken" : "new calls get 503");
+    command_say(answer, 0, is_off ? "new calls are taken" : "new calls get 503");
 }
 
 static void do_stop(struct engine *engine, const json_t *words, struct command_answer *answer)
@@ -136,7 +138,7 @@ static void do_stop(struct engine *engine, const json_t *words, struct command_a
     (void)words;
     engine_set_draining(engine, true);
     answer->stop = true;
-    fail(answer, 0, "draining, then stopping");
+    command_say(answer, 0, "draining, then stopping");
 }
 
 static const struct {
@@ -150,6 +152,7 @@ static const struct {
     {"calls", 3, do_calls},
     {"transactions", 1, do_transactions},
     {"media", 1, do_media},
+    {"registrations", 5, registrations_command},
     {"log", 3, do_log},
     {"drain", 2, do_drain},
     {"stop", 1, do_stop},
@@ -157,19 +160,19 @@ static const struct {
 
 void command_run(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
-    const char *verb = word(words, 0);
+    const char *verb = command_word(words, 0);
     size_t i = 0, count = sizeof verbs / sizeof verbs[0];
     *answer = (struct command_answer){0};
     while (i < count && !text_equal(text_of(verb), text_of(verbs[i].verb)))
         i++;
     if (i == count) {
-        fail(answer, 2,
-             "unknown verb; one of: status, reload, dispatcher, calls, transactions, media, log, "
-             "drain, stop");
+        command_say(answer, 2,
+                    "unknown verb; one of: status, reload, dispatcher, calls, transactions, media, "
+                    "registrations, log, drain, stop");
     } else if (json_array_size(words) > verbs[i].words_most) {
         answer->code = 2;
         snprintf(answer->text, sizeof answer->text, "ctl %s: '%s' is one word too many", verb,
-                 word(words, verbs[i].words_most));
+                 command_word(words, verbs[i].words_most));
     } else {
         verbs[i].run(engine, words, answer);
     }

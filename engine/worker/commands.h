@@ -13,5 +13,9 @@ struct command_answer {
     bool stop;       /**< `stop`: end after draining */
 };
 
+/** A word of the command line, "" beyond its end. Borrowed. */
+const char *command_word(const json_t *words, size_t i);
+/** Say why a command was refused, or with code 0 what it did. */
+void command_say(struct command_answer *answer, int code, const char *text);
 /** @param words  JSON array of strings; borrowed. Release answer->data with json_decref(). */
 void command_run(struct engine *engine, const json_t *words, struct command_answer *answer);

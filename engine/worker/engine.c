@@ -19,6 +19,7 @@ static void destroy(void *arg)
     }
     memory_release(engine->rate);
     memory_release(engine->media);
+    memory_release(engine->location);
     memory_release(engine->dispatcher);
     memory_release(engine->shared);
     memory_release(engine->auth);
@@ -158,6 +159,17 @@ static int create_media(struct engine *engine, char **fault)
     return error;
 }
 
+/* Its limits are those of the start: a reload may change what one REGISTER gets, not what is kept. */
+static int create_location(struct engine *engine)
+{
+    int error = location_create(&engine->location, &(struct location_options){
+                                                       .settings = &engine->first->settings,
+                                                       .hash_key = engine->hash_key,
+                                                       .start_ms = io_wall_us(engine->io) / 1000,
+                                                   });
+    return error ? error : location_observe(engine->location, script_location_changed, NULL);
+}
+
 static int create_rate(struct engine *engine)
 {
     return rate_create(&engine->rate, &engine->hash_key,
@@ -198,6 +210,7 @@ static int create_workers(struct engine *engine, unsigned count, char **fault)
                                   .configuration = configuration,
                                   .media = engine->media,
                                   .dispatcher = engine->dispatcher,
+                                  .location = engine->location,
                                   .rate = engine->rate,
                                   .log = &engine->log,
                                   .hash_key = engine->hash_key,
@@ -236,6 +249,8 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
         error = create_dispatcher(engine, fault);
     if (!error)
         error = create_media(engine, fault);
+    if (!error)
+        error = create_location(engine);
     if (!error)
         error = create_rate(engine);
     if (!error)
@@ -308,6 +323,11 @@ struct dispatcher *engine_dispatcher(const struct engine *engine)
 struct media *engine_media(const struct engine *engine)
 {
     return engine->media;
+}
+
+struct location *engine_location(const struct engine *engine)
+{
+    return engine->location;
 }
 
 struct log *engine_log(struct engine *engine)

@@ -16,6 +16,7 @@ struct engine {
     struct auth *auth;                   /* owned */
     struct dispatcher *dispatcher;       /* owned; NULL: none */
     struct media *media;                 /* owned; NULL: none */
+    struct location *location;           /* owned */
     struct rate *rate;                   /* owned */
     struct coverage *coverage;           /* borrowed; NULL: not wanted */
     struct worker *workers[WORKERS_MAX]; /* owned */

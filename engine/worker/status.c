@@ -137,6 +137,16 @@ static json_t *media_json(struct engine *engine)
     return media;
 }
 
+static json_t *registrations_json(struct engine *engine)
+{
+    struct location_state state;
+    json_t *registrations = json_object();
+    location_get_state(engine_location(engine), &state);
+    set_number(registrations, "aors", state.aors);
+    set_number(registrations, "bindings", state.bindings);
+    return registrations;
+}
+
 json_t *status_json(struct engine *engine)
 {
     struct totals totals = {0};
@@ -153,6 +163,7 @@ json_t *status_json(struct engine *engine)
     set_number(status, "dialogs", totals.dialogs);
     set_number(status, "waiting", totals.waiting);
     json_object_set_new(status, "media", media_json(engine));
+    json_object_set_new(status, "registrations", registrations_json(engine));
     json_object_set_new(status, "generations", generations_json(engine, &totals));
     for (int i = 0; i < COUNTER_COUNT; i++)
         set_number(counters, counter_name((enum counter)i), totals.counters[i]);

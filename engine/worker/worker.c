@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rate.h"
+#include "worker/expiry.h"
 #include "worker/gateway_names.h"
 #include "worker/handover.h"
 #include "worker/ping.h"
@@ -27,6 +28,7 @@ struct worker {
     struct handover *handover;              /* owned */
     struct ping *ping;           /* owned; NULL: nothing to ping, or another worker does */
     struct gateway_names *names; /* the same */
+    struct expiry *expiry;       /* owned; NULL: another worker does it */
     struct random random;
     struct timer lag_timer;
     uint64_t lag_due_ms;
@@ -37,6 +39,7 @@ struct worker {
 static void destroy(void *arg)
 {
     struct worker *worker = arg;
+    memory_release(worker->expiry);
     memory_release(worker->names);
     memory_release(worker->ping);
     memory_release(worker->proxy);
@@ -240,6 +243,7 @@ static int create_script(struct worker *worker)
                                               .settings = &worker->settings,
                                               .counters = &worker->counters,
                                               .log = worker->options.log,
+                                              .location = worker->options.location,
                                               .worker = worker->options.index,
                                           });
 }
@@ -264,11 +268,14 @@ static int create_proxy(struct worker *worker)
 }
 
 /* What one worker does for all. */
-static int create_gateway_care(struct worker *worker)
+static int create_common_care(struct worker *worker)
 {
-    if (worker->options.index != 0 || !worker->options.dispatcher)
+    if (worker->options.index != 0)
         return 0;
-    int error = ping_create(&worker->ping, worker);
+    int error = expiry_create(&worker->expiry, worker);
+    if (error || !worker->options.dispatcher)
+        return error;
+    error = ping_create(&worker->ping, worker);
     return error ? error : gateway_names_create(&worker->names, worker);
 }
 
@@ -295,7 +302,7 @@ int worker_create(struct worker **workerp, const struct worker_options *options,
     if (!error)
         error = create_proxy(worker);
     if (!error)
-        error = create_gateway_care(worker);
+        error = create_common_care(worker);
     if (error) {
         memory_release(worker);
         return error;
@@ -315,6 +322,8 @@ static void on_start(struct worker *worker, void *arg)
         ping_start(worker->ping);
     if (worker->names)
         gateway_names_start(worker->names);
+    if (worker->expiry)
+        expiry_start(worker->expiry);
     worker->lag_due_ms = loop_now_ms(worker->loop) + LAG_CHECK_MS;
     timer_start(loop_timers(worker->loop), &worker->lag_timer, LAG_CHECK_MS, on_lag_timer, worker);
 }
@@ -334,6 +343,8 @@ static void on_stop(struct worker *worker, void *arg)
         ping_stop(worker->ping);
     if (worker->names)
         gateway_names_stop(worker->names);
+    if (worker->expiry)
+        expiry_stop(worker->expiry);
     script_wake_all(worker->script);
     proxy_stop(worker->proxy);
     script_stop(worker->script);

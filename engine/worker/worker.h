@@ -20,6 +20,7 @@ struct worker_options {
     const struct configuration *configuration;
     struct media *media;           /**< NULL: none */
     struct dispatcher *dispatcher; /**< NULL: none */
+    struct location *location;     /**< of the engine */
     struct rate *rate;             /**< of all sources; NULL: limits.cps_per_source is 0 */
     struct log *log;
     struct hash_key hash_key; /**< the same in every worker: it decides who owns a call */

@@ -8,6 +8,7 @@ local M = {
     log = require "lunasip.log",
     media = require "lunasip.media",
     nat = require "lunasip.nat",
+    registrar = require "lunasip.registrar",
     shared = require "lunasip.shared",
     timer = require "lunasip.timers",
 }

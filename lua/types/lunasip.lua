@@ -37,10 +37,24 @@ onreply_route = {}
 ---@field ["dialog:answer"] fun(event: DialogEvent) the first 2xx
 ---@field ["dialog:end"] fun(event: DialogEvent) however it ended
 ---@field ["media:timeout"] fun(event: DialogEvent) the relay ended its media because no packets came
+---@field ["registration:inserted"] fun(event: RegistrationEvent) a contact was bound to an address of record
+---@field ["registration:updated"] fun(event: RegistrationEvent) it was refreshed
+---@field ["registration:removed"] fun(event: RegistrationEvent) by its UA, by sip.registrar.unregister or an operator
+---@field ["registration:expired"] fun(event: RegistrationEvent) it was not refreshed in time
 ---@field ["reload:leave"] fun(event: ReloadEvent): any the newest generation is replaced: return what the next one is
 ---to have, plain data (texts, numbers, booleans and tables of them) of at most script.leave_bytes; may not wait
 ---@field ["reload:enter"] fun(event: ReloadEvent) this generation serves new calls from now on; not at the start
 event_route = {}
+
+---Runs on the worker that made the change.
+---@class RegistrationEvent
+---@field name string "registration:expired"
+---@field aor string "2001@example.com"
+---@field contact string URI
+---@field call_id string of the REGISTER
+---@field user_agent? string
+---@field received? string URI of where it came from
+---@field path? string
 
 ---On each worker by itself, as every global of a script is.
 ---@class ReloadEvent
@@ -239,6 +253,7 @@ function Reply:drop() end
 ---@field dispatcher lunasip.Dispatcher
 ---@field media lunasip.Media
 ---@field nat lunasip.Nat
+---@field registrar lunasip.Registrar
 ---@field shared table<string, lunasip.Dictionary> by the names in the configuration
 ---@field timer lunasip.Timer
 ---@field interface table<string, lunasip.Interface> by the names in the configuration's listen block
@@ -277,28 +292,28 @@ local Log = {}
 
 ---An operator must act.
 ---@overload fun(format: string, ...: any)
----@param message Message|DialogEvent
+---@param message Message|DialogEvent|RegistrationEvent
 ---@param format string
 ---@param ... any
 function Log.error(message, format, ...) end
 
 ---We coped.
 ---@overload fun(format: string, ...: any)
----@param message Message|DialogEvent
+---@param message Message|DialogEvent|RegistrationEvent
 ---@param format string
 ---@param ... any
 function Log.warning(message, format, ...) end
 
 ---A line or two per call.
 ---@overload fun(format: string, ...: any)
----@param message Message|DialogEvent
+---@param message Message|DialogEvent|RegistrationEvent
 ---@param format string
 ---@param ... any
 function Log.info(message, format, ...) end
 
 ---Per message.
 ---@overload fun(format: string, ...: any)
----@param message Message|DialogEvent
+---@param message Message|DialogEvent|RegistrationEvent
 ---@param format string
 ---@param ... any
 function Log.debug(message, format, ...) end
@@ -480,6 +495,68 @@ function Nat.set_alias(message) end
 ---@return boolean? handled false when there is no alias
 ---@return string? err
 function Nat.handle_alias(request) end
+
+---Each instead of the setting of the configuration's location block.
+---@class lunasip.SaveOptions
+---@field aor? string URI instead of To's
+---@field expires_default_s? integer for a contact that asks for no time
+---@field expires_least_s? integer
+---@field expires_most_s? integer 0: as asked
+---@field refuse_brief? boolean below the least: 423, else the least
+---@field max_contacts? integer of one address of record: 503 beyond
+---@field match? "uri"|"uri+call-id"|"uri+path"|"call-id" which contact is the same binding
+---@field path? "lazy"|"strict"|"off" RFC 3327: kept and told to who supports it (default); 420 to who does not; ignored
+---@field received? boolean|string true: calls go to where this came from; or a URI
+---@field flags? integer kept with the contacts
+---@field reply? boolean false: the script answers
+
+---@class lunasip.LookupOptions
+---@field aor? string URI instead of the Request-URI
+---@field filter_methods? boolean only devices whose Allow names the request's method
+
+---@class lunasip.RegisteredContact
+---@field contact string URI
+---@field expires_s integer
+---@field q? number
+---@field received? string
+---@field path? string
+---@field user_agent? string
+---@field socket? string
+---@field ruid string
+---@field flags integer
+
+---Where users are (RFC 3261 s10).
+---@class lunasip.Registrar
+local Registrar = {}
+
+---Process a REGISTER and answer it: 200 with all contacts, or the error that is due. Request route.
+---@param req Request
+---@param options? lunasip.SaveOptions
+---@return integer? contacts bound now, string? reason, integer? status
+function Registrar.save(req, options) end
+
+---Give the next relay all contacts of whom the Request-URI names: those of one q at once, then lower ones.
+---Request and failure routes.
+---@param req Request
+---@param options? lunasip.LookupOptions
+---@return boolean? ok, string? reason "not registered", "method not supported", "no address of record"
+function Registrar.lookup(req, options) end
+
+---End bindings of an address of record.
+---@param uri string
+---@param contact? string URI or ruid of one; all when left out
+---@return integer? ended, string? err
+function Registrar.unregister(uri, contact) end
+
+---What is bound to an address of record; empty when nothing is.
+---@param uri string
+---@return lunasip.RegisteredContact[]? contacts, string? err
+function Registrar.contacts(uri) end
+
+---Has an address of record a binding?
+---@param uri string
+---@return boolean
+function Registrar.registered(uri) end
 
 ---A dictionary that all workers see. A full one answers nil, "full".
 ---@class lunasip.Dictionary

@@ -11,8 +11,10 @@ describe("lua/types/lunasip.lua", function()
         assert.is_truthy(loadstring(text))
     end)
 
-    local parts = { auth = "Auth", nat = "Nat", log = "Log", dispatcher = "Dispatcher", media = "Media",
-        timer = "Timer" }
+    local parts = {
+        auth = "Auth", log = "Log", dispatcher = "Dispatcher", media = "Media", nat = "Nat", registrar = "Registrar",
+        timer = "Timer",
+    }
 
     it("knows every function of sip", function()
         local sip = require "lunasip"
@@ -121,6 +123,11 @@ describe("lua/types/lunasip.lua", function()
             local events = names_in("engine/script/script.c", 'TEXT%("(%l+:%l+)"%)')
             for _, name in ipairs(names_in("engine/script/leave.c", '{"(reload:%l+)", %d+}')) do
                 events[#events + 1] = name
+            end
+            for _, list in ipairs(names_in("engine/location/location.c", 'const names%[%] = {(.-)}')) do
+                for name in list:gmatch '"(%l+)"' do
+                    events[#events + 1] = "registration:" .. name
+                end
             end
             table.sort(events)
             local known = {}

@@ -80,6 +80,16 @@ struct transport *proxy_transport(struct proxy *proxy)
     return proxy->transport;
 }
 
+const struct settings *proxy_settings(struct proxy *proxy)
+{
+    return proxy->settings;
+}
+
+struct log *proxy_log(struct proxy *proxy)
+{
+    return proxy->log;
+}
+
 struct proxy *context_proxy(const struct response_context *context)
 {
     return context->proxy;
@@ -119,6 +129,20 @@ int context_set_next_hop(struct response_context *context, struct text uri)
 {
     text_to_array(uri, context->next_hop, sizeof context->next_hop);
     return 0;
+}
+
+int context_set_targets(struct response_context *context, const struct fork_target *v, size_t count)
+{
+    (void)context;
+    (void)v;
+    return count ? ERROR_STATE : 0;
+}
+
+const struct fork_target *context_targets(const struct response_context *context, size_t *count)
+{
+    (void)context;
+    *count = 0;
+    return NULL;
 }
 
 const struct listener *context_send_listener(const struct response_context *context)

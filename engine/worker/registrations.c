@@ -1,0 +1,228 @@
+/*
+ * ctl registrations. Reading walks the store from the control thread; whatever changes it runs on
+ * worker 0, so that event_route["registration:..."] of a script hears of it.
+ */
+#include "worker/registrations.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "worker/internal.h"
+
+#include <stdio.h>
+
+#define BATCH 64 /* records of one step of a walk */
+#define USAGE                                                                                      \
+    "usage: ctl registrations list, show AOR, add AOR CONTACT [EXPIRES_S], rm AOR [CONTACT], "     \
+    "flush"
+
+static void set_text(json_t *object, const char *name, struct text t)
+{
+    if (t.n)
+        json_object_set_new(object, name, json_stringn(t.p, t.n));
+}
+
+static void add_binding(json_t *list, const struct location_binding *binding, uint64_t now_ms)
+{
+    json_t *entry = json_object();
+    set_text(entry, "contact", binding->contact);
+    if (binding->expires_ms == LOCATION_NEVER)
+        json_object_set_new(entry, "permanent", json_true());
+    else
+        json_object_set_new(entry, "expires_s",
+                            json_integer(location_binding_expires_s(binding, now_ms)));
+    if (binding->q != CONTACT_Q_NONE)
+        json_object_set_new(entry, "q", json_real(binding->q / 1000.0));
+    set_text(entry, "received", binding->received);
+    set_text(entry, "path", binding->path);
+    set_text(entry, "socket", binding->socket);
+    set_text(entry, "user_agent", binding->user_agent);
+    set_text(entry, "call_id", binding->call_id);
+    json_object_set_new(entry, "cseq", json_integer(binding->cseq));
+    set_text(entry, "instance", binding->instance);
+    set_text(entry, "ruid", binding->ruid);
+    json_array_append_new(list, entry);
+}
+
+static json_t *record_json(const struct location_record *record, uint64_t now_ms)
+{
+    json_t *entry = json_object(), *contacts = json_array();
+    set_text(entry, "aor", location_record_aor(record));
+    for (size_t i = 0; i < location_record_count(record); i++) {
+        const struct location_binding *binding = location_record_at(record, i);
+        if (!location_binding_is_expired(binding, now_ms))
+            add_binding(contacts, binding, now_ms);
+    }
+    json_object_set_new(entry, "contacts", contacts);
+    return entry;
+}
+
+static uint64_t now_ms_of(const struct engine *engine)
+{
+    return io_wall_us(engine->io) / 1000;
+}
+
+/* Call @p visit with every record; it is released after. */
+static void walk(struct engine *engine,
+                 void (*visit)(struct engine *engine, void *arg, struct location_record *record),
+                 void *arg)
+{
+    struct location_cursor cursor = {0};
+    struct location_record *v[BATCH];
+    size_t count;
+    while ((count = location_walk(engine->location, &cursor, v, BATCH)) > 0)
+        for (size_t i = 0; i < count; i++) {
+            visit(engine, arg, v[i]);
+            memory_release(v[i]);
+        }
+}
+
+static void list_record(struct engine *engine, void *arg, struct location_record *record)
+{
+    json_t *entry = record_json(record, now_ms_of(engine));
+    if (json_array_size(json_object_get(entry, "contacts")))
+        json_array_append(arg, entry);
+    json_decref(entry);
+}
+
+/* ---- commands that change something ---- */
+
+/** One of them, on its way to worker 0 and back. */
+struct change {
+    struct engine *engine;
+    struct text aor, contact;
+    uint32_t expires_s;
+    size_t count;       /**< bindings that ended */
+    int error;          /**< of add */
+    const char *reason; /**< why it was refused, static */
+};
+
+static void remove_some(struct worker *worker, void *arg)
+{
+    struct change *change = arg;
+    int result = location_remove(change->engine->location, change->aor, change->contact,
+                                 now_ms_of(change->engine), worker_script(worker));
+    if (result < 0)
+        change->error = result;
+    else
+        change->count += (size_t)result;
+}
+
+static void flush_record(struct engine *engine, void *arg, struct location_record *record)
+{
+    struct change *change = arg;
+    change->aor = location_record_aor(record);
+    change->contact = TEXT_NONE;
+    worker_ask(engine->workers[0], remove_some, change);
+}
+
+static void add(struct worker *worker, void *arg)
+{
+    struct change *change = arg;
+    struct contact contact;
+    struct location_result result = {0};
+    struct location_request request = {
+        .aor = change->aor,
+        .call_id = TEXT("lunasip-ctl"),
+        .contacts = &contact,
+        .contact_count = 1,
+        .has_expires = true,
+        .expires_s = change->expires_s,
+        .is_command = true,
+        .now_ms = now_ms_of(change->engine),
+        .counters = worker_counters(worker),
+        .by = worker_script(worker),
+    };
+    change->error = contact_parse(&contact, change->contact);
+    change->reason = "the contact is no URI";
+    if (change->error)
+        return;
+    change->error = location_save(change->engine->location, &request, &result);
+    change->reason = result.reason;
+    memory_release(result.record);
+}
+
+/* ---- the words ---- */
+
+/** The AoR as it is kept, of "2001@example.com" or "sip:2001@example.com", in @p arena. */
+static bool read_aor(struct engine *engine, const char *word, struct arena *arena, struct text *aor)
+{
+    struct uri uri;
+    struct text t = text_of(word);
+    if (!text_starts_with(t, TEXT("sip:")) && !text_starts_with(t, TEXT("sips:")) &&
+        !text_starts_with(t, TEXT("tel:")))
+        t = arena_printf(arena, text_find(t, '@') ? "sip:%s" : "sip:%s@localhost", word);
+    return text_is_set(t) && !uri_parse(&uri, t) &&
+           !location_aor(aor, &engine->first->settings, &uri, TEXT_NONE, arena);
+}
+
+static void show(struct engine *engine, struct text aor, struct command_answer *answer)
+{
+    struct location_record *record = location_find(engine->location, aor);
+    if (record)
+        answer->data = record_json(record, now_ms_of(engine));
+    else
+        command_say(answer, 1, "nothing is bound to it");
+    memory_release(record);
+}
+
+static void do_add(struct change *change, const char *expires, struct command_answer *answer)
+{
+    if (!change->contact.n || (expires[0] && text_to_u32(text_of(expires), &change->expires_s))) {
+        command_say(answer, 2, USAGE);
+        return;
+    }
+    worker_ask(change->engine->workers[0], add, change);
+    if (change->error)
+        command_say(answer, 1, change->reason ? change->reason : error_text(change->error));
+    else
+        command_say(answer, 0, change->expires_s ? "bound" : "bound for good");
+}
+
+static void do_remove(struct change *change, struct command_answer *answer)
+{
+    worker_ask(change->engine->workers[0], remove_some, change);
+    answer->code = change->error || !change->count;
+    if (change->error)
+        command_say(answer, 1, error_text(change->error));
+    else
+        snprintf(answer->text, sizeof answer->text, "%zu bindings ended", change->count);
+}
+
+/* Verbs with an AoR. */
+static void run_of_aor(struct engine *engine, struct text verb, const json_t *words,
+                       struct command_answer *answer)
+{
+    struct arena arena = {0};
+    struct change change = {.engine = engine, .contact = text_of(command_word(words, 3))};
+    size_t count = json_array_size(words);
+    if (!read_aor(engine, command_word(words, 2), &arena, &change.aor))
+        command_say(answer, 2, "an address of record is needed: 2001@example.com; " USAGE);
+    else if (text_equal(verb, TEXT("show")) && count == 3)
+        show(engine, change.aor, answer);
+    else if (text_equal(verb, TEXT("add")))
+        do_add(&change, command_word(words, 4), answer);
+    else if (text_equal(verb, TEXT("rm")) && count <= 4)
+        do_remove(&change, answer);
+    else
+        command_say(answer, 2, USAGE);
+    arena_reset(&arena);
+}
+
+void registrations_command(struct engine *engine, const json_t *words,
+                           struct command_answer *answer)
+{
+    struct text verb = text_of(command_word(words, 1));
+    struct change change = {.engine = engine};
+    size_t count = json_array_size(words);
+    if (count <= 2 && (!verb.n || text_equal(verb, TEXT("list")))) {
+        answer->data = json_array();
+        walk(engine, list_record, answer->data);
+    } else if (count == 2 && text_equal(verb, TEXT("flush"))) {
+        walk(engine, flush_record, &change);
+        snprintf(answer->text, sizeof answer->text, "%zu bindings ended", change.count);
+    } else if (count > 2) {
+        run_of_aor(engine, verb, words, answer);
+    } else {
+        command_say(answer, 2, USAGE);
+    }
+}

@@ -1,0 +1,8 @@
+/* ctl registrations: what the location service holds, and changing it by hand. */
+#pragma once
+
+#include "worker/commands.h"
+
+/** list | show AOR | add AOR CONTACT [EXPIRES_S] | rm AOR [CONTACT] | flush */
+void registrations_command(struct engine *engine, const json_t *words,
+                           struct command_answer *answer);
