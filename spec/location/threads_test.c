@@ -32,9 +32,12 @@ struct worker {
     unsigned number, saved, found;
 };
 
+/* The number in front of an AoR "17@b", which ends without a NUL. */
 static unsigned number_of(struct text aor)
 {
-    return (unsigned)atoi(aor.p);
+    uint32_t number = 0;
+    assert_int_equal(text_to_u32(text_split(&aor, '@'), &number), 0);
+    return number;
 }
 
 static void copy_newest(void *arg, const struct location_changes *changes)
