@@ -1,7 +1,8 @@
 -- A registrar: phones register, and call each other by their numbers, from behind a NAT too.
 --
 -- The configuration (conf/registrar.lua) names one interface, "lan". Set USERS and DOMAIN; with RELAY audio and video
--- run through the media relay, without it they go from phone to phone.
+-- run through the media relay, without it they go from phone to phone. It asks for no password
+-- (sip.auth does): only for a network where everybody is trusted.
 local sip = require "lunasip"
 local log, media, registrar = sip.log, sip.media, sip.registrar
 
