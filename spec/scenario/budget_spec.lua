@@ -51,7 +51,7 @@ describe("a script that does not end", function()
     it("costs its own calls alone: no other call, and no packet of audio", function()
         local generator = rtp.build()
         local sbc = border.start {
-            route = script(), timers = { t1_ms = 100, t2_ms = 400, t4_ms = 500 },
+            route = script(), timers = { t1_ms = 300, t2_ms = 400, t4_ms = 500 },
             build = lunasip.build:gsub("build[^/]*$", "build"), -- the one that users run
             private_hosts = { 22 },
             -- Instructions beyond reach: it is the time of the budget that ends them.
