@@ -84,7 +84,8 @@ describe("a script that does not end", function()
         hang_up()
         bad.close()
         io.stderr:write(("%d calls that did not end; the slowest (number %d) got its 500 after %.0f ms of a budget of "
-            .. "50; %d packets of audio lost, p99 of their way %d us\n"):format(refused, slowest, slowest_ms, lost, p99_us))
+            .. "50; %d packets of audio lost, p99 of their way %d us\n"):format(refused, slowest, slowest_ms, lost,
+            p99_us))
         assert.equal(#LOOPS, refused)
         assert.equal(0, caller.failed, caller.errors)
         assert.equal(0, gateway.failed, gateway.errors)
