@@ -1,183 +1,199 @@
 -- The specs of scripts/registrar.lua: every decision that it takes, on the real engine in the lab's virtual network.
--- Run it: build/lunasip test scripts/registrar_spec.lua
+-- Run it: build/lunasip test --coverage scripts/registrar_spec.lua
 local lab = require "lunasip.lab"
 
 local CONF = {
     listen = { lan = { "udp:10.0.0.1:5060" } },
     media = { lan = "10.0.0.1", ports = { 30000, 30099 } },
 }
-
--- The script as it is, or with the media from phone to phone.
-local function script(without_relay)
-    local file = assert(io.open "scripts/registrar.lua")
-    local text = file:read "*a"
-    file:close()
-    return without_relay and text:gsub("local RELAY = true", "local RELAY = false") or text
-end
+local PASSWORDS = { ["2001"] = "reception", ["2002"] = "workshop", ["2003"] = "door" }
 
 describe("scripts/registrar.lua", function()
     local net, reception, workshop, bench
 
-    local function open(without_relay)
-        net = lab.new { conf = CONF, route = script(without_relay), seed = 7 }
-        reception = net:agent { name = "2001", address = "10.0.0.11", side = "lan" }
-        workshop = net:agent { name = "2002", address = "10.0.0.12", side = "lan", auto_cancel = true }
-        bench = net:agent { name = "bench", address = "10.0.0.13", side = "lan", auto_cancel = true }
+    -- A phone that knows the password of its number.
+    local function phone(number, address, options)
+        options = options or {}
+        options.name, options.user, options.address = number .. "-" .. address:match "[%d.]+", number, address
+        options.side, options.auto_cancel = "lan", true
+        options.credentials = options.credentials or { username = number, password = PASSWORDS[number] or "guessed" }
+        return net:agent(options)
+    end
+
+    -- The same, in a network 192.168.1.0/24 whose router is 10.0.0.30.
+    local function phone_behind_nat(number)
+        return phone(number, "10.0.0.30:40001", { advertise = "192.168.1.5:5060" })
+    end
+
+    local function open(relay)
+        net = lab.new { conf = CONF, route = "scripts/registrar.lua", seed = 7 }
+        if relay and relay ~= "nat" then -- the script with another setting
+            local file = assert(io.open "scripts/registrar.lua")
+            local text = file:read "*a"
+            file:close()
+            net:reload { source = (text:gsub('local RELAY = "nat"', ("local RELAY = %q"):format(relay))) }
+        end
+        reception, workshop = phone("2001", "10.0.0.11"), phone("2002", "10.0.0.12")
+        bench = phone("2002", "10.0.0.13") -- a second device of the workshop
     end
 
     before_each(function() open() end)
     after_each(function() net:close() end) -- fails when a transaction, a dialog or a port is left
 
-    local function register(agent, user, options)
+    local function register(agent, options)
         options = options or {}
         options.uri = "sip:example.net"
-        if not agent.registration then
-            options.aor = ("sip:%s@example.net"):format(user)
-        end
         agent:register(options)
         return agent:receive(function(msg) return msg.status and msg.cseq_method == "REGISTER" end)
     end
 
-    -- Agents write their own name and address into From: the user is the name.
-    local function call(number, options)
-        options = options or {}
-        options.sdp = true
-        return reception:invite(("sip:%s@example.net"):format(number), options)
+    local function call(number, caller)
+        (caller or reception):invite(("sip:%s@example.net"):format(number), { sdp = true })
     end
 
-    local function hang_up(callee)
-        reception:hangup()
-        callee:reply(callee:receive "BYE", 200)
-        reception:receive { status = 200, method = "BYE" }
+    local function answer(callee, invite, caller)
+        callee:reply(invite or callee:receive "INVITE", 200, { sdp = true })
+        return (caller or reception):receive { status = 200, method = "INVITE" }
+    end
+
+    local function hang_up(from, to)
+        from:hangup()
+        to:reply(to:receive "BYE", 200)
+        from:receive { status = 200, method = "BYE" }
+    end
+
+    -- Who is behind a NAT speaks first: the relay then knows where it is.
+    local function assert_audio(one, other)
+        one:send_rtp(10)
+        other:send_rtp(10)
+        net:advance(1)
+        assert.equal(10, one:received_rtp()[1].packets)
+        assert.equal(10, other:received_rtp()[1].packets)
     end
 
     describe("REGISTER (RFC 3261 s10.3)", function()
-        it("binds a user's devices, and tells each of them all", function()
-            assert.equal(200, register(workshop, "2002", { expires = 600 }).status)
-            assert.equal(2, #register(bench, "2002"):values "Contact")
+        it("binds the devices of who knows the password, and tells each of them all", function()
+            assert.equal(200, register(workshop, { expires = 600 }).status)
+            assert.equal(2, #register(bench):values "Contact")
             assert.same({ aors = 1, bindings = 2 }, net:status().registrations)
         end)
 
-        it("is refused for who is no user, and for another's number", function()
-            assert.equal(403, register(workshop, "4711").status)
-            workshop.registration = nil
-            workshop:ask("REGISTER", { uri = "sip:2001@example.net" })
-            workshop:receive(403)
+        it("is challenged with 401 until the password is right, whether there is such a user or not", function()
+            for _, stranger in ipairs {
+                phone("2003", "10.0.0.14", { credentials = { username = "2003", password = "wrong" } }),
+                phone("4711", "10.0.0.15"),
+            } do
+                assert.equal(401, register(stranger).status)
+            end
+            assert.is_truthy(net:logged '^authentication failed from 10%.0%.0%.15: user "4711"')
             assert.equal(0, net:status().registrations.bindings)
         end)
 
-        it("is refused beyond five devices of a number", function()
-            for i = 1, 5 do
-                local phone = net:agent { name = "phone" .. i, address = "10.0.0." .. 50 + i, side = "lan" }
-                assert.equal(200, register(phone, "2003").status)
-            end
-            assert.equal(503, register(bench, "2003").status)
-            assert.is_truthy(net:logged "REGISTER of 2003 from 10%.0%.0%.13:5060 refused: 503")
+        it("is refused for another's number, and for another domain", function()
+            workshop:register { uri = "sip:example.net", aor = "sip:2003@example.net" }
+            workshop:receive(403)
+            assert.is_truthy(net:logged "refused: that is 2002")
+            workshop:register { uri = "sip:example.net", aor = "sip:2002@elsewhere.example" }
+            workshop:receive(403)
+            assert.is_truthy(net:logged "REGISTER of sip:2002@elsewhere%.example by 2002")
         end)
 
-        it("that is not refreshed ends, with a line in the log", function()
-            register(workshop, "2002", { expires = 60 })
+        it("is refused beyond five devices of a number", function()
+            register(workshop, {
+                contact = { "<sip:a@10.0.0.12>", "<sip:b@10.0.0.12>", "<sip:c@10.0.0.12>", "<sip:d@10.0.0.12>" },
+            })
+            assert.equal(200, register(bench).status)
+            assert.equal(503, register(phone("2002", "10.0.0.14")).status)
+            assert.is_truthy(net:logged "REGISTER of 2002 from 10%.0%.0%.14:5060 refused: 503")
+        end)
+
+        it("keeps a phone registered that refreshes in time; one that does not is gone, and the log says so", function()
+            register(workshop, { expires = 60, refresh = true })
+            register(phone("2003", "10.0.0.14"), { expires = 60 })
             net:advance(62)
-            assert.is_truthy(net:logged "2002@example%.net is gone")
+            assert.is_truthy(net:logged "2003@example%.net is gone: sip:2003@10%.0%.0%.14")
+            net:advance(600)
+            assert.same({ aors = 1, bindings = 1 }, net:status().registrations)
+            register(workshop, { expires = 0 })
             call "2002"
-            assert.replied(480)
+            reception:receive(480)
         end)
     end)
 
-    for _, without_relay in ipairs { false, true } do
-        describe(without_relay and "calls without the relay" or "calls with the relay", function()
+    for _, relay in ipairs { "always", "nat", "never" } do
+        describe(('calls with RELAY = "%s"'):format(relay), function()
+            local is_relayed = relay == "always"
+
             before_each(function()
                 net:close()
-                open(without_relay)
-                register(workshop, "2002")
+                open(relay)
+                register(workshop)
             end)
 
             it("reach the device, with audio both ways", function()
                 call "2002"
                 local invite = workshop:receive "INVITE"
                 assert.matches("^sip:2002@10%.0%.0%.12", invite.uri)
-                assert.sdp(invite, { host = without_relay and "10.0.0.11" or "10.0.0.1" })
+                assert.has_no.header(invite, "Proxy-Authorization")
+                assert.sdp(invite, { host = is_relayed and "10.0.0.1" or "10.0.0.11" })
                 workshop:reply(invite, 180)
                 reception:receive(180)
-                workshop:reply(invite, 200, { sdp = true })
-                local ok = reception:receive(200)
-                assert.sdp(ok, { host = without_relay and "10.0.0.12" or "10.0.0.1" })
-                reception:send_rtp(10)
-                workshop:send_rtp(10)
-                net:advance(1)
-                assert.equal(10, workshop:received_rtp()[1].packets)
-                assert.equal(10, reception:received_rtp()[1].packets)
-                hang_up(workshop)
+                assert.sdp(answer(workshop, invite), { host = is_relayed and "10.0.0.1" or "10.0.0.12" })
+                assert_audio(reception, workshop)
+                hang_up(workshop, reception)
             end)
 
-            it("ring every device of the number at once; the losers are cancelled (s16.7 10)", function()
-                register(bench, "2002")
-                call "2002"
-                local invite = workshop:receive "INVITE"
-                bench:reply(bench:receive "INVITE", 180)
-                reception:receive(180)
-                workshop:reply(invite, 200, { sdp = true })
-                reception:receive(200)
-                bench:receive "CANCEL"
-                hang_up(workshop)
-            end)
-
-            it("go on to a device of a lower q when the first refuses (s16.6)", function()
-                register(bench, "2002", { contact = "<sip:bench@10.0.0.13>;q=0.1" })
-                call "2002"
-                workshop:reply(workshop:receive "INVITE", 486)
-                local invite = bench:receive "INVITE"
-                bench:reply(invite, 200, { sdp = true })
-                reception:receive(200)
-                hang_up(bench)
-            end)
-
-            it("reach a phone behind a NAT, and its BYE comes back through it", function()
-                local phone = net:agent {
-                    name = "2003", address = "10.0.0.30:1024", advertise = "192.168.1.5", side = "lan",
-                }
-                assert.equal(200, register(phone, "2003").status)
+            it("reach a phone behind a NAT; what it sends and what it is sent passes through the hole", function()
+                local door = phone_behind_nat "2003"
+                register(door)
                 call "2003"
-                local invite = phone:receive "INVITE"
-                phone:reply(invite, 200, { sdp = true })
-                assert.header(reception:receive(200), "Contact", "^<sip:.*10%.0%.0%.30:1024>")
-                hang_up(phone)
+                local invite = door:receive "INVITE"
+                assert.equal("sip:2003@192.168.1.5:5060", invite.uri)
+                assert.sdp(invite, { host = relay == "never" and "10.0.0.11" or "10.0.0.1" })
+                local contact = answer(door, invite):header "Contact"
+                assert.equal("<sip:2003@192.168.1.5:5060;alias=10.0.0.30~40001~1>", contact)
+                if relay ~= "never" then
+                    assert_audio(door, reception)
+                end
+                hang_up(reception, door)
             end)
 
-            it("from behind a NAT are answered, and hung up from either side", function()
-                local phone = net:agent {
-                    name = "2003", address = "10.0.0.30:1024", advertise = "192.168.1.5", side = "lan",
-                }
-                phone:invite("sip:2002@example.net", { sdp = true })
+            it("from behind a NAT are answered, and hung up by the other side", function()
+                local door = phone_behind_nat "2003"
+                call("2002", door)
                 local invite = workshop:receive "INVITE"
-                assert.header(invite, "Contact", "^<sip:2003@10%.0%.0%.30:1024>")
-                workshop:reply(invite, 200, { sdp = true })
-                phone:receive(200)
-                workshop:hangup()
-                phone:reply(phone:receive "BYE", 200)
-                workshop:receive { status = 200, method = "BYE" }
+                assert.header(invite, "Contact", "^<sip:2003@192%.168%.1%.5:5060;alias=10%.0%.0%.30~40001~1>")
+                assert.sdp(invite, { host = relay == "never" and "192.168.1.5" or "10.0.0.1" })
+                answer(workshop, invite, door)
+                hang_up(workshop, door)
             end)
         end)
     end
 
-    describe("who is called", function()
-        it("is unknown: 404; known and not registered: 480; of another domain: 403", function()
-            call "4711"
-            assert.replied(404)
+    describe("several devices of a number", function()
+        before_each(function() register(workshop) end)
+
+        it("ring at once; the losers are cancelled (RFC 3261 s16.7 step 10)", function()
+            register(bench)
             call "2002"
-            assert.replied(480)
-            reception:invite("sip:2002@elsewhere.example", { sdp = true })
-            assert.replied(403)
+            bench:reply(bench:receive "INVITE", 180)
+            reception:receive(180)
+            answer(workshop)
+            bench:receive "CANCEL"
+            hang_up(reception, workshop)
         end)
 
-        it("is not reached by a caller that is no user", function()
-            register(workshop, "2002")
-            bench:invite("sip:2002@example.net", { sdp = true })
-            bench:receive(403)
+        it("of a lower q ring when those of a higher one have failed (s16.6)", function()
+            register(bench, { q = 0.1 })
+            call "2002"
+            local invite = workshop:receive "INVITE"
+            bench:receive_nothing("INVITE", 2)
+            workshop:reply(invite, 486)
+            answer(bench)
+            hang_up(reception, bench)
         end)
 
-        it("stops ringing when the caller gives up", function()
-            register(workshop, "2002")
+        it("stop ringing when the caller gives up", function()
             call "2002"
             workshop:reply(workshop:receive "INVITE", 180)
             reception:receive(180)
@@ -187,8 +203,50 @@ describe("scripts/registrar.lua", function()
         end)
     end)
 
+    describe("a call", function()
+        it("to who is unknown: 404; to who is not registered: 480; to another domain: 404", function()
+            call "4711"
+            reception:receive(404)
+            call "2002"
+            reception:receive(480)
+            reception:invite("sip:2002@elsewhere.example", { sdp = true })
+            reception:receive(404)
+        end)
+
+        it("is challenged with 407; one under another's name is refused", function()
+            register(workshop)
+            local stranger = phone("4711", "10.0.0.15")
+            call("2002", stranger)
+            stranger:receive(407)
+            local liar = phone("2003", "10.0.0.16", { credentials = { username = "2001", password = "reception" } })
+            call("2002", liar)
+            liar:receive(403)
+        end)
+
+        it("is refused when the relay has no port left", function()
+            net:close()
+            net = lab.new {
+                conf = { listen = CONF.listen, media = { lan = "10.0.0.1", ports = { 30000, 30003 } } },
+                route = "scripts/registrar.lua",
+            }
+            reception, workshop = phone("2001", "10.0.0.11"), phone("2002", "10.0.0.12")
+            register(workshop)
+            local door = phone_behind_nat "2003"
+            door:invite("sip:2002@example.net", { sdp = { "audio", "video" } })
+            door:receive(500)
+        end)
+
+        it("that cannot be sent is refused, and the log says why", function()
+            net:dns {}
+            register(workshop, { contact = "<sip:2002@phone.example>" })
+            call "2002"
+            reception:receive(500)
+            assert.is_truthy(net:logged "INVITE to sip:2002@phone%.example: not sent")
+        end)
+    end)
+
     it("relays a MESSAGE (RFC 3428)", function()
-        register(workshop, "2002")
+        register(workshop)
         reception:ask("MESSAGE", { uri = "sip:2002@example.net", body = "lunch?", content_type = "text/plain" })
         local message = workshop:receive "MESSAGE"
         assert.equal("lunch?", message.body)
@@ -203,5 +261,18 @@ describe("scripts/registrar.lua", function()
         reception:receive(405)
         reception:ask("INVITE", { uri = "sip:2002@example.net", max_forwards = 0 })
         reception:receive(483)
+        local function send(method, more)
+            reception:send(table.concat({
+                method .. " sip:2002@example.net SIP/2.0", "Via: SIP/2.0/UDP 10.0.0.11;branch=z9hG4bK" .. method,
+                "Max-Forwards: 70", "From: <sip:2001@example.net>;tag=1", "To: <sip:2002@example.net>" .. (more or ""),
+                "Call-ID: of-no-call", "CSeq: 7 " .. method, "", "",
+            }, "\r\n"))
+        end
+        send("INFO", ";tag=2")
+        reception:receive { status = 481, method = "INFO" }
+        send "CANCEL"
+        reception:receive { status = 481, method = "CANCEL" }
+        send "ACK"
+        net:advance(1)
     end)
 end)

@@ -156,6 +156,7 @@ function Net:listeners() end
 
 ---@class lunasip.lab.AgentOptions
 ---@field name string
+---@field user? string of its URIs; default: the name
 ---@field address string "HOST" or "HOST:PORT"
 ---@field side? string interface, default "public"
 ---@field engine? string whose interface, when several have it
@@ -165,7 +166,7 @@ function Net:listeners() end
 ---@field auto_cancel? boolean a CANCEL gets 200 and its INVITE 487
 ---@field auto_prack? boolean reliable provisional responses are acknowledged
 ---@field credentials? {username: string, password: string} a 401 or 407 is answered, once per request
----@field advertise? string a host that Via, Contact and SDP tell instead of the real one
+---@field advertise? string "HOST" or "HOST:PORT" that Via, Contact and SDP tell instead of the real one
 
 ---@class lunasip.lab.SendOptions
 ---@field sdp? boolean|string|table
@@ -203,7 +204,7 @@ function Agent:ask(method, options) end
 function Agent:request(call, method, options) end
 ---@return table call for request(), with nothing sent yet
 function Agent:new_call(uri) end
----@param options? {uri: string?, aor: string?, expires: integer?, contact: string?, headers: table?}
+---@param options? {uri: string?, aor: string?, expires: integer?, contact: string|string[]?, q: number?, refresh: boolean?, headers: table?}
 function Agent:register(options) end
 ---@param options? lunasip.lab.SendOptions
 function Agent:reinvite(options) end

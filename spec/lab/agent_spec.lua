@@ -163,6 +163,45 @@ describe("agent:register", function()
         assert.equal(1, #net.journal[3].message:values "Contact")
     end)
 
+    -- The same by a registrar that grants a minute.
+    local GRANTS = [[
+        function request_route(req)
+            req:reply(200, "OK", { headers = { Contact = req:header("Contact") .. ";expires=60" } })
+        end
+    ]]
+
+    it("binds several contacts at once, and says their q", function()
+        open ""
+        phone:register { contact = { "<sip:a@192.0.2.10>;q=0.7", "<sip:b@192.0.2.10>" } }
+        assert.same({ "<sip:a@192.0.2.10>;q=0.7", "<sip:b@192.0.2.10>" }, net.journal[1].message:values "Contact")
+        phone:receive(200)
+        phone:register { q = 0.25 }
+        phone:receive(200)
+        assert.header(net.journal[3].message, "Contact", "<sip:phone@192.0.2.10:5060>;q=0.25")
+    end)
+
+    it("is repeated in time where that is wanted, until it is given up", function()
+        net = lab.new { route = GRANTS }
+        phone = net:agent { name = "phone", address = "192.0.2.10" }
+        phone:register { refresh = true }
+        net:advance(53)
+        assert.equal(1, world.count_received(net, "phone", 200))
+        net:advance(54)
+        assert.equal(2, world.count_received(net, "phone", 200))
+        phone:register { expires = 0 }
+        net:advance(200)
+        assert.equal(3, world.count_received(net, "phone", 200))
+    end)
+
+    it("tells the address behind its NAT", function()
+        open ""
+        local natted = net:agent { name = "natted", address = "192.0.2.11:40000", advertise = "192.168.1.5:5060" }
+        natted:register()
+        natted:receive(200)
+        assert.header(net.journal[1].message, "Contact", "<sip:natted@192.168.1.5:5060>")
+        assert.header(net.journal[1].message, "Via", "^SIP/2%.0/UDP 192%.168%.1%.5:5060;")
+    end)
+
     for _, algorithm in ipairs { "MD5", "SHA-256" } do
         it("answers a challenge by itself, with " .. algorithm, function()
             local challenge = 'Digest realm="example.net", nonce="n1", algorithm=%s, qop="auth,auth-int", opaque="o"'

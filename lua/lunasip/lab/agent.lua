@@ -31,17 +31,17 @@ function M.address_of(text)
 end
 
 --- Make an agent.
--- @tparam table options name, address ("HOST" or "HOST:PORT"), proxy ("HOST:PORT", where
--- out-of-dialog requests go), side, auto_ack (true), auto_options (false: OPTIONS are received like
+-- @tparam table options name, user (of its URIs; default: the name), address ("HOST" or "HOST:PORT"), proxy
+-- ("HOST:PORT", where out-of-dialog requests go), side, auto_ack (true), auto_options (false: OPTIONS are received like
 -- any request; true: answered 200 by itself), auto_cancel (false; true: a CANCEL gets 200 and its
 -- INVITE 487 by itself), auto_prack (false; true: a reliable provisional response is acknowledged by
 -- itself), credentials ({ username =, password = }: a 401 or 407 is answered by itself, once per
--- request), advertise (a host: Via, Contact and SDP tell it instead of the real one, as behind a
--- NAT), on_failure(text) -> text of the error
+-- request), advertise ("HOST" or "HOST:PORT": Via, Contact and SDP tell it instead of the real one,
+-- as behind a NAT), on_failure(text) -> text of the error
 function M.new(stage, options)
-    local address = M.address_of(options.address)
+    local address, name = M.address_of(options.address), options.name or options.address
     local self = setmetatable({
-        stage = stage, name = options.name or options.address, side = options.side, proxy = options.proxy,
+        stage = stage, name = name, user = options.user or name, side = options.side, proxy = options.proxy,
         auto_ack = options.auto_ack ~= false, auto_options = options.auto_options,
         auto_cancel = options.auto_cancel, auto_prack = options.auto_prack, credentials = options.credentials,
         journal = options.journal or {}, sent = {},
@@ -57,9 +57,11 @@ function M.new(stage, options)
     self.host = self.address:gsub(":%d+$", ""):gsub("[%[%]]", "")
     self.told_host, self.told_address = self.host, self.address
     if options.advertise then
-        self.told_host, self.told_address = options.advertise, options.advertise .. self.address:match ":%d+$"
+        self.told_host = options.advertise:gsub(":%d+$", "")
+        self.told_address = self.told_host .. (options.advertise:match ":%d+$" or self.address:match ":%d+$")
     end
-    self.uri = ("sip:%s@%s"):format(self.name, self.told_address)
+    self.contact = ("<sip:%s@%s>"):format(self.user, self.told_address)
+    self.uri = self.contact:sub(2, -2)
     return self
 end
 

@@ -31,6 +31,7 @@ local ANYTHING = { fits = function() return true end }
 local CHANCE = { name = "a chance from 0 to 1", fits = function(value)
     return type(value) == "number" and value >= 0 and value <= 1
 end }
+local Q = { name = "a number from 0 to 1", fits = CHANCE.fits }
 local SECONDS = { name = "a number of seconds, 0 or more", fits = is_seconds }
 local COUNT = { name = "a whole number, 0 or more", fits = function(value)
     return is_seconds(value) and value % 1 == 0
@@ -72,8 +73,8 @@ local KNOWN = {
     ["lab.new"] = with(ENGINE, { seed = NUMBER }),
     ["net:engine"] = ENGINE,
     ["net:agent"] = {
-        name = TEXT, address = TEXT, side = TEXT, engine = TEXT, proxy = TEXT, auto_ack = FLAG, auto_options = FLAG,
-        auto_cancel = FLAG, auto_prack = FLAG, credentials = TABLE, advertise = TEXT,
+        name = TEXT, user = TEXT, address = TEXT, side = TEXT, engine = TEXT, proxy = TEXT, auto_ack = FLAG,
+        auto_options = FLAG, auto_cancel = FLAG, auto_prack = FLAG, credentials = TABLE, advertise = TEXT,
     },
     ["credentials"] = { username = TEXT, password = TEXT },
     ["net:impair"] = {
@@ -91,7 +92,9 @@ local KNOWN = {
     },
     ["agent:request"] = REQUEST,
     ["agent:ask"] = with(REQUEST, { uri = TEXT }),
-    ["agent:register"] = { uri = TEXT, aor = TEXT, expires = COUNT, contact = TEXT, headers = TABLE },
+    ["agent:register"] = {
+        uri = TEXT, aor = TEXT, expires = COUNT, contact = TEXT_OR_TABLE, q = Q, refresh = FLAG, headers = TABLE,
+    },
     ["agent:ack"] = { cseq = COUNT, sdp = BODY, dialog = TABLE },
     ["agent:reply"] = {
         reason = TEXT, sdp = BODY, body = TEXT, content_type = TEXT, headers = TABLE, to_tag = TEXT, reliable = FLAG,

@@ -50,7 +50,7 @@ local function send_request(self, call, method, options)
         { "Max-Forwards", tostring(options.max_forwards or 70) },
         { "From", ("<%s>;tag=%s"):format(call.local_uri, call.local_tag) }, { "To", to_value },
         { "Call-ID", call.id }, { "CSeq", cseq .. " " .. method },
-        { "Contact", ("<sip:%s@%s>"):format(self.name, self.told_address) },
+        { "Contact", self.contact },
     }
     for _, route in ipairs(dialog.route) do
         table.insert(headers, { "Route", route })
@@ -116,23 +116,51 @@ function Agent:ask(method, options)
     return send_request(self, call, method, options)
 end
 
+-- The agent's own Contact, or the given one, or all of a list in one header.
+local function contact_of(self, options)
+    local contact = options.contact
+    if type(contact) == "table" then
+        contact = table.concat(contact, ", ")
+    end
+    contact = contact or self.contact
+    return options.q and ("%s;q=%.3g"):format(contact, options.q) or contact
+end
+
 --- REGISTER with the agent's Contact. Later ones are of the same Call-ID and count on (RFC 3261 s10.2).
 -- @tparam table options uri (of the registrar: "sip:example.net"), aor (default: its user at that host), expires (3600;
--- 0 ends the binding), contact, headers
+-- 0 ends the binding), contact (instead of its own; a list: all of them in one request), q (of the contact), refresh
+-- (true: repeated by itself when nine tenths of the granted time are over), headers
 function Agent:register(options)
     options = options_of.check("agent:register", options)
-    local headers = { { "Expires", tostring(options.expires or 3600) } }
-    if options.contact then
-        headers[2] = { "Contact", options.contact }
-    end
+    local headers = { { "Expires", tostring(options.expires or 3600) }, { "Contact", contact_of(self, options) } }
     add_headers(headers, options.headers)
     local uri = options.uri or "sip:" .. self.proxy
     if not self.registration or options.aor then
-        self.registration = self:new_call(options.aor or options.uri and uri:gsub("^(sips?:)", "%1" .. self.name .. "@")
+        self.registration = self:new_call(options.aor or options.uri and uri:gsub("^(sips?:)", "%1" .. self.user .. "@")
             or self.uri)
         self.registration.local_uri = self.registration.remote_uri
     end
+    self.stage:cancel(self.registration.refresh)
+    self.registration.refreshed_with = options.refresh and options or nil
     return send_request(self, self.registration, "REGISTER", { request_uri = uri, to = self.proxy, headers = headers })
+end
+
+-- A 200 to a REGISTER that is to be repeated: again before the time is over that it grants.
+local function plan_refresh(self, registration, msg)
+    local options = registration.refreshed_with
+    local granted_s = tonumber((msg:header "Contact" or ""):match ";expires=(%d+)")
+    if not options or not granted_s or msg.status ~= 200 then
+        return
+    end
+    self.stage:cancel(registration.refresh)
+    registration.refresh = self.stage:after(granted_s * 0.9, function()
+        local again = {}
+        for name, value in pairs(options) do
+            again[name] = value
+        end
+        again.aor = nil
+        self:register(again)
+    end)
 end
 
 --- Change the session of the current call: an INVITE within the dialog. The ACK is sent by itself.
@@ -233,6 +261,9 @@ function Agent:on_response(msg)
     end
     if not is_repeated and self:answer_challenge(msg, branch .. msg.cseq_method) then
         return false
+    end
+    if call and not is_repeated and msg.cseq_method == "REGISTER" then
+        plan_refresh(self, call, msg)
     end
     return not is_repeated
 end

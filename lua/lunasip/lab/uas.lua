@@ -55,7 +55,7 @@ function Agent:reply(msg, status, options)
             table.insert(headers, { name, value })
         end
     end
-    table.insert(headers, { "Contact", ("<sip:%s@%s>"):format(self.name, self.told_address) })
+    table.insert(headers, { "Contact", self.contact })
     local reliable = options.reliable and call and make_reliable(headers, call)
     add_headers(headers, options.headers)
     local body = options.body or call and self:body(call, options.sdp)
