@@ -1,8 +1,9 @@
 --- What can be known wrong about a script before it runs: variable names, media flags, handler names.
 --
--- Looks at tokens only: a literal variable in an index (req["$Ri"]), literal flags given to manage(…), as
--- a text or a table, a literal handler name in relay{ on_failure = "NAME" }, a call of route.NAME(…).
--- Computed ones are checked when they are used.
+-- Looks at tokens only, and at those whose meaning is certain: a literal variable of a handler's message
+-- (req["$Ri"]), literal flags of media.manage(…), as a text or a table, a literal handler name in
+-- req:relay{ on_failure = "NAME" }, a call of route.NAME(…). What a script calls by names of its own is
+-- checked by lunasip.check, which follows variables, or when it is used.
 local lpeg = require "lpeg"
 
 local core = require "lunasip.core"
@@ -102,9 +103,28 @@ local function check_flag_table(tokens, i)
     return true
 end
 
--- Literal flags among the arguments of manage(…).
-local function check_flags(tokens, i)
-    if not (is(tokens[i], "name", "manage") and is(tokens[i + 1], "symbol", "(")) then
+-- Is the token at i the name of a table that the script makes itself: media = {…}, function media.manage(…)?
+local function is_made_here(tokens, i)
+    local before, after = tokens[i - 1], tokens[i + 2]
+    return is(before, "name", "function") or is(tokens[i + 1], "symbol", "=")
+        and (is(after, "symbol", "{") or is(after, "name", "setmetatable"))
+end
+
+-- Does "media" mean the module in this script?
+local function is_media_ours(tokens)
+    for i = 1, #tokens do
+        if is(tokens[i], "name", "media") and is_made_here(tokens, i) then
+            return false
+        end
+    end
+    return true
+end
+
+-- Literal flags among the arguments of media.manage(…).
+local function check_flags(tokens, i, facts)
+    local is_manage = facts.is_media_ours and is(tokens[i], "name", "manage") and is(tokens[i - 1], "symbol", ".")
+        and is(tokens[i - 2], "name", "media") and is(tokens[i + 1], "symbol", "(")
+    if not is_manage then
         return true
     end
     local last = closing(tokens, i + 1)
@@ -119,10 +139,49 @@ local function check_flags(tokens, i)
     return true
 end
 
-local function check_variable(tokens, i)
+-- How many of a handler's arguments are messages.
+local MESSAGES_OF = { request_route = 1, onreply_route = 1, route = 1, branch_route = 1, failure_route = 2 }
+
+-- Add the names that the handler whose definition begins at i calls its messages:
+-- function route.NAME(req), failure_route["NAME"] = function(req, reply).
+local function add_message_names(tokens, i, names)
+    local count, j = MESSAGES_OF[tokens[i][3]], i + 1
+    if is(tokens[j], "symbol", ".") then
+        j = j + 2
+    elseif is(tokens[j], "symbol", "[") then
+        j = closing(tokens, j) + 1
+    end
+    local is_definition = is(tokens[i - 1], "name", "function")
+    if is(tokens[j], "symbol", "=") and is(tokens[j + 1], "name", "function") then
+        is_definition, j = true, j + 2
+    end
+    if is_definition and is(tokens[j], "symbol", "(") then
+        for k = j + 1, j + 2 * count - 1, 2 do
+            if is(tokens[k], "name") then
+                names[tokens[k][3]] = true
+            end
+        end
+    end
+end
+
+-- What the script's handlers call their messages; the usual names always. @treturn table keys are the names
+local function message_names(tokens)
+    local names = { req = true, reply = true }
+    for i = 1, #tokens do
+        if is(tokens[i], "name") and MESSAGES_OF[tokens[i][3]] then
+            add_message_names(tokens, i, names)
+        end
+    end
+    return names
+end
+
+local function check_variable(tokens, i, facts)
     local text = tokens[i][3]
-    if is(tokens[i], "string") and text:sub(1, 1) == "$" and is(tokens[i - 1], "symbol", "[")
-        and is(tokens[i + 1], "symbol", "]") and not text:find("\\", 1, true) then
+    local is_index = is(tokens[i], "string") and text:sub(1, 1) == "$" and is(tokens[i - 1], "symbol", "[")
+        and is(tokens[i + 1], "symbol", "]")
+    local is_message = is_index and is(tokens[i - 2], "name") and facts.messages[tokens[i - 2][3]]
+        and not is(tokens[i - 3], "symbol", ".")
+    if is_message and not text:find("\\", 1, true) then
         local ok, err = pv.compile(text)
         if not ok then
             return nil, err, tokens[i][1]
@@ -131,13 +190,28 @@ local function check_variable(tokens, i)
     return true
 end
 
--- relay{ on_failure = "NAME" }
+-- A literal handler's name as an entry of a table, at i: on_failure = "NAME".
 local function handler_reference(tokens, i)
     local registry = is(tokens[i], "name") and REGISTRY[tokens[i][3]]
     if registry and is(tokens[i + 1], "symbol", "=") and is(tokens[i + 2], "string") then
         local following = tokens[i + 3]
         if is(following, "symbol", "}") or is(following, "symbol", ",") or is(following, "symbol", ";") then
             return registry, tokens[i + 2][3]
+        end
+    end
+end
+
+-- Add the handlers that the options of :relay{…} or :fork{…} at i name.
+local function add_options_references(tokens, i, add)
+    local is_sent = is(tokens[i], "name", "relay") or is(tokens[i], "name", "fork")
+    local open = is_sent and is(tokens[i - 1], "symbol", ":") and (is(tokens[i + 1], "symbol", "(") and i + 2 or i + 1)
+    if not open or not is(tokens[open], "symbol", "{") then
+        return
+    end
+    for j = open + 1, closing(tokens, open) do
+        local registry, name = handler_reference(tokens, j)
+        if registry then
+            add(registry, name, j)
         end
     end
 end
@@ -167,9 +241,10 @@ local function optional_routes(tokens)
 end
 
 -- route.NAME(req)
-local function call_reference(tokens, i, optional)
-    if optional and is_route(tokens, i) and is(tokens[i + 2], "name") and not optional[tokens[i + 2][3]] then
-        return "route", tokens[i + 2][3]
+local function add_call_reference(tokens, i, optional, add)
+    if optional and is_route(tokens, i) and is(tokens[i + 1], "symbol", ".") and is(tokens[i + 2], "name")
+        and not optional[tokens[i + 2][3]] then
+        add("route", tokens[i + 2][3], i)
     end
 end
 
@@ -180,22 +255,20 @@ function M.check(source, path)
     local references = {}
     local tokens = tokens_of:match(source) or {}
     local optional = optional_routes(tokens)
+    local facts = { messages = message_names(tokens), is_media_ours = is_media_ours(tokens) }
+    local function add(registry, name, i)
+        local where = path .. ":" .. line_at(source, tokens[i][1])
+        references[#references + 1] = { registry = registry, name = name, where = where }
+    end
     for i = 1, #tokens do
         for _, check in ipairs { check_flags, check_variable } do
-            local ok, err, position = check(tokens, i)
+            local ok, err, position = check(tokens, i, facts)
             if not ok then
                 return nil, path .. ":" .. line_at(source, position) .. ": " .. err
             end
         end
-        local registry, name = handler_reference(tokens, i)
-        if not registry then
-            registry, name = call_reference(tokens, i, optional)
-        end
-        if registry then
-            references[#references + 1] = {
-                registry = registry, name = name, where = path .. ":" .. line_at(source, tokens[i][1]),
-            }
-        end
+        add_options_references(tokens, i, add)
+        add_call_reference(tokens, i, optional, add)
     end
     return references
 end

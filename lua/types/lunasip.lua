@@ -185,8 +185,8 @@ function Request:reply(code, reason, options) end
 ---@field on_failure? string failure_route.NAME
 ---@field on_reply? string onreply_route.NAME
 ---@field on_branch? string branch_route.NAME
----@field timeout_ms? integer no answer at all for so long fails the branch
----@field ringing_timeout_ms? integer no final answer for so long fails the branch
+---@field timeout_ms? integer 1 to 3600000: no answer at all for so long fails the branch
+---@field ringing_timeout_ms? integer 1 to 3600000: no final answer for so long fails the branch
 
 ---Send the request on, statefully (RFC 3261 s16). Request and failure routes; may wait for a name to resolve.
 ---@param options? RelayOptions|string
@@ -260,7 +260,7 @@ function Reply:drop() end
 local lunasip = {}
 
 ---Wait; other calls go on meanwhile, later messages of this call queue up. Yields.
----@param seconds number
+---@param seconds number 0 to 3600
 ---@return boolean? ok, string? err "cancelled" when the caller gave up meanwhile
 function lunasip.sleep(seconds) end
 
@@ -347,7 +347,7 @@ function Log.debug(message, format, ...) end
 ---| integer
 
 ---@class lunasip.SelectOptions
----@field limit? integer most candidates kept for next()
+---@field limit? integer 1 to 1000000: most candidates kept for next()
 ---@field value? string what "hash-value" hashes
 
 ---@class lunasip.Dispatcher
@@ -356,7 +356,7 @@ local Dispatcher = {}
 
 ---Choose a destination; sets the request's next hop ($du) and sending interface. Request and failure routes.
 ---@param request Request
----@param set integer
+---@param set integer from 0
 ---@param algorithm? lunasip.Algorithm default "round-robin"
 ---@param options? lunasip.SelectOptions
 ---@return lunasip.Destination? destination, string? err
@@ -368,7 +368,7 @@ function Dispatcher.select(request, set, algorithm, options) end
 function Dispatcher.next(request) end
 
 ---Say what became of a destination. "probing" (until a ping succeeds) is refused where nothing pings it.
----@param set integer
+---@param set integer from 0
 ---@param uri string its URI or duid, or "all"
 ---@param state "active"|"inactive"|"probing"|"trying"|"disabled"|string Kamailio's letters too
 ---@return boolean? ok, string? err
@@ -408,7 +408,7 @@ function Media.manage(message, options) end
 ---@class lunasip.CheckOptions
 ---@field password? lunasip.Secrets the user's password
 ---@field ha1? lunasip.Secrets or H(user:realm:password) in hexadecimal digits, of the algorithm that is asked for
----@field cache_s? number how long what was right is remembered
+---@field cache_s? number 0.001 to CACHE: how long what was right is remembered
 ---@field code? 401|407 look only at the credentials for that; default: at both
 
 ---@class lunasip.ChallengeOptions
@@ -475,7 +475,7 @@ local Nat = {}
 
 ---Is any of the tests true for the message as it came?
 ---@param message Message
----@param tests? integer|lunasip.NatTest[] the sum of bits that nat_uac_test takes, or words; default 1 + 2 + 16
+---@param tests? integer|lunasip.NatTest[] 0 to 511: the sum of bits that nat_uac_test takes, or words; default 1 + 2 + 16
 ---@return boolean is_natted
 ---@return integer found bits of those that are true
 function Nat.is_natted(message, tests) end
@@ -499,15 +499,15 @@ function Nat.handle_alias(request) end
 ---Each instead of the setting of the configuration's location block.
 ---@class lunasip.SaveOptions
 ---@field aor? string URI instead of To's
----@field expires_default_s? integer for a contact that asks for no time
----@field expires_least_s? integer
----@field expires_most_s? integer 0: as asked
+---@field expires_default_s? integer from 0, for a contact that asks for no time
+---@field expires_least_s? integer from 0
+---@field expires_most_s? integer from 0; 0: as asked
 ---@field refuse_brief? boolean below the least: 423, else the least
----@field max_contacts? integer of one address of record: 503 beyond
+---@field max_contacts? integer from 0, of one address of record: 503 beyond
 ---@field match? "uri"|"uri+call-id"|"uri+path"|"call-id" which contact is the same binding
 ---@field path? "lazy"|"strict"|"off" RFC 3327: kept and told to who supports it (default); 420 to who does not; ignored
 ---@field received? boolean|string true: calls go to where this came from; or a URI
----@field flags? integer kept with the contacts
+---@field flags? integer 0 to 4294967295, kept with the contacts
 ---@field reply? boolean false: the script answers
 
 ---@class lunasip.LookupOptions
@@ -569,21 +569,21 @@ function Dictionary:get(key) end
 
 ---@param key string|number
 ---@param value string|number|boolean
----@param ttl_s? number
+---@param ttl_s? number 0.001 to TTL
 ---@return boolean? ok, string? err
 function Dictionary:set(key, value, ttl_s) end
 
 ---Set only when the key is not there.
 ---@param key string|number
 ---@param value string|number|boolean
----@param ttl_s? number
+---@param ttl_s? number 0.001 to TTL
 ---@return boolean? ok, string? err "exists"
 function Dictionary:add(key, value, ttl_s) end
 
 ---Add to a number atomically; a missing key counts from 0.
 ---@param key string|number
 ---@param amount? number default 1
----@param ttl_s? number
+---@param ttl_s? number 0.001 to TTL
 ---@return number? value, string? err
 function Dictionary:incr(key, amount, ttl_s) end
 
@@ -598,14 +598,14 @@ function Dictionary:delete(key) end
 local Timer = {}
 
 ---Run every so many seconds, on one worker, until a newer script replaces this one.
----@param seconds number from 0.001
+---@param seconds number 0.001 to 31536000
 ---@param run fun()
 ---@param options? lunasip.TimerOptions
 ---@return boolean? ok, string? err
 function Timer.every(seconds, run, options) end
 
 ---Run once, later.
----@param seconds number from 0.001
+---@param seconds number 0.001 to 31536000
 ---@param run fun()
 ---@param options? lunasip.TimerOptions
 ---@return boolean? ok, string? err

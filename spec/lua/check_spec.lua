@@ -76,7 +76,7 @@ end
 ]]):format(body)
     end
 
-    -- Each: what, the line, column, message
+    -- Each: what, the line, column, message, how many faults when not 1
     for _, case in ipairs {
         { "a word of sip that is not there", "dispatcher.selct(req, 1)",
             12, "no sip.dispatcher.selct; did you mean 'sel" },
@@ -98,10 +98,16 @@ end
         { "too few arguments", "req:reply()", 1, "req:reply takes at least 1 argument, not 0; give its code" },
         { "too many arguments", "req:drop(1)", 10, "req:drop takes no argument, not 1; leave out the rest" },
         { "an argument of a wrong type", "req:reply('404')",
-            11, "argument 1 (code) of req:reply is a whole number, not \"404\"" },
+            11, "argument 1 (code) of req:reply must be a whole number, not \"404\"" },
         { "a message where a text belongs", "sip.format(req, req)",
-            17, "argument 2 (format) of sip.format is a text, not a request" },
-        { "a fraction where a whole number belongs", "req:reply(404.5)", 11, "is a whole number, not a number" },
+            17, "argument 2 (format) of sip.format must be a text, not a request" },
+        { "a fraction where a whole number belongs", "req:reply(404.5)", 11, "must be a whole number, not 404.5" },
+        { "a status below 100", "req:reply(99)", 11, "argument 1 (code) of req:reply must be from 100 to 699, not 99" },
+        { "a status above 699", "req:reply(700, 'No')", 11, "from 100 to 699, not 700" },
+        { "one of two statuses", "req:reply(req.body and 404 or 4040)", 11, "from 100 to 699, not 4040" },
+        { "a time below zero", "req:relay { timeout_ms = -5 }", 26, "'timeout_ms' must be from 1 to 3600000, not -5" },
+        { "a number that is none of a list", "sip.auth.challenge(req, 'r', { code = 402 })",
+            39, "'code' must be 401 or 407, not 402" },
         { "an unknown option of reply", "req:reply(404, 'x', { header = {} })",
             23, "no option 'header'; did you mean 'headers'" },
         { "an unknown option of relay", "req:relay { timout_ms = 1 }",
@@ -111,13 +117,20 @@ end
         { "an unknown option of a fork's target", "req:fork { { uri = 'sip:a', qq = 1 } }",
             29, "no option 'qq'; did you mean 'q'" },
         { "an option of a wrong type", "req:relay { timeout_ms = 'x' }",
-            26, "'timeout_ms' is a whole number, not \"x\"" },
+            26, "'timeout_ms' must be a whole number, not \"x\"" },
         { "a destination for a URI", "local g = dispatcher.next(req) req:relay { to = g }",
-            49, "'to' is a text, not a destination" },
+            49, "'to' must be a text, not a destination" },
         { "an unknown option of select", "dispatcher.select(req, 1, 4, { limt = 2 })",
             32, "no option 'limt'; did you mean 'limit'" },
         { "an unknown variable", "return req['$xyz']", 12, "unknown variable $xyz" },
         { "a variable that is read-only", "req['$si'] = '1'", 5, "$si cannot be written; keep" },
+        { "a variable in a constant", "local V = '$' .. 'foo' return req[V]", 35, "unknown variable $foo" },
+        { "a constant that is read-only", "local V = '$si' req[V] = '1'", 21, "$si cannot be written" },
+        { "a value that no variable takes", "req['$ru'] = {}", 14, "$ru takes a text, a number or nil" },
+        { "a word's value of a wrong type", "req.flags = 'x'", 13, "req.flags must be a whole number, not \"x\"" },
+        { "a word's value, the second of two", "local x x, req.ruri = 1, {} return x",
+            26, "req.ruri must be a text, not a table" },
+        { "a table for a header", "req:set_header('X', { 'a' })", 21, "must be a text, not a table" },
         { "a transformation that is not there", "return req['$(ru{s.lenn})']", 12, "lenn" },
         { "an unknown variable in a log line", "log.info('at $foo')",
             10, "unknown variable $foo; write $$ for a dollar" },
@@ -133,6 +146,12 @@ end
             24, "no onreply_route.R; define function onreply_route.R(reply)" },
         { "a branch route that is not there", "req:fork { 'sip:a', on_branch = 'B' }",
             33, "define function branch_route.B(req)" },
+        { "a failure route of options made before", "local o = { to = 'sip:a' } o.on_failure = 'NXT' req:relay(o)",
+            43, "failure_route.NXT; did you mean 'NEXT'" },
+        { "a failure route that is one of two", "req:relay { on_failure = req.body and 'NXT' or 'NEXT' }",
+            26, "failure_route.NXT; did you mean" },
+        { "a failure route that a function is given", "local function go(o) req:relay(o) end go { on_failure = 'NXT' }",
+            57, "failure_route.NXT; did you mean" },
         { "a route that is not there", "route.FOO(req)", 7, "no route.FOO; define function route.FOO(req)" },
         { "a handler named by a constant", "local N = 'X' .. 'Y' req:relay { on_failure = N }",
             47, "no failure_route.XY" },
@@ -159,7 +178,21 @@ end
             22, "listen block has no interface 'publc'" },
         { "an address group that is not there", "return sip.source_in(req, 'trunk')", 27, "names a group 'trunk'" },
         { "a malformed pattern", "return req.source_ip:match('^(%s*')",
-            28, "pattern is not valid: unfinished capture" },
+            28, "pattern is not valid: a '(' without its ')'" },
+        { "a bracket that nothing opens", "return req.source_ip:match('%d+)')", 28, "a ')' without its '('" },
+        { "a set that is not closed", "return req.source_ip:match('[%d')", 28, "malformed pattern" },
+        { "a reference to a capture that is not there", "return ('x'):find('(%a)%2')", 19, "%2 names no capture" },
+        { "a replacement that ends with a percent sign", "return ('x'):gsub('a', '50%')",
+            24, "'%' stands before nothing; write %% for a percent sign" },
+        { "a percent sign before a letter", "return ('x'):gsub('a', '50%o')", 24, "'%' stands before 'o'" },
+        { "a replacement by a capture that is not there", "return ('x'):gsub('(a)', '%2')",
+            26, "names capture %2, the pattern has 1" },
+        { "a pattern of several literals", "local A = '(.*),' local P = A .. '(.*),' .. '(.*);' return ('x'):match(P)",
+            72, "backtracks without bound" },
+        { "a pattern that is one of two", "return ('x'):match(req.method == 'ACK' and '(' or ')')",
+            20, "a ')' without its '('", 2 },
+        { "a pattern of a list", "for _, p in ipairs { 'good', 'ba[d' } do if req.body:match(p) then return end end",
+            60, "malformed pattern" },
         { "a pattern that backtracks without bound", "return ('x'):match('(.*),(.*),(.*);')",
             20, "backtracks without bound" },
         { "the same in a function of string", "return string.gsub(req.body, '^(.-)%s*(.-)%s*(.-)%s*;$', '')",
@@ -169,8 +202,8 @@ end
     } do
         it("finds " .. case[1], function()
             local found = check_source(handler(case[2]))
-            assert.equal(1, #found.list, found.text)
-            assert.equal(1, found.faults, found.text)
+            assert.equal(case[5] or 1, #found.list, found.text)
+            assert.equal(case[5] or 1, found.faults, found.text)
             local fault = found.list[1]
             assert.equal("error", fault.severity)
             assert.equal(("%s/route.lua:5:%d"):format(folder, case[3]),
@@ -328,6 +361,30 @@ failure_route["N" .. "X"] = function(_, reply) return reply.reason end
 branch_route.B = function(req) req:set_header("X", 4) end
 event_route["media:timeout"] = function(event) log.info(event, "after %d s", event.duration_s or 0) end
         ]==]
+        assert.equal("", found.text)
+    end)
+
+    it("leaves alone what only looks like the API", function()
+        local found = check_source [==[
+local sip = require "lunasip"
+local prices, stats, templates = { ["$five"] = 5 }, {}, { on_reply = "some text", on_failure = "Sorry" }
+local set, name = 0, ""
+function stats.manage(_, text) return text end
+local function total(list) return list["$five"] + prices["$five"] end
+function route.INVITE(req) req:relay() end
+function request_route(req)
+    stats.manage(req, "hello world")
+    if req.interface == "private" then set, name = 1, "sales" end
+    sip.log.info("%s %d", templates.on_reply, total(prices))
+    sip.dispatcher.select(req, set)
+    req.next_hop, req["$du"] = nil, nil
+    req:set_header("X-Discount", (("%d per cent"):format(50):gsub(" per cent", "%%")))
+    req:set_header("X-Name", (name:gsub("(%a)(%a*)", "%2%1%0")))
+    local work = route[req.method]
+    if not work then return req:reply(405) end
+    return route[req.method](req)
+end
+]==]
         assert.equal("", found.text)
     end)
 

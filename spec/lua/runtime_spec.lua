@@ -59,6 +59,8 @@ describe("a script", function()
         { "x =", "^scripts/test%.lua:1: " },
         { "\nfunction f(req) return req['$Rii'] end", "^scripts/test%.lua:2: unknown variable %$Rii; did you mean" },
         { "function f(req) return req[ [[$(ru{s.lem})]] ] end", "^scripts/test%.lua:1: .*mean 'len'" },
+        { "function route.A(m) return m['$Rii'] end", "^scripts/test%.lua:1: unknown variable %$Rii" },
+        { "failure_route['A'] = function(m, r)\n return r['$rrr'] end", "^scripts/test%.lua:2: unknown variable" },
         { "function f(req) media.manage(req, 'no-such-flag') end", "^scripts/test%.lua:1: unknown flag" },
         { "function f(req) media.manage(req,\n  [[trust-address no-such-flag]]) end",
             "^scripts/test%.lua:2: unknown flag" },
@@ -121,6 +123,19 @@ describe("a script", function()
             route.COMPUTED = late
             function request_route(req) route.COMPUTED(req) local t = { route = {} } t.route.NOWHERE() end
         ]==])
+    end)
+
+    it("may have tables of its own that look like the API", function()
+        for _, body in ipairs {
+            "function route.ACK() end local work = route[req.method] return work and route[req.method](req)",
+            "local stats = { manage = tostring } stats.manage(req, 'hello world')",
+            "local media = { manage = tostring } media.manage(req, 'hello world')",
+            "local answers = { on_reply = 'some text' } return answers",
+            "local prices = { ['$five'] = 5 } prices['$six'] = 6 return prices['$five']",
+            "local state = { req = {} } return state.req['$mine']",
+        } do
+            assert.is_truthy(load(("function request_route(req) %s end"):format(body)))
+        end
     end)
 
     it("may use the name route for something else", function()

@@ -5,8 +5,10 @@
 -- @alias, @type, and the declarations below them. A field that a script may assign says "can be written".
 --
 -- A type is { alternatives } with is_optional; an alternative is { base = "string" | "number" | "integer" |
--- "boolean" | "nil" | "function" | "table" | "any" }, { literal = "text" }, { class = "Request" },
--- { base = "table", values = type } or { base = "function", params = list }.
+-- "boolean" | "nil" | "function" | "table" | "any" }, { literal = "text" }, { base = "integer", number = 401 },
+-- { class = "Request" },
+-- { base = "table", values = type } or { base = "function", params = list }. A description that begins with
+-- "100 to 699" or "from 0.001" gives the type a range = { least, most }.
 local M = {}
 
 local OPENING, CLOSING = { ["<"] = true, ["("] = true, ["{"] = true }, { [">"] = true, [")"] = true, ["}"] = true }
@@ -73,6 +75,8 @@ local function parse_alternative(text, out)
         out[#out + 1] = { base = "function", params = parse_params(inside) }
     elseif text:find '^"' then
         out[#out + 1] = { literal = text:sub(2, -2) }
+    elseif text:find "^%d+$" then
+        out[#out + 1] = { base = "integer", number = tonumber(text) }
     elseif text == "true" or text == "false" then
         out[#out + 1] = { base = "boolean" }
     elseif text:find "^table<" then
@@ -94,6 +98,13 @@ function parse_type(text)
     return out
 end
 
+-- The range of a number that a description begins with: "100 to 699", "from 0.001". @treturn table or nil
+local function parse_range(description)
+    local least, most = description:match "^(%-?[%d.]+) to (%-?[%d.]+)"
+    least = least or description:match "^from (%-?[%d.]+)"
+    return least and { least = tonumber(least), most = tonumber(most) or math.huge } or nil
+end
+
 local Reader = {}
 Reader.__index = Reader
 
@@ -113,7 +124,7 @@ function annotations.field(reader, rest)
     end
     local word, description = first_word(after)
     local kind = parse_type(word)
-    kind.is_optional = kind.is_optional or mark == "?"
+    kind.is_optional, kind.range = kind.is_optional or mark == "?", parse_range(description)
     local field = {
         name = key, type = kind, class = reader.class.name,
         is_written = description:find("can be written", 1, true) ~= nil,
@@ -129,7 +140,9 @@ end
 
 function annotations.param(reader, rest)
     local name, mark, after = rest:match "^([%w_.]+)(%??)%s+(.*)$"
-    local kind = parse_type((first_word(after)))
+    local word, description = first_word(after)
+    local kind = parse_type(word)
+    kind.range = parse_range(description)
     reader.params[name] = { name = name, type = kind, is_optional = mark == "?" or kind.is_optional }
 end
 

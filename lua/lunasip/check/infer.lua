@@ -4,11 +4,12 @@
 -- { base = "string" | "number" | "boolean" | "nil" | "table" | "function", value = literal, node = node },
 -- or nil: not known. Upvalues, constants, modules and the arguments of handlers are followed; a variable
 -- that is two different things is not known. Nothing here guesses: what is not certain gives nil.
+local possible = require "lunasip.check.possible"
 local walk = require "lunasip.check.walk"
 
 local M = {}
 
-local Inference = {}
+local Inference = { possible = possible.of, entries = possible.entries }
 Inference.__index = Inference
 
 -- Public modules by the class that describes them.
@@ -308,8 +309,14 @@ function kinds.Call(self, node, position)
     return returned(self, self:of(callee), position)
 end
 
+-- Methods of texts that give a text.
+local TEXT_METHODS = { format = true, gsub = true, lower = true, rep = true, reverse = true, sub = true, upper = true }
+
 function kinds.Invoke(self, node, position)
     local object = self:of(node[1])
+    if object and object.base == "string" and TEXT_METHODS[node[2][1]] and position == 1 then
+        return { base = "string" }
+    end
     return object and returned(self, self:of_field(object, node[2][1]), position)
 end
 

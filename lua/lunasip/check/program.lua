@@ -98,8 +98,12 @@ function visits.Fornum(program, node)
 end
 
 function visits.Forin(program, node)
-    for _, name in ipairs(node[1]) do
-        append(program.definitions, name.var, { node = { tag = "Unknown" }, position = 1 })
+    local call = node[2][1]
+    local callee = call.tag == "Call" and call[1].tag == "Id" and not call[1].var and call[1][1]
+    local is_list = callee == "ipairs" or callee == "pairs"
+    for i, name in ipairs(node[1]) do
+        local value = i == 2 and is_list and { tag = "Items", call[2] } or { tag = "Unknown" }
+        append(program.definitions, name.var, { node = value, position = 1 })
     end
 end
 

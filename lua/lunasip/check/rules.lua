@@ -22,14 +22,21 @@ function Context:fault(...)
     self.program:fault(...)
 end
 
---- Is the node assigned to by this Set?
-function Context.is_left(_, set, node)
-    for _, left in ipairs(set[1]) do
+--- Which of the places that a Set assigns to is the node? @treturn int or nil
+function Context.left_index(_, set, node)
+    for i, left in ipairs(set[1]) do
         if left == node then
-            return true
+            return i
         end
     end
-    return false
+    return nil
+end
+
+--- What a Set assigns to one of its places: a node, or nil when it is one of the values of a call.
+function Context.assigned(_, set, index)
+    local value = set[2][index]
+    local is_many = value and index == #set[2] and #set[1] > index and (value.tag == "Call" or value.tag == "Invoke")
+    return not is_many and value or nil
 end
 
 --- Names of a class's fields; of messages, those of requests and replies too.

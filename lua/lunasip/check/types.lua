@@ -40,7 +40,8 @@ local function fits_alternative(api, kind, alternative)
     elseif alternative.literal then
         return kind.base == "string" and (kind.value == nil or kind.value == alternative.literal)
     elseif alternative.base == "integer" then
-        return kind.base == "number" and (kind.value == nil or kind.value % 1 == 0)
+        return kind.base == "number" and (kind.value == nil
+            or kind.value == (alternative.number or kind.value) and kind.value % 1 == 0)
     elseif alternative.base == "string" then
         return kind.base == "string" or kind.base == "number"
     elseif alternative.base == "table" then
@@ -56,6 +57,8 @@ local function type_words(alternatives)
     for _, alternative in ipairs(alternatives) do
         if alternative.literal then
             literals[#literals + 1] = '"' .. alternative.literal .. '"'
+        elseif alternative.number then
+            literals[#literals + 1] = tostring(alternative.number)
         else
             local is_options = alternative.class and not WORDS[alternative.class]
             words[#words + 1] = is_options and "a table" or alternative.class and class_word(alternative.class)
@@ -70,18 +73,41 @@ end
 
 local check_table
 
---- Check a value against a type.
+-- A number against the range that the annotation says. @treturn boolean
+local function check_range(context, node, value, range, what)
+    local number = type(value.value) == "number" and value.value
+    if not range or not number or number >= range.least and number <= range.most then
+        return true
+    end
+    context:fault("range", node, what, ("%s must be %s, not %s"):format(what, range.most == math.huge
+        and ("at least %.14g"):format(range.least) or ("from %.14g to %.14g"):format(range.least, range.most),
+        tostring(value.value)))
+    return false
+end
+
+local check_one
+
+--- Check all that a value may be against a type.
 -- @tparam table context of lunasip.check.rules
 -- @tparam table node the value
 -- @tparam table kind type of the API
 -- @bool is_optional may it be nil?
 -- @string what what it is, for the message: "argument 1 (code) of req:reply"
--- @treturn boolean
+-- @treturn boolean does it fit, as far as it is known?
 function M.check(context, node, kind, is_optional, what)
-    local api, value = context.api, context.infer:of(node)
+    for _, value in ipairs(context.infer:possible(node)) do
+        if not check_one(context, node, value, kind, is_optional, what) then
+            return false
+        end
+    end
+    return true
+end
+
+function check_one(context, node, value, kind, is_optional, what)
+    local api = context.api
     if kind[1] and api.aliases[kind[1].class] and type(value and value.value) == "string" then
         return true -- lists of words have a rule of their own
-    elseif not value or value.base == "nil" and (is_optional or kind.is_optional) then
+    elseif value.base == "nil" and (is_optional or kind.is_optional) then
         return true
     end
     local alternatives = api:alternatives(kind)
@@ -90,16 +116,17 @@ function M.check(context, node, kind, is_optional, what)
             if value.base == "table" and value.node and value.node.tag == "Table" then
                 return check_table(context, value, alternative, what)
             end
-            return true
+            return check_range(context, node, value, kind.range, what)
         end
     end
     local literals = {}
     for _, alternative in ipairs(alternatives) do
         literals[alternative.literal or 1] = true
     end
-    local shown = type(value.value) == "string" and '"' .. value.value .. '"' or word_of(value)
+    local shown = type(value.value) == "string" and '"' .. value.value .. '"'
+        or type(value.value) == "number" and tostring(value.value) or word_of(value)
     local hint = type(value.value) == "string" and suggest.hint(value.value, literals) or ""
-    context:fault("type", node, what, ("%s is %s, not %s%s"):format(what, type_words(alternatives), shown,
+    context:fault("type", node, what, ("%s must be %s, not %s%s"):format(what, type_words(alternatives), shown,
         hint ~= "" and hint or "; see README.md, what scripts can call"))
     return false
 end

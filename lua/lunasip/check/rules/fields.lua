@@ -1,6 +1,7 @@
 --- Words of the API that do not exist: sip.dispatcher.selct, req:rely, req.ruri2; and what cannot be assigned.
 local bounded = require "lunasip.bounded"
 local suggest = require "lunasip.suggest"
+local types = require "lunasip.check.types"
 local walk = require "lunasip.check.walk"
 
 local M = {}
@@ -36,7 +37,7 @@ local function check_read(context, kind, key_node)
     end
 end
 
-local function check_write(context, kind, key_node)
+local function check_write(context, kind, key_node, value)
     local field = context.api:field(kind.class, key_node[1])
     if OPEN[kind.class] then
         return
@@ -46,6 +47,8 @@ local function check_write(context, kind, key_node)
         context:fault("write", key_node, key_node[1], shown(context, kind.class, ".", key_node[1])
             .. " cannot be written" .. (context.api:is_a(kind.class, "Message")
                 and "; keep the value in a local, or in req[\"$avp(NAME)\"]" or "; sip is not the script's"))
+    elseif value then
+        types.check(context, value, field.type, true, shown(context, kind.class, ".", key_node[1]))
     end
 end
 
@@ -56,8 +59,9 @@ function M.Index(context, node, parent)
         return
     end
     -- The callee of a call is looked at there.
-    if parent and parent.tag == "Set" and context:is_left(parent, node) then
-        check_write(context, kind, key_node)
+    local index = parent and parent.tag == "Set" and context:left_index(parent, node)
+    if index then
+        check_write(context, kind, key_node, context:assigned(parent, index))
     else
         check_read(context, kind, key_node)
     end

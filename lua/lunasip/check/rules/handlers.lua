@@ -8,9 +8,7 @@ local M = {}
 local REGISTRY = { on_failure = "failure_route", on_reply = "onreply_route", on_branch = "branch_route" }
 local ARGUMENTS = { failure_route = "req, reply", onreply_route = "reply", branch_route = "req", route = "req" }
 
-local function check_reference(context, registry, node)
-    local kind = context.infer:of(node)
-    local name = kind and kind.base == "string" and kind.value
+local function check_name(context, registry, node, name)
     local defined = context.program.handlers[registry]
     if type(name) ~= "string" or defined[name] or context.program.is_computed[registry] then
         return
@@ -22,10 +20,30 @@ local function check_reference(context, registry, node)
     context:fault("handler", node, name, ("there is no %s.%s%s"):format(registry, name, hint))
 end
 
-function M.Pair(context, node)
-    local registry = REGISTRY[walk.key(node, 1)]
-    if registry then
-        check_reference(context, registry, node[2])
+local function check_reference(context, registry, node)
+    for _, kind in ipairs(context.infer:possible(node)) do
+        check_name(context, registry, node, kind.base == "string" and kind.value)
+    end
+end
+
+local SENDS = { relay = true, fork = true }
+
+-- req:relay { on_failure = "NAME" }, and options that are put together before.
+function M.Invoke(context, node)
+    local name, object = node[2][1], context.infer:of(node[1])
+    local is_message = object and object.class and context.api:is_a(object.class, "Message")
+    if not object then
+        is_message = not context.program.set_fields[name] -- the script has no other function of that name
+    end
+    if not SENDS[name] or not node[3] or not is_message then
+        return
+    end
+    for _, given in ipairs(context.infer:possible(node[3])) do
+        for key, value in context.infer:entries(given) do
+            if REGISTRY[key] then
+                check_reference(context, REGISTRY[key], value)
+            end
+        end
     end
 end
 
@@ -34,7 +52,7 @@ function M.Call(context, node)
     local callee = node[1]
     local registry = callee.tag == "Index" and callee[2].tag == "String" and program.registry_of(callee[1])
     if registry and registry ~= "event_route" and not context.tested[callee[2][1]] then
-        check_reference(context, registry, callee[2])
+        check_name(context, registry, callee[2], callee[2][1])
     end
 end
 
@@ -81,8 +99,6 @@ function M.Set(context, node)
     for i, left in ipairs(node[1]) do
         if left.tag == "Id" and not left.var and node[2][i] then
             check_global(context, left, node[2][i])
-        elseif left.tag == "Index" and REGISTRY[walk.key(left, 2)] and node[2][i] then
-            check_reference(context, REGISTRY[walk.key(left, 2)], node[2][i])
         elseif left.tag == "Index" and program.registry_of(left[1]) and node[2][i] then
             local kind = context.infer:of(node[2][i])
             if kind and kind.base ~= "function" and kind.base ~= "nil" and not kind.declared then

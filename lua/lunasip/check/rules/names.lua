@@ -16,19 +16,22 @@ local function list_of(names)
 end
 
 local function check_set(context, node)
-    local kind, sets = context.infer:of(node), context.facts.sets
-    local set = kind and kind.value
-    if type(set) ~= "number" or not sets or sets[set] then
-        return
+    local sets = context.facts.sets
+    for _, kind in ipairs(sets and context.infer:possible(node) or {}) do
+        local set = kind.value
+        if type(set) == "number" and not sets[set] then
+            context:fault("set", node, tostring(set), ("no dispatcher list defines set %s; %s"):format(tostring(set),
+                next(sets) and "the lists define " .. list_of(sets) or "add a dispatcher block to the configuration"))
+        end
     end
-    context:fault("set", node, tostring(set), ("no dispatcher list defines set %s; %s"):format(tostring(set),
-        next(sets) and "the lists define " .. list_of(sets) or "add a dispatcher block to the configuration"))
 end
 
 local function check_word(context, node, find, code)
-    local kind = context.infer:of(node)
-    if kind and kind.value ~= nil then
-        local found, err = find(kind.value)
+    for _, kind in ipairs(context.infer:possible(node)) do
+        local found, err = true, nil
+        if kind.value ~= nil then
+            found, err = find(kind.value)
+        end
         if found == nil then
             context:fault(code, node, tostring(kind.value), err)
         end
@@ -36,12 +39,14 @@ local function check_word(context, node, find, code)
 end
 
 local function check_interface(context, node, code)
-    local kind, interfaces = context.infer:of(node), core.interfaces()
-    local name = kind and kind.value
-    if type(name) == "string" and next(interfaces) and not interfaces[name] then
-        local hint = suggest.hint(name, interfaces)
-        context:fault(code, node, name, ("the configuration's listen block has no interface '%s'%s"):format(name,
-            hint ~= "" and hint or "; there are " .. list_of(interfaces)))
+    local interfaces = core.interfaces()
+    for _, kind in ipairs(next(interfaces) and context.infer:possible(node) or {}) do
+        local name = kind.value
+        if type(name) == "string" and not interfaces[name] then
+            local hint = suggest.hint(name, interfaces)
+            context:fault(code, node, name, ("the configuration's listen block has no interface '%s'%s"):format(name,
+                hint ~= "" and hint or "; there are " .. list_of(interfaces)))
+        end
     end
 end
 
@@ -82,11 +87,12 @@ end
 function M.Invoke(context, node)
     local object = context.infer:of(node[1])
     local is_request = object and object.class and context.api:is_a(object.class, "Message")
-    local options = is_request and node[3] and context.infer:of(node[3])
-    for key, value in options and options.node and options.node.tag == "Table" and walk.pairs_of(options.node)
-        or function() end do
-        if key == "interface" and (node[2][1] == "relay" or node[2][1] == "fork") then
-            check_interface(context, value, "interface")
+    local is_sent = is_request and (node[2][1] == "relay" or node[2][1] == "fork")
+    for _, options in ipairs(is_sent and node[3] and context.infer:possible(node[3]) or {}) do
+        for key, value in context.infer:entries(options) do
+            if key == "interface" then
+                check_interface(context, value, "interface")
+            end
         end
     end
 end

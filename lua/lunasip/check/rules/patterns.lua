@@ -83,25 +83,77 @@ local function printable(c)
     return c:find "^[%w%p ]$" and "'" .. c .. "'" or ("the byte %d"):format(c:byte())
 end
 
-local function check_pattern(context, node, kind, name)
-    local text = kind.value
-    if name == "gmatch" and text:sub(1, 1) == "^" then
-        text = "%" .. text
+local MOST_CAPTURES = 32 -- Lua's own limit
+
+-- What Lua would say about the captures when it comes to them: on some texts only.
+-- @treturn int captures, or nil, what is wrong
+local function count_captures(compiled)
+    local count, open, is_complete = 0, {}, {}
+    for _, item in ipairs(compiled.items) do
+        if item.kind == "position" then
+            count = count + 1
+        elseif item.kind == "open" then
+            count = count + 1
+            open[#open + 1] = count
+        elseif item.kind == "close" and not open[1] then
+            return nil, "a ')' without its '('"
+        elseif item.kind == "close" then
+            is_complete[table.remove(open)] = true
+        elseif item.kind == "back" and not is_complete[item.index] then
+            return nil, ("%%%d names no capture that is complete there"):format(item.index)
+        end
     end
+    if open[1] then
+        return nil, "a '(' without its ')'"
+    elseif count > MOST_CAPTURES then
+        return nil, "more than " .. MOST_CAPTURES .. " captures"
+    end
+    return count
+end
+
+-- @treturn int captures of a sound pattern, or nil
+local function check_pattern(context, node, pattern, name)
+    local text = name == "gmatch" and pattern:sub(1, 1) == "^" and "%" .. pattern or pattern
     local compiled, err = patterns.compile(text)
-    local ok, native
+    local captures
     if compiled then
-        ok, native = pcall(string.find, "", text)
-        err = not ok and tostring(native):gsub("^.-:%d+: ", "") or nil
+        captures, err = count_captures(compiled)
     end
     if err then
-        context:fault("pattern", node, kind.value, "the pattern is not valid: " .. err .. "; '%' quotes a character")
-        return
+        context:fault("pattern", node, pattern, "the pattern is not valid: " .. err .. "; '%' quotes a character")
+        return nil
     end
     local c = hard_character(text)
     if c then
-        context:fault("pattern", node, kind.value, ("the pattern backtracks without bound: it gives up on a text of %d"
+        context:fault("pattern", node, pattern, ("the pattern backtracks without bound: it gives up on a text of %d"
             .. " times %s; use sets that exclude what follows, such as [^;]*"):format(TEXT_BYTES, printable(c)))
+    end
+    return captures
+end
+
+-- The third argument of gsub: "%" stands before a digit or another "%".
+local function check_replacement(context, node, captures)
+    for _, kind in ipairs(context.infer:possible(node)) do
+        local text = type(kind.value) == "string" and kind.value or ""
+        for mark in text:gmatch "%%(.?)" do
+            local digit = tonumber(mark)
+            if not digit and mark ~= "%" then
+                context:fault("pattern", node, text, ("in the replacement '%%' stands before %s; write %%%% for a "
+                    .. "percent sign"):format(mark == "" and "nothing" or "'" .. mark .. "'"))
+            elseif digit and digit > math.max(captures, 1) then
+                context:fault("pattern", node, text, ("the replacement names capture %%%d, the pattern has %d; write "
+                    .. "%%%% for a percent sign"):format(digit, captures))
+            end
+        end
+    end
+end
+
+local function check_search(context, name, given)
+    for _, kind in ipairs(context.infer:possible(given[2])) do
+        local captures = type(kind.value) == "string" and check_pattern(context, given[2], kind.value, name)
+        if captures and name == "gsub" and given[3] then
+            check_replacement(context, given[3], captures)
+        end
     end
 end
 
@@ -127,9 +179,8 @@ function M.Call(context, node)
     if name == "format" and is_certain and subject and type(subject.value) == "string" then
         directives.check(context, given[1], subject.value, { unpack(given, 2) })
     elseif SEARCHES[name] and given[2] then
-        local kind, plain = context.infer:of(given[2]), given[4]
-        if kind and type(kind.value) == "string" and not (name == "find" and plain) then
-            check_pattern(context, given[2], kind, name)
+        if not (name == "find" and given[4]) then
+            check_search(context, name, given)
         end
     end
 end

@@ -6,21 +6,46 @@ local pv = require "lunasip.pv"
 
 local M = {}
 
-local MESSAGES = { Request = true, Reply = true, Message = true }
+-- What scripts call messages: a base that is not known otherwise is one when it has such a name.
+local USUAL = { msg = true, message = true, reply = true, req = true, request = true, response = true }
 
--- req["$si"]: the base is a message or not known.
-function M.Index(context, node, parent)
-    local text = node[2].tag == "String" and node[2][1] or ""
-    local kind = text:sub(1, 1) == "$" and context.infer:of(node[1])
-    if text:sub(1, 1) ~= "$" or kind and not MESSAGES[kind.class] then
-        return
+local function is_message(context, node)
+    local kind = context.infer:of(node)
+    if kind then
+        return kind.class ~= nil and context.api:is_a(kind.class, "Message")
     end
-    local compiled, err = pv.compile(text)
-    if not compiled then
-        context:fault("variable", node[2], text, err)
-    elseif not compiled.set and parent and parent.tag == "Set" and context:is_left(parent, node) then
-        context:fault("variable", node[2], text, text
-            .. " cannot be written; keep the value in req[\"$avp(NAME)\"] or $var(NAME)")
+    return node.tag == "Id" and USUAL[node[1]] == true
+end
+
+local VALUES = { string = true, number = true, ["nil"] = true }
+
+-- What is assigned to a variable.
+local function check_value(context, set, index, text)
+    local value = context:assigned(set, index)
+    for _, kind in ipairs(value and context.infer:possible(value) or {}) do
+        if not VALUES[kind.base] then
+            context:fault("type", value, text, text .. " takes a text, a number or nil; assign one of them")
+        end
+    end
+end
+
+-- req["$si"], and req[NAME] where NAME = "$si".
+function M.Index(context, node, parent)
+    local index = parent and parent.tag == "Set" and context:left_index(parent, node)
+    for _, key in ipairs(is_message(context, node[1]) and context.infer:possible(node[2]) or {}) do
+        local text = type(key.value) == "string" and key.value:sub(1, 1) == "$" and key.value
+        local compiled, err
+        if text then
+            compiled, err = pv.compile(text)
+        end
+        if err then
+            context:fault("variable", node[2], text, err)
+        elseif index and text and not compiled.set then
+            context:fault("variable", node[2], text, text
+                .. " cannot be written; keep the value in req[\"$avp(NAME)\"] or $var(NAME)")
+        elseif index and text then
+            check_value(context, parent, index, text)
+        end
     end
 end
 
