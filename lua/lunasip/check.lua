@@ -7,6 +7,7 @@
 --
 -- The engine calls this (engine/script/check.c) in a state of its own, where no script runs.
 local api = require "lunasip.check.api"
+local kamailio = require "lunasip.check.kamailio"
 local program = require "lunasip.check.program"
 local report = require "lunasip.check.report"
 local rules = require "lunasip.check.rules"
@@ -90,7 +91,8 @@ local function describer(env, whole)
     return function(warning)
         local name = warning.name
         if warning.code == "113" then
-            local hint = suggest.hint(name, names)
+            local hint = kamailio.hint(name)
+            hint = hint ~= "" and hint or suggest.hint(name, names)
             return ("there is no global '%s'%s"):format(name,
                 hint ~= "" and hint or '; define it, or take it from require "lunasip"')
         elseif warning.code == "143" then

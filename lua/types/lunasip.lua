@@ -215,11 +215,11 @@ function Request:forward() end
 ---@return boolean
 function Request:drop() end
 
----Stay on the path of the dialog: Record-Route, twice when the interfaces differ.
+---Stay on the path of the dialog: Record-Route, twice when the interfaces differ. Request and failure routes.
 ---@return boolean? ok, string? err
 function Request:record_route() end
 
----Take our own Route entries off (RFC 3261 s16.4).
+---Take our own Route entries off (RFC 3261 s16.4). Request route.
 ---@return boolean? routed true when one was ours: relay the request; false when not
 ---@return string? err
 function Request:loose_route() end
@@ -362,7 +362,7 @@ local Dispatcher = {}
 ---@return lunasip.Destination? destination, string? err
 function Dispatcher.select(request, set, algorithm, options) end
 
----The next destination of the last select(). Failure routes.
+---The next destination of the last select(). Request and failure routes.
 ---@param request Request
 ---@return lunasip.Destination? destination, string? err
 function Dispatcher.next(request) end

@@ -197,6 +197,24 @@ end
             20, "backtracks without bound" },
         { "the same in a function of string", "return string.gsub(req.body, '^(.-)%s*(.-)%s*(.-)%s*;$', '')",
             30, "backtracks without" },
+        { "a number compared with a text", "return req['$Rp'] == '5060'",
+            22, "a number is compared with a text: they are never equal" },
+        { "a number that is to be more than a text", "return req.cseq > '1'", 19, "use tonumber()" },
+        { "a method in small letters", "return req.method == 'invite'", 22, 'in capitals; write "INVITE"' },
+        { "a state that there is not", "return req.call_state ~= 'confirmd'", 26, "did you mean 'confirmed'" },
+        { "a message in a text", "return 'from ' .. req", 19, "'..' joins texts and numbers" },
+        { "headers as a list", "req:reply(405, 'No', { headers = { 'Allow: ACK' } })", 36, "takes named options" },
+        { "a body without its type", "req:reply(200, 'OK', { body = 'x' })", 24, "'body' needs a content_type, too" },
+        { "a word of a list that is not there", "sip.nat.is_natted(req, { 'contact_privat' })",
+            26, "did you mean 'contact_private'" },
+        { "a method that is indexed", "return req.headers['X-Foo']", 20, "req:headers is a function, not a table" },
+        { "all dictionaries for one", "sip.shared:get('a')", 12, "write sip.shared.NAME:get(...)" },
+        { "a route as Kamailio calls it", "route('RELAY')", 1,
+            "'route' is a table of functions; write route.RELAY(req)" },
+        { "a function of Kamailio", "t_relay()", 1, "no global 't_relay'; here that is req:relay()" },
+        { "a method named as in Kamailio", "req:append_hf('X: y')", 5, "here that is msg:add_header(NAME, VALUE)" },
+        { "what a request route cannot do", "sip.auth.answer(req, req, { username = 'a', password = 'b' })",
+            1, "sip.auth.answer is not possible in a request route", 2 },
         { "a module that is not there", "return require 'nowhere'", 16, "no module 'nowhere'" },
         { "a bad inline option", "return 1 -- luacheck: ignor", 10, "unknown inline option" },
     } do
@@ -228,6 +246,16 @@ end
             "'route' is a table that is there already; write function route.NAME" },
         { "a handler that is no function", "function request_route(req) req:drop() end\nroute.X = 4", 2, 1,
             "route takes functions; write function route.NAME" },
+        { "a request route defined twice",
+            "function request_route(req) req:drop() end\nfunction request_route(req) req:relay() end", 2, 10,
+            "request_route is defined in line 1 already; only this one is ever called" },
+        { "what a branch route cannot do", "function request_route(req) req:relay { on_branch = 'B' } end\n"
+            .. "function branch_route.B(req) req:set_header('X', 'y') req:reply(404) end", 2, 59,
+            "req:reply is not possible in a branch route" },
+        { "a failure route that takes its request for the reply",
+            "function request_route(req) req:relay { on_failure = 'F' } end\n"
+            .. "function failure_route.F(reply) return reply.status end", 2, 26,
+            "write function failure_route.NAME(req, reply)" },
         { "an event that does not exist",
             "function request_route(req) req:drop() end\nevent_route['dialog:edn'] = function() end", 2, 13,
             "no event 'dialog:edn'; did you mean 'dialog:end'" },
@@ -361,6 +389,48 @@ failure_route["N" .. "X"] = function(_, reply) return reply.reason end
 branch_route.B = function(req) req:set_header("X", 4) end
 event_route["media:timeout"] = function(event) log.info(event, "after %d s", event.duration_s or 0) end
         ]==]
+        assert.equal("", found.text)
+    end)
+
+    it("leaves alone the examples of README.md", function()
+        local file = assert(io.open "README.md")
+        local readme = file:read "*a"
+        file:close()
+        for kind, around in pairs {
+            auth = { "local function passwords() end function request_route(req)\n", "req:relay() end\n" },
+            leave = { "", "function request_route(req) calls_of[1] = req.method req:relay() end\n" },
+        } do
+            local block = assert(readme:match("```lua " .. kind .. "\n(.-)```"), kind)
+            local source = around[1] .. block .. around[2]
+            assert.equal("", check_source('local sip = require "lunasip" sip.log.info "here"\n' .. source).text)
+        end
+    end)
+
+    it("leaves alone handlers that are wrapped, and what only a caller knows", function()
+        local found = check_source [==[
+local sip = require "lunasip"
+local NEXT, HANDLE = { FIRST = "SECOND", SECOND = "THIRD" }, { ACK = function(r) return r:relay() end }
+local Router = {}
+Router.__index = Router
+function Router.new(set) return setmetatable({ set = set }, Router) end
+function Router:relay(req) return self.set and req:relay { on_failure = "FIRST" } end
+local router = Router.new(1)
+local function say(format, ...) sip.log.info(format, ...) end
+for name, following in pairs(NEXT) do
+    failure_route[name] = function(req) req:relay { on_failure = following } end
+end
+function failure_route.THIRD(_, reply) say("%d", reply.status) say "nothing" end
+function request_route(req)
+    for _, name in ipairs { "fu", "tu" } do say("%s %s", name, req["$" .. name]) end
+    local options, work = { on_failure = "THIRD" }, HANDLE[req.method]
+    if req.method == "INVITE" then options.ringing_timeout_ms = 60000 end
+    local value = sip.shared.calls:get "x"
+    if value == 5 or value == "5" then return work and work(req) end
+    return router:relay(req) or req:relay(options) or req:reply(value and 486 or 404)
+end
+local inner = request_route
+function request_route(req) if req:max_forwards_ok() then return inner(req) end req:reply(483) end
+]==]
         assert.equal("", found.text)
     end)
 

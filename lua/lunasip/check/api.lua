@@ -2,7 +2,9 @@
 --
 -- What editors show and what a check knows is one text, so that they cannot differ. Understood are the
 -- annotations of the Lua language server that the file uses: @class, @field, @param, @return, @overload,
--- @alias, @type, and the declarations below them. A field that a script may assign says "can be written".
+-- @alias, @type, and the declarations below them. A field that a script may assign says "can be written", one that
+-- is nothing without another "needs a NAME"; a function that belongs in certain routes says "Request route",
+-- "Request and failure routes", "Failure routes" or "Reply routes".
 --
 -- A type is { alternatives } with is_optional; an alternative is { base = "string" | "number" | "integer" |
 -- "boolean" | "nil" | "function" | "table" | "any" }, { literal = "text" }, { base = "integer", number = 401 },
@@ -108,6 +110,22 @@ end
 local Reader = {}
 Reader.__index = Reader
 
+-- Where a function may be called, by the words of its description.
+local ROUTES = {
+    ["Request and failure routes"] = { request_route = true, failure_route = true },
+    ["Request route"] = { request_route = true },
+    ["Failure routes"] = { failure_route = true },
+    ["Reply routes"] = { onreply_route = true },
+}
+
+local function add_description(reader, text)
+    for words, routes in pairs(ROUTES) do
+        if text:find("%f[%w]" .. words .. "%f[%W]") then
+            reader.routes = routes
+        end
+    end
+end
+
 local annotations = {}
 
 function annotations.class(reader, rest)
@@ -128,6 +146,7 @@ function annotations.field(reader, rest)
     local field = {
         name = key, type = kind, class = reader.class.name,
         is_written = description:find("can be written", 1, true) ~= nil,
+        needs = description:match "^needs an? ([%w_]+)",
     }
     if key == "[string]" then
         reader.class.index = kind
@@ -171,7 +190,7 @@ end
 
 local function forget(reader)
     reader.params, reader.returns, reader.overloads = {}, {}, {}
-    reader.class, reader.type, reader.alias = nil, nil, nil
+    reader.class, reader.type, reader.alias, reader.routes = nil, nil, nil, nil
 end
 
 -- ---| "hash-call-id"    # 0
@@ -195,7 +214,7 @@ local function declare_function(reader, owner, separator, name, arguments)
     end
     local declared = {
         name = name, params = params, has_rest = has_rest, returns = reader.returns, overloads = reader.overloads,
-        is_method = separator == ":",
+        is_method = separator == ":", routes = reader.routes,
     }
     local class = reader.owners[owner]
     if class then
@@ -241,8 +260,8 @@ function M.parse(text)
         elseif not line:find "^%-%-" then
             declare(reader, line)
             forget(reader)
-        else
-            add_to_alias(reader, line)
+        elseif not add_to_alias(reader, line) then
+            add_description(reader, line)
         end
     end
     return setmetatable(api, { __index = M })

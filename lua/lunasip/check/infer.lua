@@ -5,6 +5,7 @@
 -- or nil: not known. Upvalues, constants, modules and the arguments of handlers are followed; a variable
 -- that is two different things is not known. Nothing here guesses: what is not certain gives nil.
 local possible = require "lunasip.check.possible"
+local pv = require "lunasip.pv"
 local walk = require "lunasip.check.walk"
 
 local M = {}
@@ -188,8 +189,12 @@ function Inference:of_own_field(kind, name)
     end)
 end
 
---- Kind of a field of something.
+--- Kind of a field of something; of a message, "$rs" is the word status.
 function Inference:of_field(kind, name)
+    if kind.class and name:sub(1, 1) == "$" and self.api:is_a(kind.class, "Message") then
+        local compiled = pv.compile(name)
+        name = compiled and compiled.word or name
+    end
     if kind.class then
         local class = self.api.classes[kind.class]
         local field = self.api:field(kind.class, name)

@@ -13,6 +13,8 @@ local RULES = {
     require "lunasip.check.rules.media_flags",
     require "lunasip.check.rules.names",
     require "lunasip.check.rules.patterns",
+    require "lunasip.check.rules.comparisons",
+    require "lunasip.check.rules.routes",
 }
 
 local Context = {}
@@ -85,7 +87,11 @@ function M.run(program, facts, is_faulty)
             end
         end)
     end
-    handlers.finish(context)
+    for _, rule in ipairs(RULES) do
+        if rule.finish then
+            rule.finish(context)
+        end
+    end
 end
 
 return M

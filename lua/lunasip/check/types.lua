@@ -7,6 +7,8 @@ local M = {}
 local NAMES = { string = "a text", number = "a number", integer = "a whole number", boolean = "true or false",
     table = "a table", ["function"] = "a function", ["nil"] = "nil" }
 
+local MOST_LITERALS = 6 -- that a message lists
+
 local WORDS = { Request = "a request", Reply = "a reply", Message = "a message", DialogEvent = "an event",
     ReloadEvent = "an event" }
 
@@ -65,6 +67,9 @@ local function type_words(alternatives)
                 or NAMES[alternative.base]
         end
     end
+    if #literals > MOST_LITERALS then
+        literals = { ("one of the %d words in lua/types/lunasip.lua"):format(#literals) }
+    end
     for _, literal in ipairs(literals) do
         table.insert(words, literal)
     end
@@ -105,8 +110,8 @@ end
 
 function check_one(context, node, value, kind, is_optional, what)
     local api = context.api
-    if kind[1] and api.aliases[kind[1].class] and type(value and value.value) == "string" then
-        return true -- lists of words have a rule of their own
+    if kind[1] and kind[1].class == "lunasip.Algorithm" and type(value.value) == "string" then
+        return true -- its words have a rule of their own, which knows how else they are written
     elseif value.base == "nil" and (is_optional or kind.is_optional) then
         return true
     end
@@ -145,6 +150,21 @@ local function check_items(context, table_node, class, what)
     end
 end
 
+-- { body = "x" } without a content_type.
+local function check_needs(context, value, class_name)
+    local given = {}
+    for key in context.infer:entries(value) do
+        given[key] = true
+    end
+    for key, _, key_node in walk.pairs_of(value.node) do
+        local field = context.api:field(class_name, key)
+        if field and field.needs and not given[field.needs] then
+            context:fault("option", key_node, key, ("'%s' needs a %s, too; add %s = ..."):format(key, field.needs,
+                field.needs))
+        end
+    end
+end
+
 local function check_class_table(context, value, class_name, what)
     local api = context.api
     local class = api.classes[class_name]
@@ -164,6 +184,7 @@ local function check_class_table(context, value, class_name, what)
         end
     end
     check_items(context, value.node, class, what)
+    check_needs(context, value, class_name)
 end
 
 function check_table(context, value, alternative, what)
@@ -173,6 +194,9 @@ function check_table(context, value, alternative, what)
         for key, item in walk.pairs_of(value.node) do
             M.check(context, item, alternative.values, false, "'" .. key .. "'")
         end
+        check_items(context, value.node, {}, what)
+    elseif alternative.items then
+        check_items(context, value.node, alternative, what)
     end
     return true
 end

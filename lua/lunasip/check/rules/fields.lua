@@ -1,5 +1,6 @@
 --- Words of the API that do not exist: sip.dispatcher.selct, req:rely, req.ruri2; and what cannot be assigned.
 local bounded = require "lunasip.bounded"
+local kamailio = require "lunasip.check.kamailio"
 local suggest = require "lunasip.suggest"
 local types = require "lunasip.check.types"
 local walk = require "lunasip.check.walk"
@@ -16,7 +17,8 @@ end
 local function missing(context, kind, key_node, separator)
     local name, class = key_node[1], kind.class
     local names = context:names_of(class)
-    local hint = suggest.hint(name, names)
+    local hint = kamailio.hint(name)
+    hint = hint ~= "" and hint or suggest.hint(name, names)
     if OPEN[class] and (hint == "" or context.program.set_fields[name]) then
         return
     end
@@ -55,6 +57,11 @@ end
 function M.Index(context, node, parent)
     local key_node = node[2]
     local kind = key_node.tag == "String" and key_node[1]:sub(1, 1) ~= "$" and context.infer:of(node[1])
+    if kind and kind.declared then
+        local name = shown(context, kind.owner, kind.declared.is_method and ":" or ".", kind.name)
+        context:fault("field", key_node, key_node[1],
+            ("%s is a function, not a table; write %s(...)"):format(name, name))
+    end
     if not kind or not kind.class or not context.api.classes[kind.class] then
         return
     end
@@ -96,6 +103,11 @@ function M.Invoke(context, node)
     if kind and kind.base == "string" and not bounded[key_node[1]] then
         context:fault("field", key_node, key_node[1], ("texts have no method '%s'%s"):format(key_node[1],
             suggest.hint(key_node[1], bounded)))
+    end
+    local named = kind and kind.values and kind.values[1] and kind.values[1].class
+    if named and context.api:field(named, key_node[1]) then
+        context:fault("field", key_node, key_node[1], ("it is a table of several by their names; write %s(...)")
+            :format(shown(context, named, ":", key_node[1])))
     end
     if not kind or not kind.class or not context.api.classes[kind.class] then
         return

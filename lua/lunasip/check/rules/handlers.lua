@@ -109,7 +109,7 @@ function M.Set(context, node)
     end
 end
 
---- Names that the script looks at without calling: `if route.OPTIONAL then`.
+--- Names that the script looks at without calling: `if route.OPTIONAL then`, `local before = request_route`.
 function M.tested(files)
     local tested = {}
     for _, file in ipairs(files) do
@@ -119,6 +119,9 @@ function M.tested(files)
             if node.tag == "Index" and program.registry_of(node[1]) and walk.key(node, 2)
                 and not is_callee and not is_definition then
                 tested[walk.key(node, 2)] = true
+            elseif node.tag == "Id" and not node.var and HANDLER_NAMES[node[1]] and not is_callee
+                and parent and parent.tag ~= "Set" and parent.tag ~= "Index" then
+                tested[node[1]] = true
             end
         end)
     end
