@@ -154,6 +154,15 @@ location {
     -- expire_batch = 1000, -- addresses of record that expire without a pause; 1 to 100000
 }
 
+-- KEEPALIVE: what holds the hole in a device's NAT open, and finds out who is gone. It goes from the socket that
+-- the device registered at to where its REGISTER came from, or through its Path, spread over the interval.
+keepalive {
+    -- interval_s = 0, -- seconds between two keepalives of a device; 0: none; 0 to 86400
+    -- nat_only = 1, -- 1: only devices saved with received (behind a NAT); 0: all; 0 to 1
+    -- options = 1, -- 1: OPTIONS, which devices answer; 0: empty lines (CRLF); 0 to 1
+    -- failures = 3, -- OPTIONS in a row without any answer that end a binding; 0: none do; 0 to 100
+}
+
 -- DRAIN: a stop that lets calls end.
 drain {
     -- deadline_s = 30, -- how long SIGTERM waits for calls to end; 0 to 86400

@@ -68,6 +68,11 @@
     XX(LOCATION_AOR_LIMIT, "location.aor_limit", "REGISTERs refused: location.aors reached")       \
     XX(LOCATION_TOO_LONG, "location.too_long",                                                     \
        "REGISTERs refused: location.uri_bytes, path_bytes or text_bytes")                          \
+    XX(KEEPALIVE_SENT, "keepalive.sent", "keepalives sent to devices")                             \
+    XX(KEEPALIVE_NOT_SENT, "keepalive.not_sent",                                                   \
+       "keepalives that could not be sent: no way to the device, or no memory")                    \
+    XX(KEEPALIVE_UNANSWERED, "keepalive.unanswered", "OPTIONS that no device answered")            \
+    XX(KEEPALIVE_ENDED, "keepalive.ended", "bindings ended: keepalive.failures reached")           \
     XX(MEDIA_CALL, "media.call", "calls with media")                                               \
     XX(MEDIA_NO_PORT, "media.no_port", "offers refused: no free port in the range")                \
     XX(MEDIA_LIMIT, "media.limit", "offers refused: a media limit was reached")                    \

@@ -22,6 +22,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     XX(AUTH, "auth")                                                                               \
     XX(ROUTE, "route")                                                                             \
     XX(SCRIPT, "script")                                                                           \
+    XX(LOCATION, "location")                                                                       \
     XX(DATABASE, "database")                                                                       \
     XX(CONTROL, "control")
 

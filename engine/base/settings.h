@@ -75,6 +75,11 @@
     XX(location, text_bytes, 255, 32, 8192,                                                        \
        "longest address of record, Call-ID, instance; a longer User-Agent is cut")                 \
     XX(location, expire_batch, 1000, 1, 100000, "addresses of record that expire without a pause") \
+    XX(keepalive, interval_s, 0, 0, 86400, "seconds between two keepalives of a device; 0: none")  \
+    XX(keepalive, nat_only, 1, 0, 1, "1: only devices saved with received (behind a NAT); 0: all") \
+    XX(keepalive, options, 1, 0, 1, "1: OPTIONS, which devices answer; 0: empty lines (CRLF)")     \
+    XX(keepalive, failures, 3, 0, 100,                                                             \
+       "OPTIONS in a row without any answer that end a binding; 0: none do")                       \
     XX(drain, deadline_s, 30, 0, 86400, "how long SIGTERM waits for calls to end")                 \
     XX(resolve, timeout_ms, 2000, 10, 60000, "one DNS query")                                      \
     XX(resolve, negative_ttl_s, 10, 0, 3600, "how long a failed name is remembered")               \

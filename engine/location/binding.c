@@ -68,6 +68,16 @@ struct text binding_new_ruid(struct location *location, char out[RUID_BYTES])
     return (struct text){out, RUID_BYTES};
 }
 
+unsigned location_binding_pinged(const struct location_binding *binding, bool is_answered)
+{
+    /* No binding is made as a constant: binding_copy() makes them all. */
+    _Atomic uint8_t *unanswered = (_Atomic uint8_t *)&binding->unanswered;
+    uint8_t count = atomic_load_explicit(unanswered, memory_order_relaxed);
+    count = is_answered ? 0 : count + (count < UINT8_MAX);
+    atomic_store_explicit(unanswered, count, memory_order_relaxed);
+    return count;
+}
+
 uint32_t location_binding_expires_s(const struct location_binding *binding, uint64_t now_ms)
 {
     if (location_binding_is_expired(binding, now_ms))

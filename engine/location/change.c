@@ -4,17 +4,28 @@
 #include "location/match.h"
 #include "location/record.h"
 
-static size_t remove_from(struct draft *draft, struct text which)
+/* Which bindings are to end. */
+struct choice {
+    struct text which; /* contact or ruid; absent: all */
+    struct uri uri;    /* of it */
+    bool is_uri;
+    const struct location_binding *binding; /* this one alone; NULL: as `which` says */
+};
+
+static bool is_chosen(const struct choice *choice, const struct location_binding *binding)
 {
-    struct uri uri;
-    bool is_uri = which.n && uri_parse(&uri, which) == 0;
+    if (choice->binding)
+        return binding == choice->binding;
+    return !text_is_set(choice->which) || text_equal(binding->ruid, choice->which) ||
+           (choice->is_uri && match_uri(&choice->uri, binding->contact));
+}
+
+static size_t remove_from(struct draft *draft, const struct choice *choice)
+{
     size_t count = 0;
     for (size_t i = 0; i < draft->count; i++) {
         struct draft_slot *slot = &draft->slots[i];
-        if (!slot->binding)
-            continue;
-        if (text_is_set(which) && !text_equal(slot->binding->ruid, which) &&
-            !(is_uri && match_uri(&uri, slot->binding->contact)))
+        if (!slot->binding || !is_chosen(choice, slot->binding))
             continue;
         draft_remove(slot);
         count++;
@@ -22,8 +33,8 @@ static size_t remove_from(struct draft *draft, struct text which)
     return count;
 }
 
-int location_remove(struct location *location, struct text aor, struct text which, uint64_t now_ms,
-                    void *by)
+static int remove_chosen(struct location *location, struct text aor, const struct choice *choice,
+                         uint64_t now_ms, void *by)
 {
     struct location_record *record = NULL;
     struct draft draft;
@@ -32,13 +43,27 @@ int location_remove(struct location *location, struct text aor, struct text whic
     do {
         error = draft_open(&draft, location, aor, now_ms, 0);
         if (!error) {
-            count = remove_from(&draft, which);
+            count = remove_from(&draft, choice);
             error = draft_commit(&draft, false, by, &record);
         }
         draft_close(&draft);
     } while (error == DRAFT_STALE);
     memory_release(record);
     return error ? error : (int)count;
+}
+
+int location_remove(struct location *location, struct text aor, struct text which, uint64_t now_ms,
+                    void *by)
+{
+    struct choice choice = {.which = which};
+    choice.is_uri = which.n && uri_parse(&choice.uri, which) == 0;
+    return remove_chosen(location, aor, &choice, now_ms, by);
+}
+
+int location_remove_binding(struct location *location, struct text aor,
+                            const struct location_binding *binding, uint64_t now_ms, void *by)
+{
+    return remove_chosen(location, aor, &(struct choice){.binding = binding}, now_ms, by);
 }
 
 static struct draft_slot *find_ruid(const struct draft *draft, struct text ruid)

@@ -25,6 +25,8 @@
 #include "sip/contact.h"
 #include "sip/method_set.h"
 
+#include <stdatomic.h>
+
 struct location;        /* counted */
 struct location_record; /* counted, immutable */
 
@@ -47,6 +49,7 @@ struct location_binding {
     uint32_t flags, contact_flags; /**< Kamailio's flags and cflags: the script's */
     uint32_t reg_id;               /**< RFC 5626, or 0 */
     int16_t q;                     /**< thousandths, or CONTACT_Q_NONE */
+    _Atomic uint8_t unanswered;    /**< of location_binding_pinged() alone */
 };
 #define LOCATION_NEVER UINT64_MAX
 
@@ -57,6 +60,12 @@ static inline bool location_binding_is_expired(const struct location_binding *bi
 }
 /** Seconds until it ends, rounded up; 0 when it has ended; UINT32_MAX when it never does. */
 uint32_t location_binding_expires_s(const struct location_binding *binding, uint64_t now_ms);
+
+/**
+ * Note what became of a keepalive: the one thing of a binding that changes. Any thread.
+ * @return how many in a row were not answered, at most 255
+ */
+unsigned location_binding_pinged(const struct location_binding *binding, bool is_answered);
 
 /* ---- records ---- */
 
@@ -191,6 +200,14 @@ int location_save(struct location *location, const struct location_request *requ
  */
 int location_remove(struct location *location, struct text aor, struct text which, uint64_t now_ms,
                     void *by);
+
+/**
+ * End this very binding: one that was refreshed meanwhile is another, and stays.
+ * @param binding  of a record that the caller has a reference to
+ * @return 1; 0: it is not there any more; ERROR_MEMORY
+ */
+int location_remove_binding(struct location *location, struct text aor,
+                            const struct location_binding *binding, uint64_t now_ms, void *by);
 
 /**
  * Put a row of a persistent store in; observers are not told. One with the ruid of a binding that

@@ -173,6 +173,8 @@ static void print(struct uac *uac, const struct uac_request *request, struct tex
     bool is_routed = rest.n && name_addr_parse(&first, name_addr_split(&rest)) == 0;
     bool is_strict = is_routed && !uri_is_loose(&first.uri);
     *next_hop = is_routed ? first.uri_text : uri;
+    if (request->next_hop.n)
+        *next_hop = request->next_hop;
     buffer_printf(&uac->before_via, "%.*s %.*s SIP/2.0\r\nVia: ", TEXT_ARG(method),
                   TEXT_ARG(is_strict ? first.uri_text : uri));
     struct buffer *out = &uac->behind_via;

@@ -14,6 +14,7 @@ struct uac_request {
     struct text method_text; /**< absent: the method's name */
     struct text request_uri;
     struct text route;    /**< value of Route, loose or strict routers; absent: none */
+    struct text next_hop; /**< URI that it is sent to; absent: the first Route or the Request-URI */
     struct text from, to; /**< header values, tags included */
     struct text call_id;  /**< must hash home, or the response goes astray */
     uint32_t cseq;

@@ -85,20 +85,6 @@ static void on_done(void *arg, struct message *response)
         fail(probe);
 }
 
-/*
- * A Call-ID of ours is drawn until it hashes home, so that the answer stays at this worker, the
- * first. It is one that would be at home here among any number of workers: how many there are then
- * changes nothing in what is sent.
- */
-static void draw_call_id(struct worker *worker, char *out, size_t size_bytes)
-{
-    struct worker_options most = *worker_get_options(worker);
-    most.count = WORKERS_MAX;
-    do {
-        random_token(proxy_random(worker_proxy(worker)), out, size_bytes);
-    } while (worker_owner(&most, (struct text){out, size_bytes}) != most.index);
-}
-
 /* The gateway's own socket; NULL: whichever leads there. */
 static const struct listener *choose_listener(const struct probe *probe)
 {
@@ -124,7 +110,7 @@ static int send_probe(struct probe *probe)
     struct text from_uri = dispatcher_destination_attr(probe->destination, TEXT("ping_from"));
     struct buffer from = {0}, to = {0};
     char call_id[24], tag[12];
-    draw_call_id(worker, call_id, sizeof call_id);
+    worker_draw_call_id(worker, call_id, sizeof call_id);
     random_token(proxy_random(proxy), tag, sizeof tag);
     if (!from_uri.n)
         from_uri = text_of(options.ping_from);

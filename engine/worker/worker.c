@@ -7,6 +7,7 @@
 #include "worker/expiry.h"
 #include "worker/gateway_names.h"
 #include "worker/handover.h"
+#include "worker/keepalive.h"
 #include "worker/ping.h"
 
 #include <stdatomic.h>
@@ -29,6 +30,7 @@ struct worker {
     struct ping *ping;           /* owned; NULL: nothing to ping, or another worker does */
     struct gateway_names *names; /* the same */
     struct expiry *expiry;       /* owned; NULL: another worker does it */
+    struct keepalive *keepalive; /* the same */
     struct random random;
     struct timer lag_timer;
     uint64_t lag_due_ms;
@@ -39,6 +41,7 @@ struct worker {
 static void destroy(void *arg)
 {
     struct worker *worker = arg;
+    memory_release(worker->keepalive);
     memory_release(worker->expiry);
     memory_release(worker->names);
     memory_release(worker->ping);
@@ -273,6 +276,8 @@ static int create_common_care(struct worker *worker)
     if (worker->options.index != 0)
         return 0;
     int error = expiry_create(&worker->expiry, worker);
+    if (!error)
+        error = keepalive_create(&worker->keepalive, worker);
     if (error || !worker->options.dispatcher)
         return error;
     error = ping_create(&worker->ping, worker);
@@ -324,6 +329,8 @@ static void on_start(struct worker *worker, void *arg)
         gateway_names_start(worker->names);
     if (worker->expiry)
         expiry_start(worker->expiry);
+    if (worker->keepalive)
+        keepalive_start(worker->keepalive);
     worker->lag_due_ms = loop_now_ms(worker->loop) + LAG_CHECK_MS;
     timer_start(loop_timers(worker->loop), &worker->lag_timer, LAG_CHECK_MS, on_lag_timer, worker);
 }
@@ -345,6 +352,8 @@ static void on_stop(struct worker *worker, void *arg)
         gateway_names_stop(worker->names);
     if (worker->expiry)
         expiry_stop(worker->expiry);
+    if (worker->keepalive)
+        keepalive_stop(worker->keepalive);
     script_wake_all(worker->script);
     proxy_stop(worker->proxy);
     script_stop(worker->script);
@@ -376,6 +385,15 @@ unsigned worker_owner(const struct worker_options *options, struct text call_id)
     /* Equal ranges of the hash: its low bits choose the bucket in the owner's tables. */
     uint64_t hash = hash_text(&options->hash_key, call_id);
     return (unsigned)(((unsigned __int128)hash * options->count) >> 64);
+}
+
+void worker_draw_call_id(struct worker *worker, char *out, size_t size_bytes)
+{
+    struct worker_options most = worker->options;
+    most.count = WORKERS_MAX;
+    do {
+        random_token(proxy_random(worker->proxy), out, size_bytes);
+    } while (worker_owner(&most, (struct text){out, size_bytes}) != most.index);
 }
 
 /* ---- reading ---- */

@@ -61,6 +61,13 @@ void worker_ask(struct worker *worker, worker_task *task, void *arg);
 /** The worker that owns a call. */
 unsigned worker_owner(const struct worker_options *options, struct text call_id);
 
+/**
+ * Draw a Call-ID for a request of the first worker that hashes home, so that the answer stays there.
+ * It would be at home there among any number of workers: how many there are then changes nothing in
+ * what is sent. On its thread.
+ */
+void worker_draw_call_id(struct worker *worker, char *out, size_t size_bytes);
+
 /* On the worker's thread, or while it does not run. */
 struct proxy *worker_proxy(struct worker *worker);
 struct script *worker_script(struct worker *worker);

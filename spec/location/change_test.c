@@ -107,6 +107,42 @@ static void ends_later_without_memory(void **state)
     close_bench(&bench);
 }
 
+/* Keepalives that were not answered count for one binding; its refresh is another. */
+static void ends_who_is_silent(void **state)
+{
+    struct bench bench;
+    (void)state;
+    open_bench(&bench);
+    put(&bench, "c1", 1, "<sip:a@b>,<sip:b@b>");
+    struct location_record *record = location_find(bench.location, TEXT(ALICE));
+    const struct location_binding *binding = location_record_at(record, 0);
+    assert_int_equal(location_binding_pinged(binding, false), 1);
+    assert_int_equal(location_binding_pinged(binding, false), 2);
+    assert_int_equal(location_binding_pinged(binding, true), 0);
+    for (unsigned i = 1; i < 300; i++)
+        assert_int_equal(location_binding_pinged(binding, false), i < 255 ? i : 255);
+    assert_int_equal(location_binding_pinged(location_record_at(record, 1), false), 1);
+    put(&bench, "c1", 2, "<sip:a@b>,<sip:b@b>");
+    struct location_record *after = location_find(bench.location, TEXT(ALICE));
+    assert_int_equal(location_binding_pinged(location_record_at(after, 0), false), 1);
+    bench.told[0] = '\0';
+    assert_int_equal(
+        location_remove_binding(bench.location, TEXT(ALICE), binding, bench.now_ms, NULL), 0);
+    assert_string_equal(bench.told, "");
+    binding = location_record_at(after, 0);
+    memory_fail_after(0);
+    assert_int_equal(
+        location_remove_binding(bench.location, TEXT(ALICE), binding, bench.now_ms, NULL),
+        ERROR_MEMORY);
+    memory_fail_never();
+    assert_int_equal(
+        location_remove_binding(bench.location, TEXT(ALICE), binding, bench.now_ms, NULL), 1);
+    assert_int_equal(strncmp(bench.told, "removed ", 8), 0);
+    memory_release(record);
+    memory_release(after);
+    close_bench(&bench);
+}
+
 /* A wall clock may be set back or far ahead. */
 static void survives_a_clock_that_jumps(void **state)
 {
@@ -291,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_late_register_makes_a_new_binding),
         cmocka_unit_test(ends_many_in_batches),
         cmocka_unit_test(ends_later_without_memory),
+        cmocka_unit_test(ends_who_is_silent),
         cmocka_unit_test(survives_a_clock_that_jumps),
         cmocka_unit_test(tells_observers),
         cmocka_unit_test(loads_rows),
