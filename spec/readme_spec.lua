@@ -67,7 +67,7 @@ describe("README.md", function()
     it("has blocks of known kinds only, so that none goes unrun", function()
         local known = {
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
-            ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true,
+            ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true,
         }
@@ -91,6 +91,27 @@ describe("README.md", function()
         local last
         for _, line in ipairs(net:log()) do last = line.group == "auth" and line.text or last end
         assert.equal(only "text auth", last .. "\n")
+        net:close()
+    end)
+
+    it("routes by a database", function()
+        local net = lab.new {
+            route = only "lua database", databases = { ["sqlite:numbers.db"] = [[
+                CREATE TABLE numbers (number TEXT PRIMARY KEY, gateway TEXT, calls INTEGER);
+                INSERT INTO numbers VALUES ('4711', 'sip:10.0.0.21', 0)]] },
+        }
+        local phone = net:agent { name = "phone", address = "192.0.2.10" }
+        local gateway = net:agent { name = "gateway", address = "10.0.0.21", side = "private" }
+        local db = net:database "sqlite:numbers.db"
+        phone:ask("OPTIONS", { uri = "sip:4711@192.0.2.1" })
+        gateway:reply(gateway:receive "OPTIONS", 200)
+        phone:receive(200)
+        assert.equal(1, db:rows("SELECT calls FROM numbers")[1].calls)
+        phone:ask("OPTIONS", { uri = "sip:4712@192.0.2.1" })
+        phone:receive(404)
+        db:impair { fail = true }
+        phone:ask("OPTIONS", { uri = "sip:4711@192.0.2.1" })
+        phone:receive(503)
         net:close()
     end)
 
@@ -223,6 +244,7 @@ end]]
             Message = "msg:", Request = "req:", Reply = "reply:", Dictionary = ":", lunasip = "sip%.",
             Dispatcher = "sip%.dispatcher%.", Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
             Auth = "sip%.auth%.", Registrar = "sip%.registrar%.", Nat = "sip%.nat%.",
+            Sql = "sip%.sql%.", Database = "db:",
         }
         for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do
             local call = assert(owners[class], class) .. name

@@ -86,13 +86,12 @@ int database_create_url(struct database **databasep, const struct database_optio
     }
     init(database, options, url);
     int error;
-    if (io_is_virtual(options->io)) {
-        error = lab_start(database, options->io);
-    } else {
+    if (io_is_virtual(options->io))
+        error = lab_start(database, options->io, options->url);
+    else
         error = plan_lanes(database, (unsigned)options->settings->database_connections);
-        if (!error)
-            error = lanes_start(database);
-    }
+    if (!error && !options->is_held)
+        error = database_start(database);
     if (error)
         memory_release(database);
     else
@@ -106,6 +105,17 @@ int database_create(struct database **databasep, const struct database_options *
     const char *problem;
     int error = database_url_parse(&url, options->url, &problem);
     return error ? error : database_create_url(databasep, options, url);
+}
+
+int database_start(struct database *database)
+{
+    int error = 0;
+    pthread_mutex_lock(&database->lock);
+    if (!database->has_started && !database->is_stopping && !database->lab)
+        error = lanes_start(database);
+    database->has_started = true;
+    pthread_mutex_unlock(&database->lock);
+    return error;
 }
 
 void database_stop(struct database *database)
@@ -129,7 +139,7 @@ static int make_query(struct database *database, struct query **queryp,
                       const struct database_query *ask, const struct database_home *home,
                       database_done_handler *done, void *arg)
 {
-    if (database->is_stopping)
+    if (database->is_stopping || !database->has_started)
         return ERROR_STATE;
     if (database->waiting >= database->queue_most) {
         database_count(database, COUNTER_DATABASE_QUEUE_FULL);

@@ -91,6 +91,7 @@ struct database_options {
     const struct settings *settings; /**< block database; copied */
     struct counters *counters; /**< borrowed; of databases alone, whose threads all write them */
     struct log *log; /**< borrowed; connection lost and back: one line each, without password */
+    bool is_held;    /**< connect only at database_start(): under the account that serves */
 };
 
 /** Is the URL one that database_create() takes? @return 0 or ERROR_ARGUMENT with *problem, static */
@@ -101,6 +102,8 @@ int database_check_url(const char *url, const char **problem);
  * @return 0, ERROR_ARGUMENT (URL), ERROR_LIMIT (threads), ERROR_MEMORY
  */
 int database_create(struct database **databasep, const struct database_options *options);
+/** Begin to connect, where database_create() did not. @return 0; ERROR_LIMIT (threads), ERROR_MEMORY */
+int database_start(struct database *database);
 /**
  * Answer everything that waits with ERROR_CANCELLED, end the threads; before memory_release(). Takes at
  * most as long as an attempt to connect.
@@ -118,8 +121,8 @@ struct database_query {
 /**
  * Ask; any thread.
  * @return 0; ERROR_LIMIT (the queue is full), ERROR_ARGUMENT (placeholders and values differ in number, or
- *         a statement that begins or ends a transaction), ERROR_STATE (stopped), ERROR_MEMORY: @p done is
- *         then not called
+ *         a statement that begins or ends a transaction), ERROR_STATE (stopped, or not started),
+ *         ERROR_MEMORY: @p done is then not called
  */
 int database_ask(struct database *database, const struct database_query *query,
                  const struct database_home *home, database_done_handler *done, void *arg);
@@ -137,10 +140,13 @@ const char *database_kind(const struct database *database);
 const char *database_name(const struct database *database);
 
 /*
- * In a virtual io every URL is a SQLite database in memory on a loop of the world, one per database_create(),
- * so that specs run real SQL on the virtual clock.
+ * In a virtual io every URL is a SQLite database in memory, so that specs run real SQL on the virtual clock.
+ * All databases of one URL in one world share their tables, as they would share a server; the tables are
+ * there as long as one of them is.
  */
 /** Every answer comes so much later; any query from now on fails with @p error (0: none does). */
 void database_lab_impair(struct database *database, uint32_t delay_ms, int error);
 /** Run statements separated by ';' at once: a schema. @return 0 or ERROR_SYNTAX with *problem, borrowed */
 int database_lab_load(struct database *database, const char *sql, const char **problem);
+/** Carry out one statement at once, whatever is impaired. @return its answer, returned owned; NULL without memory */
+struct database_answer *database_lab_run(struct database *database, struct text sql);

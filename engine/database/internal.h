@@ -88,7 +88,7 @@ struct database {
     size_t waiting;      /**< queries not answered */
     uint64_t asked;
     _Atomic uint64_t failed, late;
-    bool is_stopping;
+    bool has_started, is_stopping;
     pthread_cond_t stopping; /**< ends pauses */
     pthread_cond_t lane_ended;
     /* The clock: a thread that sleeps until the next deadline. */
@@ -104,7 +104,7 @@ struct database {
 int database_create_url(struct database **databasep, const struct database_options *options,
                         struct database_url *url);
 
-/** Start clock and lanes. @return 0 or ERROR_LIMIT, ERROR_MEMORY */
+/** Start clock and lanes; under the lock. @return 0 or ERROR_LIMIT, ERROR_MEMORY */
 int lanes_start(struct database *database);
 /** End clock and lanes, whatever they do. */
 void lanes_stop(struct database *database);
@@ -116,7 +116,7 @@ bool lanes_are_connected(const struct database *database);
 
 /* ---- the lab (lab.c) ---- */
 
-int lab_start(struct database *database, struct io *io);
+int lab_start(struct database *database, struct io *io, const char *url);
 void lab_stop(struct database *database);
 /** @param query given */
 void lab_take(struct database *database, struct query *query);

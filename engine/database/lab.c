@@ -1,5 +1,6 @@
 /*
- * Databases of a virtual world: SQLite in memory, carried out on a loop of the world. A statement takes
+ * Databases of a virtual world: SQLite in memory, carried out on a loop of the world. A name in memory
+ * made of world and URL is what databases of one URL share. A statement takes
  * effect when it is asked, as on a server whose answer is late; the answer comes after the delay, or the
  * deadline's in its place.
  */
@@ -9,6 +10,8 @@
 #include "base/memory.h"
 #include "database/sqlite.h"
 
+#include <stdio.h>
+
 struct lab_database {
     struct loop *loop;                      /**< owned */
     struct database_connection *connection; /**< owned */
@@ -17,6 +20,27 @@ struct lab_database {
     uint32_t delay_ms;
     int error;
 };
+
+struct database_answer *database_lab_run(struct database *database, struct text sql)
+{
+    struct statement *statement = NULL;
+    struct answer_builder builder = {.bytes_most = database->answer_bytes};
+    struct answer_builder *builders[] = {&builder};
+    struct database_answer *plain = answer_plain(NULL, NULL);
+    if (!plain)
+        return NULL;
+    int error = statements_get(&database->statements, sql, &statement);
+    if (!engine_check(database->lab))
+        error = ERROR_STATE;
+    if (error)
+        answer_problem(&builder, error, error_text(error));
+    else
+        database->operations->run(
+            database->lab->connection,
+            &(struct database_statement){.id = statement->id, .sql = statement->sql}, builders, 1);
+    memory_release(statement);
+    return answer_finish(&builder, plain);
+}
 
 /** Carry it out; its plain answer stays, for what may happen until the result is due. */
 static bool run_query(struct database *database, struct query *query)
@@ -89,14 +113,16 @@ void lab_take(struct database *database, struct query *query)
     loop_wake(database->lab->loop);
 }
 
-int lab_start(struct database *database, struct io *io)
+int lab_start(struct database *database, struct io *io, const char *url)
 {
     struct lab_database *lab = memory_alloc(sizeof *lab, NULL);
     if (!lab)
         return ERROR_MEMORY;
     database->lab = lab;
-    char problem[DATABASE_PROBLEM_BYTES] = "";
-    int error = sqlite_open(&lab->connection, ":memory:", &database->limits, problem);
+    char problem[DATABASE_PROBLEM_BYTES] = "", name[64];
+    uint64_t hash = hash_text(&(struct hash_key){0}, text_of(url));
+    snprintf(name, sizeof name, "lunasip-%p-%016llx", (void *)io, (unsigned long long)hash);
+    int error = sqlite_open_shared(&lab->connection, name, &database->limits, problem);
     if (!error)
         error = loop_create(&lab->loop, io, "database");
     if (error)

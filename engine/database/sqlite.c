@@ -48,15 +48,15 @@ static int configure(sqlite3 *db, const struct database_limits *limits)
                         NULL, NULL, NULL);
 }
 
-int sqlite_open(struct database_connection **connectionp, const char *path,
-                const struct database_limits *limits, char *problem)
+static int open_with(struct database_connection **connectionp, const char *path, int more_flags,
+                     const struct database_limits *limits, char *problem)
 {
     struct database_connection *connection = memory_raw(sizeof *connection);
     if (!connection)
         return ERROR_MEMORY;
     *connection =
         (struct database_connection){.cache = {.most = limits->statements, .end = end_prepared}};
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | more_flags;
     int status = sqlite3_open_v2(path, &connection->db, flags, NULL);
     if (status == SQLITE_OK)
         status = configure(connection->db, limits);
@@ -68,6 +68,20 @@ int sqlite_open(struct database_connection **connectionp, const char *path,
              connection->db ? sqlite3_errmsg(connection->db) : sqlite3_errstr(status));
     sqlite_close_connection(connection);
     return status == SQLITE_NOMEM ? ERROR_MEMORY : ERROR_TRANSPORT;
+}
+
+int sqlite_open(struct database_connection **connectionp, const char *path,
+                const struct database_limits *limits, char *problem)
+{
+    return open_with(connectionp, path, 0, limits, problem);
+}
+
+int sqlite_open_shared(struct database_connection **connectionp, const char *name,
+                       const struct database_limits *limits, char *problem)
+{
+    char path[128];
+    snprintf(path, sizeof path, "file:/%s?vfs=memdb", name);
+    return open_with(connectionp, path, SQLITE_OPEN_URI, limits, problem);
 }
 
 int sqlite_load(struct database_connection *connection, const char *sql, const char **problem)

@@ -38,14 +38,9 @@ static int core_random(lua_State *L)
 static int core_sleep(lua_State *L)
 {
     uint32_t delay_ms = (uint32_t)api_number(L, 1, 0, 3600 * 1000, "sleep");
-    struct run *run = run_of(L);
-    if (!run || run->kind == RUN_LOAD)
-        return api_misuse(L, "sleep: only a handler can wait");
-    if (L != run->thread || !lua_isyieldable(L))
-        return api_misuse(L, "sleep: cannot wait inside a callback of a library function");
+    struct run *run = run_check_wait(L, "sleep");
     if (run->route.context && context_is_cancelled(run->route.context))
         return api_push_result(L, ERROR_CANCELLED);
-    luaL_checkstack(L, 4, "sleep");
     run->wait = WAIT_SLEEP;
     run->sleep_ms = delay_ms ? delay_ms : 1;
     return lua_yield(L, 0);

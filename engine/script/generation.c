@@ -47,6 +47,10 @@ static void generation_destroy(void *object)
     memory_release(generation->configuration);
     memory_release(generation->shared);
     memory_release(generation->options.auth);
+    for (size_t i = 0; i < generation->database_count; i++)
+        databases_close(generation->options.databases, generation->databases[i]);
+    memory_free_raw(generation->databases);
+    memory_release(generation->options.databases);
 }
 
 /* ---- protected calls ---- */
@@ -112,6 +116,7 @@ static int load_core(lua_State *L)
     api_json_open(L);
     api_shared_open(L);
     api_auth_open(L);
+    api_sql_open(L);
     api_nat_open(L);
     api_timer_open(L);
     api_leave_open(L);
@@ -191,6 +196,7 @@ static int copy_options(struct generation *generation, const struct generation_o
     generation->configuration = memory_ref((void *)options->configuration);
     generation->shared = memory_ref(options->shared);
     memory_ref(options->auth);
+    memory_ref(options->databases);
     generation->lua_dir = text_strdup(text_of(options->lua_dir));
     generation->route_path = text_strdup(text_of(options->route_path ? options->route_path : ""));
     return generation->lua_dir && generation->route_path ? 0 : ERROR_MEMORY;

@@ -164,6 +164,8 @@ static void give_back(struct run *run)
 {
     struct generation *generation = run->generation;
     luaL_unref(generation->lua, LUA_REGISTRYINDEX, run->vars_reference);
+    if (run->question)
+        run->question->run = NULL;
     arena_reset(&run->arena);
     run->serial++;
     run->next_free = generation->free_runs;
@@ -337,10 +339,36 @@ static void wake(void *arg)
     resume(run, is_cancelled ? ERROR_CANCELLED : 0);
 }
 
-void run_wake_sleeper(struct run *run)
+void run_answered(struct run *run, const struct database_answer *answer)
 {
+    if (!engine_check(run->wait == WAIT_SQL))
+        return;
+    run->wait = WAIT_NONE;
+    run->question = NULL;
+    run->answer = answer;
+    go_on(run, 0);
+}
+
+void run_wake(struct run *run)
+{
+    if (run->wait == WAIT_SQL) {
+        run->question->run = NULL;
+        run_answered(run, NULL);
+        return;
+    }
     timer_stop(loop_timers(run->generation->script->options.loop), &run->sleep);
     resume(run, ERROR_CANCELLED);
+}
+
+struct run *run_check_wait(lua_State *L, const char *what)
+{
+    struct run *run = run_of(L);
+    if (!run || run->kind == RUN_LOAD)
+        api_misuse(L, "%s: only a handler can wait", what);
+    if (L != run->thread || !lua_isyieldable(L))
+        api_misuse(L, "%s: cannot wait inside a callback of a library function", what);
+    luaL_checkstack(L, 4, what);
+    return run;
 }
 
 void run_relayed(void *arg, int error)

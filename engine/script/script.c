@@ -215,11 +215,11 @@ size_t script_waiting(const struct script *script)
     return script->waiting.count;
 }
 
-static struct run *first_sleeper(const struct script *script)
+static struct run *first_to_wake(const struct script *script)
 {
     LIST_FOR_EACH (link, &script->waiting) {
         struct run *run = CONTAINER_OF(link, struct run, link);
-        if (run->wait == WAIT_SLEEP)
+        if (run->wait == WAIT_SLEEP || run->wait == WAIT_SQL)
             return run;
     }
     return NULL;
@@ -229,8 +229,8 @@ void script_wake_all(struct script *script)
 {
     struct run *run;
     script->is_stopping = true;
-    while ((run = first_sleeper(script)))
-        run_wake_sleeper(run);
+    while ((run = first_to_wake(script)))
+        run_wake(run);
 }
 
 void script_stop(struct script *script)

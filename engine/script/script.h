@@ -18,6 +18,7 @@
 #include "base/counter.h"
 #include "base/log.h"
 #include "base/settings.h"
+#include "database/databases.h"
 #include "io/io.h"
 #include "location/location.h"
 #include "route/proxy.h"
@@ -38,6 +39,7 @@ struct generation_options {
     const struct configuration *configuration; /**< shared: listeners, groups; NULL: none */
     struct shared *shared;                     /**< shared; NULL: no dictionaries */
     struct auth *auth;                         /**< shared; NULL: nothing is authenticated */
+    struct databases *databases;               /**< shared; NULL: none can be asked */
     const char *lua_dir;                       /**< holds lunasip/runtime.lua; copied */
     const char *route_path;                    /**< the script; copied, and its name in errors */
     struct text source; /**< its text, when it does not come from the file; absent: read the file */
@@ -77,7 +79,8 @@ struct script_options {
     const struct settings *settings;
     struct counters *counters;
     struct log *log;
-    struct location *location; /**< borrowed; NULL: none */
+    struct location *location;    /**< borrowed; NULL: none */
+    struct database_home answers; /**< of databases: they come home on the worker's thread */
     unsigned worker; /**< index; the first one runs the timers that only one worker runs */
 };
 
@@ -109,7 +112,7 @@ size_t script_generations(const struct script *script);
 /** Handlers that wait now. */
 size_t script_waiting(const struct script *script);
 /**
- * No handler may wait any more: those that sleep go on at once, with nil and "cancelled", so that what
+ * No handler may wait any more: those that sleep or wait for a database go on at once, with nil and "cancelled", so that what
  * they decide still leaves; before proxy_stop().
  */
 void script_wake_all(struct script *script);

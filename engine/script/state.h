@@ -34,7 +34,7 @@ enum run_kind {
     RUN_LOAD,  /**< the script's own chunk */
 };
 /** What a suspended run waits for. */
-enum run_wait { WAIT_NONE, WAIT_SLEEP, WAIT_RELAY };
+enum run_wait { WAIT_NONE, WAIT_SLEEP, WAIT_RELAY, WAIT_SQL };
 
 /** One function that the script defined as a handler. */
 struct handler {
@@ -83,6 +83,13 @@ struct run {
     enum run_wait wait;
     uint32_t sleep_ms;
     struct timer sleep;
+    struct question *question;            /**< asked of a database; NULL: none */
+    const struct database_answer *answer; /**< to it, borrowed while the run goes on; NULL: none */
+};
+
+/** Counted. One query of a run, which may end before the answer comes. */
+struct question {
+    struct run *run; /**< borrowed; NULL: nobody waits any more */
 };
 
 /** One sip.timer of a generation. */
@@ -142,6 +149,8 @@ struct generation {
     struct run *current; /**< whose coroutine runs */
     struct run *runs, *free_runs;
     struct list timers;
+    struct database **databases; /**< those that the script opened; closed with it */
+    size_t database_count;
     uint64_t messages; /**< $mi given out */
     bool is_retired;   /**< a newer one is in use: timers stay off */
 };
@@ -200,8 +209,12 @@ struct run *run_take(struct generation *generation);
 int run_start(struct run *run);
 /** The relay it waits for is done. */
 void run_relayed(void *arg, int error);
-/** Its sleep ends now, with nil and "cancelled". */
-void run_wake_sleeper(struct run *run);
+/** Its sleep or its question ends now, with nil and "cancelled". */
+void run_wake(struct run *run);
+/** The database that it waits for has answered. @param answer borrowed */
+void run_answered(struct run *run, const struct database_answer *answer);
+/** Misuse unless the run may wait here: by a handler, and not below a C function. */
+struct run *run_check_wait(lua_State *L, const char *what);
 /** End a waiting run without telling anybody. */
 void run_abandon(struct run *run);
 /** The state's hook: the budget, and the lines that ran where they are wanted. */
@@ -333,6 +346,7 @@ void api_register(lua_State *L, const luaL_Reg *functions);
 void api_core_open(lua_State *L);
 void api_log_open(lua_State *L);
 void api_auth_open(lua_State *L);
+void api_sql_open(lua_State *L);
 void api_hash_open(lua_State *L);
 void api_uri_open(lua_State *L);
 void api_regex_open(lua_State *L);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define LOCATION_REASON "registrations of all workers follow it"
+#define DATABASE_REASON "its connections are in use"
 
 /* Settings that memory or sockets of the start depend on. */
 static const struct {
@@ -27,6 +28,11 @@ static const struct {
     {"location", "text_bytes", LOCATION_REASON},
     {"location", "expire_batch", LOCATION_REASON},
     {"dscp", "sip", "its sockets are open"},
+    {"database", "connections", DATABASE_REASON},
+    {"database", "queue", DATABASE_REASON},
+    {"database", "timeout_ms", DATABASE_REASON},
+    {"database", "statements", DATABASE_REASON},
+    {"database", "answer_bytes", DATABASE_REASON},
 };
 
 static bool is_same_text(const char *a, const char *b)

@@ -23,6 +23,7 @@ static void destroy(void *arg)
     memory_release(engine->dispatcher);
     memory_release(engine->shared);
     memory_release(engine->auth);
+    memory_release(engine->databases);
     memory_release(engine->configuration);
     memory_release(engine->first);
     memory_free_raw(engine->conf_path);
@@ -184,6 +185,16 @@ static int create_auth(struct engine *engine)
     return auth_create(&engine->auth, secret ? text_of(secret) : TEXT_NONE, &random);
 }
 
+/* Their settings are those of the start: connections are in use. */
+static int create_databases(struct engine *engine)
+{
+    return databases_create(&engine->databases, &(struct databases_options){
+                                                    .io = engine->io,
+                                                    .settings = &engine->first->settings,
+                                                    .log = &engine->log,
+                                                });
+}
+
 static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
 {
     unsigned count = options->workers ? options->workers : engine->configuration->workers;
@@ -256,6 +267,8 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     if (!error)
         error = create_auth(engine);
     if (!error)
+        error = create_databases(engine);
+    if (!error)
         error = create_workers(engine, choose_workers(engine, options), fault);
     if (!error)
         error = engine_load_generations(engine, engine->configuration, engine->route_path,
@@ -276,7 +289,8 @@ int engine_start(struct engine *engine)
     engine_count_generation(engine);
     engine->started_us = io_wall_us(engine->io);
     engine->is_started = true;
-    if (engine->media)
+    error = databases_start(engine->databases);
+    if (engine->media && !error)
         error = media_start(engine->media);
     for (unsigned i = 0; i < engine->worker_count && !error; i++)
         if ((error = worker_start(engine->workers[i], engine->newborn[i])) == 0)
@@ -293,6 +307,9 @@ void engine_stop(struct engine *engine)
     engine->is_started = false;
     for (unsigned i = 0; i < engine->worker_count; i++)
         worker_stop(engine->workers[i]);
+    databases_stop(engine->databases);
+    for (unsigned i = 0; i < engine->worker_count; i++)
+        worker_take_answers(engine->workers[i]);
     if (engine->media)
         media_stop(engine->media);
 }
@@ -328,6 +345,11 @@ struct media *engine_media(const struct engine *engine)
 struct location *engine_location(const struct engine *engine)
 {
     return engine->location;
+}
+
+struct databases *engine_databases(const struct engine *engine)
+{
+    return engine->databases;
 }
 
 struct log *engine_log(struct engine *engine)

@@ -14,6 +14,7 @@ struct engine {
     struct configuration *first;         /* of the start, whose listeners are in use; the same */
     struct shared *shared;               /* owned */
     struct auth *auth;                   /* owned */
+    struct databases *databases;         /* owned */
     struct dispatcher *dispatcher;       /* owned; NULL: none */
     struct media *media;                 /* owned; NULL: none */
     struct location *location;           /* owned */

@@ -27,6 +27,7 @@ int engine_load_generations(struct engine *engine, struct configuration *configu
                                   .configuration = configuration,
                                   .shared = engine->shared,
                                   .auth = engine->auth,
+                                  .databases = engine->databases,
                                   .lua_dir = engine->lua_dir,
                                   .route_path = route_path ? route_path : configuration->route_path,
                                   .source = !route_path && configuration->route_source
@@ -153,9 +154,11 @@ int engine_reload(struct engine *engine, const char *route_path, char **fault)
             memory_release(prepared.generations[i]);
         memory_free_raw(prepared.route_path);
         memory_release(prepared.configuration);
+        databases_sweep(engine->databases);
         return error;
     }
     commit(engine, &prepared);
+    databases_sweep(engine->databases);
     log_info(&engine->log, LOG_SCRIPT, TEXT_NONE, "generation %u serves new calls",
              engine->generation);
     return 0;
@@ -183,6 +186,7 @@ bool engine_tidy(struct engine *engine)
         worker_ask(engine->workers[i], count_old, &old);
     engine->is_untidy = old > 0;
     if (old < engine->old_generations || old == 0) {
+        databases_sweep(engine->databases);
         for (unsigned i = 0; i < engine->worker_count; i++)
             worker_ask(engine->workers[i], trim_thread, NULL);
         memory_trim();

@@ -4,15 +4,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "worker/commands.h"
-#include "worker/engine.h"
+#include "worker/stage_private.h"
 #include "worker/status.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define STAGE_ENGINES 16
-#define STAGE_SOCKETS 4096
 
 /* Something that Lua will ask for: one datagram, packet or log line. */
 struct item {
@@ -31,29 +27,6 @@ struct agent_socket {
     struct stage *stage;
     struct udp *udp;
     int number;
-};
-
-struct engine_place {
-    struct stage *stage;
-    struct engine *engine;
-    int number;
-};
-
-struct stage {
-    struct io *io;
-    struct loop *loop; /* of the agents' sockets */
-    struct timer until;
-    bool is_real;
-    struct engine_place engines[STAGE_ENGINES];
-    int engine_count;
-    struct agent_socket *sockets[STAGE_SOCKETS];
-    int socket_count;
-    struct coverage *coverage; /* NULL: not wanted */
-    struct list received, packets, lines;
-    struct item *shown[3];       /* last of each list given to Lua */
-    pthread_mutex_t lines_mutex; /* engines log from their threads */
-    char address[ADDRESS_TEXT_BYTES];
-    char *answer;
 };
 
 /* ---- queues ---- */
@@ -190,6 +163,7 @@ void stage_release(struct stage *stage)
         loop_stop(stage->loop);
         loop_join(stage->loop);
     }
+    stage_databases_release(stage);
     memory_release(stage->loop);
     memory_release(stage->io);
     memory_release(stage->coverage);
@@ -233,8 +207,10 @@ int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir
                                   .coverage = stage->coverage,
                               },
                               &line);
-    if (!error)
+    if (!error) {
+        stage_databases_impair(stage);
         error = engine_start(place->engine);
+    }
     if (error) {
         show_fault(line, error, fault, fault_bytes);
         place->engine = memory_release(place->engine);
@@ -251,6 +227,7 @@ int stage_reload(struct stage *stage, int engine, const char *route_path, char *
     int error = engine_reload(stage->engines[engine].engine, route_path, &line);
     if (error)
         show_fault(line, error, fault, fault_bytes);
+    stage_databases_impair(stage);
     settle(stage);
     return error;
 }

@@ -112,6 +112,22 @@ int stage_name(struct stage *stage, const char *name, const char *type, const ch
 void stage_name_remove(struct stage *stage, const char *name);
 /** Lab only: names are answered so much later. */
 void stage_name_delay(struct stage *stage, uint32_t delay_ms);
+/**
+ * Lab only: the database of a URL as the engines of this stage see it, now and after they have ended.
+ * @return its number (from 0), or a negative error
+ */
+int stage_database(struct stage *stage, const char *url);
+/** Run statements separated by ';' at once: a schema. @return 0, or a negative error with @p fault filled */
+int stage_database_load(struct stage *stage, int database, const char *sql, char *fault,
+                        size_t fault_bytes);
+/**
+ * Run one statement at once, whatever is impaired.
+ * @return JSON array of objects, borrowed until the next call; NULL with @p fault filled
+ */
+const char *stage_database_rows(struct stage *stage, int database, const char *sql, char *fault,
+                                size_t fault_bytes);
+/** For every engine: answers come so much later; every query fails with @p error (0: none does). */
+void stage_database_impair(struct stage *stage, int database, uint32_t delay_ms, int error);
 /** Lab only: count the lines of scripts that run, in engines made from now on. @return 0 or ERROR_MEMORY */
 int stage_cover(struct stage *stage);
 /** One script file: how often each line ran, from line 1; borrowed until the stage is released. */

@@ -147,6 +147,27 @@ static json_t *registrations_json(struct engine *engine)
     return registrations;
 }
 
+static void add_database(void *arg, struct database *database)
+{
+    struct database_state state;
+    json_t *entry = json_object();
+    database_get_state(database, &state);
+    json_object_set_new(entry, "name", text_json(text_of(database_name(database))));
+    json_object_set_new(entry, "connected", json_boolean(state.is_connected));
+    set_number(entry, "waiting", state.waiting);
+    set_number(entry, "asked", state.asked);
+    set_number(entry, "failed", state.failed);
+    set_number(entry, "late", state.late);
+    json_array_append_new(arg, entry);
+}
+
+static json_t *databases_json(struct engine *engine)
+{
+    json_t *list = json_array();
+    databases_for_each(engine_databases(engine), add_database, list);
+    return list;
+}
+
 json_t *status_json(struct engine *engine)
 {
     struct totals totals = {0};
@@ -156,6 +177,7 @@ json_t *status_json(struct engine *engine)
     struct media *media = engine_media(engine);
     for (size_t i = 0; media && i < media_thread_count(media); i++)
         add_counters(&totals, media_counters(media, i));
+    add_counters(&totals, databases_counters(engine_databases(engine)));
     json_object_set_new(status, "version", json_string(LUNASIP_VERSION));
     set_number(status, "uptime_s", engine_uptime_s(engine));
     set_number(status, "workers", engine_worker_count(engine));
@@ -164,6 +186,7 @@ json_t *status_json(struct engine *engine)
     set_number(status, "waiting", totals.waiting);
     json_object_set_new(status, "media", media_json(engine));
     json_object_set_new(status, "registrations", registrations_json(engine));
+    json_object_set_new(status, "databases", databases_json(engine));
     json_object_set_new(status, "generations", generations_json(engine, &totals));
     for (int i = 0; i < COUNTER_COUNT; i++)
         set_number(counters, counter_name((enum counter)i), totals.counters[i]);

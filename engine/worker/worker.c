@@ -27,6 +27,7 @@ struct worker {
     struct proxy *proxy;                    /* owned */
     struct script *script;                  /* owned */
     struct handover *handover;              /* owned */
+    struct database_mailbox answers;        /* of databases */
     struct ping *ping;           /* owned; NULL: nothing to ping, or another worker does */
     struct gateway_names *names; /* the same */
     struct expiry *expiry;       /* owned; NULL: another worker does it */
@@ -134,6 +135,7 @@ static void on_wake(void *arg)
     struct worker *worker = arg;
     take_change(worker);
     handover_receive(worker->handover);
+    database_mailbox_run(&worker->answers);
 }
 
 static void on_idle(void *arg)
@@ -247,6 +249,7 @@ static int create_script(struct worker *worker)
                                               .counters = &worker->counters,
                                               .log = worker->options.log,
                                               .location = worker->options.location,
+                                              .answers = database_mailbox_home(&worker->answers),
                                               .worker = worker->options.index,
                                           });
 }
@@ -296,6 +299,7 @@ int worker_create(struct worker **workerp, const struct worker_options *options,
     io_seed_random(options->io, &worker->random);
     snprintf(name, sizeof name, "worker-%u", options->index);
     int error = loop_create(&worker->loop, options->io, name);
+    worker->answers.loop = worker->loop;
     if (!error)
         error = handover_create(&worker->handover, worker, worker->settings.limits_mailbox);
     if (!error)
@@ -367,6 +371,11 @@ void worker_stop(struct worker *worker)
     loop_stop(worker->loop);
     loop_join(worker->loop);
     handover_receive(worker->handover); /* tasks that nobody will run any more */
+}
+
+void worker_take_answers(struct worker *worker)
+{
+    database_mailbox_run(&worker->answers);
 }
 
 /* ---- mailbox ---- */

@@ -33,6 +33,8 @@ int worker_create(struct worker **workerp, const struct worker_options *options,
 int worker_start(struct worker *worker, struct generation *generation);
 /** End calls, close sockets, end the thread; then memory_release(). */
 void worker_stop(struct worker *worker);
+/** Take what databases answer that have stopped; after worker_stop() and databases_stop(). */
+void worker_take_answers(struct worker *worker);
 
 /** What a reload brings to one worker. */
 struct worker_change {

@@ -10,6 +10,7 @@ local M = {
     nat = require "lunasip.nat",
     registrar = require "lunasip.registrar",
     shared = require "lunasip.shared",
+    sql = require "lunasip.sql",
     timer = require "lunasip.timers",
 }
 

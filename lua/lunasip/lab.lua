@@ -24,7 +24,9 @@ local suggest = require "lunasip.suggest"
 local M = { message = require "lunasip.lab.message", sdp = require "lunasip.lab.sdp" }
 local Net = {}
 Net.__index = Net
-for _, part in ipairs { require "lunasip.lab.network", require "lunasip.lab.tools" } do
+for _, part in ipairs {
+    require "lunasip.lab.network", require "lunasip.lab.database", require "lunasip.lab.tools",
+} do
     for name, method in pairs(part) do
         Net[name] = method
     end
@@ -55,7 +57,8 @@ end
 
 --- A network with one engine in it.
 -- @tparam table options conf: path or table of blocks (default: interfaces public 192.0.2.1 and private
--- 10.0.0.1 with media); route: path or source text; workers (1); seed (1); log_level ("debug"); name
+-- 10.0.0.1 with media); route: path or source text; workers (1); seed (1); log_level ("debug"); name; databases:
+-- URL -> statements that are run in it before the engine starts
 function M.new(options)
     options = options_of.check("lab.new", options)
     local self = setmetatable({
@@ -64,7 +67,12 @@ function M.new(options)
     }, Net)
     self.stage = stage.open { seed = options.seed or 1 }
     report.opening(self)
-    local ok, fault = pcall(self.add_engine, self, options)
+    local ok, fault = pcall(function()
+        for url, sql in pairs(options.databases or {}) do
+            self:database { url = url, sql = sql }
+        end
+        self:add_engine(options)
+    end)
     if not ok then
         self.stage:close()
         remove_files(self)

@@ -39,9 +39,14 @@ void stage_heal_links(struct stage *stage);
 int stage_name(struct stage *stage, const char *name, const char *type, const char *value, uint32_t ttl_s);
 void stage_name_remove(struct stage *stage, const char *name);
 void stage_name_delay(struct stage *stage, uint32_t delay_ms);
+int stage_database(struct stage *stage, const char *url);
+int stage_database_load(struct stage *stage, int database, const char *sql, char *fault, size_t fault_bytes);
+const char *stage_database_rows(struct stage *stage, int database, const char *sql, char *fault, size_t fault_bytes);
+void stage_database_impair(struct stage *stage, int database, uint32_t delay_ms, int error);
 int stage_cover(struct stage *stage);
 bool stage_covered(const struct stage *stage, size_t i, struct stage_file *file);
 uint64_t stage_live_objects(void);
+const char *error_text(int error);
 ]]
 
 -- Inside the command its own symbols serve; in plain busted the shared library does.
@@ -335,6 +340,44 @@ end
 --- Lab: names are answered so many seconds later.
 function Stage:delay_names(seconds)
     engine.stage_name_delay(self.handle, math.floor(seconds * 1000 + 0.5))
+end
+
+--- Lab: the database of a URL. @return its number, or nil and why
+function Stage:database(url)
+    local number = engine.stage_database(self.handle, url)
+    if number < 0 then
+        return nil, "no database '" .. url .. "': " .. ffi.string(engine.error_text(number))
+    end
+    return number
+end
+
+--- Lab: run statements separated by ';' in it. @return true, or nil and why
+function Stage:load_database(number, sql)
+    local fault = ffi.new("char[?]", FAULT_BYTES)
+    if engine.stage_database_load(self.handle, number, sql, fault, FAULT_BYTES) ~= 0 then
+        return nil, ffi.string(fault)
+    end
+    return true
+end
+
+--- Lab: the rows of one statement as JSON. @return text, or nil and why
+function Stage:database_rows(number, sql)
+    local fault = ffi.new("char[?]", FAULT_BYTES)
+    local rows = engine.stage_database_rows(self.handle, number, sql, fault, FAULT_BYTES)
+    if rows == nil then
+        return nil, ffi.string(fault)
+    end
+    return ffi.string(rows)
+end
+
+-- Why a query can fail: the word of sip.sql -> enum engine_error.
+local DATABASE_ERRORS = { unavailable = -5, timeout = -6, refused = -2, exists = -3, limit = -4 }
+Stage.database_errors = DATABASE_ERRORS
+
+--- Lab: answers of it come so many seconds later; queries fail for a reason of database_errors, or not (nil).
+function Stage:impair_database(number, delay, reason)
+    engine.stage_database_impair(self.handle, number, math.floor((delay or 0) * 1000 + 0.5),
+        DATABASE_ERRORS[reason] or 0)
 end
 
 function Stage:close()

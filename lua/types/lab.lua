@@ -16,6 +16,7 @@ local lab = {}
 
 ---@class lunasip.lab.Options: lunasip.lab.EngineOptions
 ---@field seed? integer default 1: the same seed, the same bytes
+---@field databases? table<string, string> URL -> statements that are run in it before the engine starts
 
 ---A network with one engine in it.
 ---@param options? lunasip.lab.Options
@@ -84,6 +85,18 @@ function Engine:set_gateway(set, uri, state) end
 ---@return lunasip.lab.LogLine[]
 function Engine:log() end
 
+---@class Database
+local Database = {}
+---Run statements, separated by ';', at once.
+---@param sql string
+function Database:load(sql) end
+---The rows of one statement, at once, whatever is impaired.
+---@param sql string
+---@return table[]
+function Database:rows(sql) end
+---@param given {delay?: number, fail?: boolean|"unavailable"|"timeout"|"refused"|"exists"|"limit"} delay in seconds
+function Database:impair(given) end
+
 ---@class Net: Engine
 ---@field journal table[] what agents sent and received
 ---@field engines Engine[]
@@ -113,6 +126,10 @@ function Net:heal() end
 function Net:dns(names, options) end
 ---One record of the name server.
 function Net:name(name, kind, value, ttl_s) end
+---The database that engines reach by a URL: SQLite in memory, and its tables outlive the engines.
+---@param options string|{url: string, sql?: string} sql: statements that are run in it now
+---@return Database
+function Net:database(options) end
 ---Hosts behind a name: an agent, an engine, an interface, an address.
 ---@return string[]
 function Net:hosts(what) end

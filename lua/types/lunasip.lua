@@ -255,6 +255,7 @@ function Reply:drop() end
 ---@field nat lunasip.Nat
 ---@field registrar lunasip.Registrar
 ---@field shared table<string, lunasip.Dictionary> by the names in the configuration
+---@field sql lunasip.Sql
 ---@field timer lunasip.Timer
 ---@field interface table<string, lunasip.Interface> by the names in the configuration's listen block
 local lunasip = {}
@@ -557,6 +558,45 @@ function Registrar.contacts(uri) end
 ---@param uri string
 ---@return boolean
 function Registrar.registered(uri) end
+
+---@class lunasip.SqlOptions
+---@field timeout_ms? integer deadline of a query; default: the setting database.timeout_ms
+
+---SQL of SQLite, PostgreSQL and MariaDB. A query looks sequential; the handler waits, and other calls go on.
+---@class lunasip.Sql
+local Sql = {}
+
+---Open a database, best while the script is loaded. The same URL is the same connections, for all workers and across
+---reloads; it connects by itself, and again after a loss.
+---@param url string sqlite:PATH, postgres://USER:PASSWORD@HOST:PORT/NAME, mysql://... (MariaDB)
+---@param options? lunasip.SqlOptions
+---@return lunasip.Database? db, string? err
+function Sql.open(url, options) end
+
+---An open database.
+---@class lunasip.Database
+local Database = {}
+
+---Ask for rows. Handlers, events and timers; yields.
+---@param statement string with a ? for each value, which is bound and never pasted into the text
+---@param ... string|number|boolean|nil
+---@return table[]? rows by the names of their columns; no field where there is NULL
+---@return string? problem in the words of the database
+---@return string? reason "timeout", "unavailable", "refused", "exists", "limit", "memory", "cancelled"
+function Database:query(statement, ...) end
+
+---Carry out a statement that changes something, a transaction of its own. Handlers, events and timers; yields.
+---@param statement string
+---@param ... string|number|boolean|nil
+---@return integer? affected rows
+---@return string? problem
+---@return string? reason as for query(); "exists": a key is there already
+function Database:exec(statement, ...) end
+
+---The same database with other options.
+---@param options lunasip.SqlOptions
+---@return lunasip.Database
+function Database:with(options) end
 
 ---A dictionary that all workers see. A full one answers nil, "full".
 ---@class lunasip.Dictionary

@@ -122,6 +122,12 @@ end
             49, "'to' must be a text, not a destination" },
         { "an unknown option of select", "dispatcher.select(req, 1, 4, { limt = 2 })",
             32, "no option 'limt'; did you mean 'limit'" },
+        { "an unknown option of a database", "sip.sql.open('sqlite:x', { timeout = 5 })",
+            28, "no option 'timeout'; did you mean 'timeout_ms'" },
+        { "a database's method that is not there", "local db = sip.sql.open 'sqlite:x' return db:qery 'SELECT 1'",
+            46, "did you mean 'query'" },
+        { "a statement that is no text", "local db = sip.sql.open 'sqlite:x' db:exec(req)",
+            44, "argument 1 (statement) of db:exec is a text, not a request" },
         { "an unknown variable", "return req['$xyz']", 12, "unknown variable $xyz" },
         { "a variable that is read-only", "req['$si'] = '1'", 5, "$si cannot be written; keep" },
         { "a variable in a constant", "local V = '$' .. 'foo' return req[V]", 35, "unknown variable $foo" },
@@ -378,6 +384,10 @@ function request_route(req)
     either(req)
     shared.calls:incr("x")
     sip.shared.calls:set("x", gateway and gateway.tried, 5)
+    local db = sip.sql.open("sqlite:x", { timeout_ms = 500 })
+    local rows = db:query("SELECT a FROM t WHERE b = ?", req["$rU"], nil, true)
+    for _, row in ipairs(rows or {}) do log.info("%s", row.a) end
+    if not db:with({ timeout_ms = 50 }):exec("UPDATE t SET a = ?", 1) then return req:reply(503) end
     sip.timer.every(60, function() sip.shared.calls:delete "x" end)
     local user, host = (req.ruri or ""):match "^sip:(.-)@(.-);?$"
     local parts = { (req.body or ""):gsub("\r\n", "\n"):match(TRIM) }

@@ -13,7 +13,7 @@ describe("lua/types/lunasip.lua", function()
 
     local parts = {
         auth = "Auth", log = "Log", dispatcher = "Dispatcher", media = "Media", nat = "Nat", registrar = "Registrar",
-        timer = "Timer",
+        sql = "Sql", timer = "Timer",
     }
 
     it("knows every function of sip", function()
@@ -116,6 +116,9 @@ describe("lua/types/lunasip.lua", function()
             end
             for name in pairs(api.classes["lunasip.Dictionary"].fields) do
                 assert.is_truthy(sip.shared.any[name], name)
+            end
+            for name in pairs(api.classes["lunasip.Database"].fields) do
+                assert.is_truthy(sip.sql.open("sqlite:x")[name], name)
             end
         end)
 

@@ -70,7 +70,7 @@ local SDP_FOUND = {
 }
 
 local KNOWN = {
-    ["lab.new"] = with(ENGINE, { seed = NUMBER }),
+    ["lab.new"] = with(ENGINE, { seed = NUMBER, databases = TABLE }),
     ["net:engine"] = ENGINE,
     ["net:agent"] = {
         name = TEXT, user = TEXT, address = TEXT, side = TEXT, engine = TEXT, proxy = TEXT, auto_ack = FLAG,
@@ -85,6 +85,8 @@ local KNOWN = {
     ["net:dns record"] = {
         A = TEXT_OR_TABLE, AAAA = TEXT_OR_TABLE, SRV = TEXT_OR_TABLE, NAPTR = TEXT_OR_TABLE, ttl = COUNT,
     },
+    ["net:database"] = { url = TEXT, sql = TEXT },
+    ["db:impair"] = { delay = SECONDS, fail = one_of("boolean", "string") },
     ["net:reload"] = { source = TEXT },
     ["net:replay"] = { engine = TABLE, near = TABLE, ignore = TABLE, is_reported = FLAG },
     ["net:ladder"] = {
