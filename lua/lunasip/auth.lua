@@ -1,10 +1,14 @@
 --- sip.auth: digest authentication (RFC 3261 s22, RFC 7616, RFC 8760) of those who call us, and to those we call.
 local core = require "lunasip.core"
+local log = require "lunasip.log"
+local subscriber = require "lunasip.subscriber"
 local suggest = require "lunasip.suggest"
 
 local M = {}
 
-local CHECK = { ha1 = true, password = true, cache_s = true, code = true }
+local CHECK = {
+    ha1 = true, password = true, database = true, table = true, use_domain = true, cache_s = true, code = true,
+}
 local CHALLENGE = { algorithms = true, qop = true, code = true }
 local QOPS = { ["none"] = "", ["auth"] = true, ["auth-int"] = true, ["auth,auth-int"] = true }
 local MOST_CACHE_S = 86400
@@ -37,24 +41,46 @@ local function look_up(given, user, realm, algorithm)
     return given
 end
 
+-- What kind of secret the options have.
+local function source_of(options)
+    local found
+    for _, name in ipairs { "password", "ha1", "database" } do
+        if options[name] ~= nil then
+            if found then
+                error("auth.check: one of password, ha1 and database is needed, not two", 3)
+            end
+            found = name
+        end
+    end
+    if not found then
+        error("auth.check: either password, ha1 or database is needed", 3)
+    end
+    if found ~= "database" and (options.table ~= nil or options.use_domain ~= nil) then
+        error("auth.check: table and use_domain belong to a database", 3)
+    end
+    if options.table ~= nil and not subscriber.is_table(options.table) then
+        error("auth.check: table is the name of a table", 3)
+    end
+    return found
+end
+
 --- Whose request is it? Answers nothing: challenge() does.
 --
--- Yields when the function given does.
+-- Yields when the function given does, and for a database.
 -- @param req request
 -- @string realm
 -- @tparam table options one of
 --   password = text | function(user, realm, algorithm) -> text, or nil when there is no such user;
 --   ha1 = likewise, H(user:realm:password) in hexadecimal digits of that algorithm, or a table of them by algorithm;
+--   database = what sip.sql.open() gave, with Kamailio's table of users: table = its name ("subscriber"), use_domain =
+--   false when the user name alone counts;
 --   and cache_s = how long what was right is remembered; code = 401 or 407: look only at the credentials for that
 -- @treturn string user, or nil, reason: "no credentials", "wrong" (password or user: nobody is told which), "stale",
---   "replayed", "foreign nonce", "malformed", "not supported"
+--   "replayed", "foreign nonce", "malformed", "not supported", "unavailable" (the database could not tell)
 -- @usage if not sip.auth.check(req, "example.com", { password = "secret" }) then req:set_header("X-Stranger", "1") end
 function M.check(req, realm, options)
     check_options(options, CHECK, "auth.check")
-    local form = options.password ~= nil and "password" or "ha1"
-    if (options.password == nil) == (options.ha1 == nil) then
-        error("auth.check: either password or ha1 is needed", 2)
-    end
+    local form = source_of(options)
     local cache_s, code = options.cache_s, options.code
     if cache_s ~= nil and (type(cache_s) ~= "number" or not (cache_s >= 0.001 and cache_s <= MOST_CACHE_S)) then
         error("auth.check: cache_s is a number of seconds, at most " .. MOST_CACHE_S, 2)
@@ -69,7 +95,16 @@ function M.check(req, realm, options)
             return known, reason
         end
     end
-    local secret = look_up(options[form], user, realm, algorithm)
+    local secret
+    if form == "database" then
+        form, secret = subscriber.find(options.database, options, user, realm, algorithm)
+        if not form then
+            log.error("auth.check: %s", secret)
+            return nil, "unavailable"
+        end
+    else
+        secret = look_up(options[form], user, realm, algorithm)
+    end
     return core.auth_verify(req, realm, code, form, secret, cache_s and math.floor(cache_s * 1000))
 end
 

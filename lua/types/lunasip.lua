@@ -409,6 +409,9 @@ function Media.manage(message, options) end
 ---@class lunasip.CheckOptions
 ---@field password? lunasip.Secrets the user's password
 ---@field ha1? lunasip.Secrets or H(user:realm:password) in hexadecimal digits, of the algorithm that is asked for
+---@field database? lunasip.Database or Kamailio's table of users in it: username, domain, ha1, ha1b, password
+---@field table? string its name, default "subscriber"
+---@field use_domain? boolean false: the user name alone counts, not the domain
 ---@field cache_s? number 0.001 to CACHE: how long what was right is remembered
 ---@field code? 401|407 look only at the credentials for that; default: at both
 
@@ -430,7 +433,8 @@ local Auth = {}
 ---@param realm string
 ---@param options lunasip.CheckOptions
 ---@return string? user
----@return string? reason "no credentials", "wrong", "stale", "replayed", "foreign nonce", "malformed", "not supported"
+---@return string? reason "no credentials", "wrong", "stale", "replayed", "foreign nonce", "malformed", "not supported",
+---"unavailable": the database could not tell
 function Auth.check(request, realm, options) end
 
 ---Answer 401 or 407 with a challenge for each algorithm; nothing is kept for it. Request and failure routes; ACK and

@@ -328,7 +328,7 @@ end]])
 
     it("says what is wrong with its options at the script's line", function()
         for _, case in ipairs {
-            { [[sip.auth.check(req, "r", {})]], "either password or ha1" },
+            { [[sip.auth.check(req, "r", {})]], "either password, ha1 or database" },
             { [[sip.auth.check(req, "r", { pasword = "x" })]], "did you mean 'password'" },
             { [[sip.auth.check(req, "r", { password = "x", cache_s = 0 })]], "cache_s is a number" },
             { [[sip.auth.check(req, "r\r\nX: y", { password = "x" })]], "no line ends" },

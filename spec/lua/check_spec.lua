@@ -127,7 +127,7 @@ end
         { "a database's method that is not there", "local db = sip.sql.open 'sqlite:x' return db:qery 'SELECT 1'",
             46, "did you mean 'query'" },
         { "a statement that is no text", "local db = sip.sql.open 'sqlite:x' db:exec(req)",
-            44, "argument 1 (statement) of db:exec is a text, not a request" },
+            44, "argument 1 (statement) of db:exec must be a text, not a request" },
         { "an unknown variable", "return req['$xyz']", 12, "unknown variable $xyz" },
         { "a variable that is read-only", "req['$si'] = '1'", 5, "$si cannot be written; keep" },
         { "a variable in a constant", "local V = '$' .. 'foo' return req[V]", 35, "unknown variable $foo" },
