@@ -6,15 +6,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define HANDLE_MAGIC 0x6c756e61736970ull /* tells a handle from any other userdata */
-
-/** Lua's side of a message. No destructor: it owns nothing. */
-struct handle {
-    uint64_t magic;
-    uint64_t serial;
-    struct run *run; /**< lives as long as the state */
-    bool is_reply;
-};
+/*
+ * Lua's side of a message is a light userdata: a run makes none and leaves none to the collector. Its
+ * bits are the serial number of the run's use and which of the two messages it is. LuaJIT stores 39
+ * bits as they are and the upper ones as one of a few known tags; ours is no address that memory has.
+ */
+#define HANDLE_BITS  39
+#define HANDLE_TAG   ((uintptr_t)0x40 << HANDLE_BITS)
+#define HANDLE_REPLY ((uintptr_t)1)
+_Static_assert(sizeof(void *) == 8 && RUN_SERIAL_BITS < HANDLE_BITS, "a handle fits a pointer");
 
 /* ---- errors ---- */
 
@@ -143,15 +143,10 @@ void api_register(lua_State *L, const luaL_Reg *functions)
 
 /* ---- handles ---- */
 
-void handle_push(lua_State *L, struct run *run, bool is_reply)
+void handle_push(lua_State *L, const struct run *run, bool is_reply)
 {
-    struct handle *handle = lua_newuserdata(L, sizeof *handle);
-    handle->magic = HANDLE_MAGIC;
-    handle->serial = run->serial;
-    handle->run = run;
-    handle->is_reply = is_reply;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, run->generation->handle_reference);
-    lua_setmetatable(L, -2);
+    uintptr_t bits = HANDLE_TAG | (uintptr_t)run->serial << 1 | (is_reply ? HANDLE_REPLY : 0);
+    lua_pushlightuserdata(L, (void *)bits);
 }
 
 bool run_subject(struct run *run, bool is_reply, struct subject *subject)
@@ -169,13 +164,13 @@ bool run_subject(struct run *run, bool is_reply, struct subject *subject)
 
 void handle_check(lua_State *L, int index, struct subject *subject)
 {
-    const struct handle *handle = lua_touserdata(L, index);
-    if (!handle || lua_objlen(L, index) != sizeof *handle || handle->magic != HANDLE_MAGIC)
+    uintptr_t bits = (uintptr_t)lua_touserdata(L, index);
+    if (bits >> HANDLE_BITS != HANDLE_TAG >> HANDLE_BITS)
         api_misuse(L, "a message is expected, not %s", luaL_typename(L, index));
-    struct run *run = handle->run;
-    if (run->serial != handle->serial)
+    struct run *run = run_with_serial(generation_of(L), (bits & ~HANDLE_TAG) >> 1);
+    if (!run)
         api_misuse(L, "this message is gone: its handler has ended");
-    run_subject(run, handle->is_reply, subject);
+    run_subject(run, bits & HANDLE_REPLY, subject);
 }
 
 bool handle_is_over(const struct subject *subject)

@@ -235,4 +235,8 @@ void api_message_open(lua_State *L)
     lua_setfield(L, metatable, "__tostring");
     lua_pushboolean(L, 0);
     lua_setfield(L, metatable, "__metatable");
+    lua_pushlightuserdata(L, NULL);
+    lua_insert(L, metatable);
+    lua_setmetatable(L, metatable);
+    lua_settop(L, metatable - 1);
 }

@@ -184,7 +184,6 @@ static int open_state(lua_State *L)
     make_wrap(L, generation);
     make_error_texts(L, generation);
     api_message_open(L);
-    generation->handle_reference = luaL_ref(L, LUA_REGISTRYINDEX);
     return 0;
 }
 

@@ -150,13 +150,25 @@ struct run *run_take(struct generation *generation)
         generation->free_runs = run->next_free;
     }
     run->next_free = NULL;
+    run->serial = generation->last_serial = generation->last_serial % RUN_SERIAL_MOST + 1;
     run->vars_reference = LUA_NOREF;
     run->instructions_most = generation->options.settings->script_budget_instructions;
     if (run->thread || generation_protect(generation, make_thread, run, NULL) == 0)
         return run;
+    run->serial = 0;
     run->next_free = generation->free_runs;
     generation->free_runs = run;
     return NULL;
+}
+
+struct run *run_with_serial(const struct generation *generation, uint64_t serial)
+{
+    struct run *run = generation->current;
+    if (run && run->serial == serial)
+        return run;
+    for (run = generation->runs; run && run->serial != serial; run = run->next)
+        continue;
+    return serial ? run : NULL;
 }
 
 /** The use is over: its handles die here. */
@@ -167,7 +179,7 @@ static void give_back(struct run *run)
     if (run->question)
         run->question->run = NULL;
     arena_reset(&run->arena);
-    run->serial++;
+    run->serial = 0;
     run->next_free = generation->free_runs;
     memset(&run->kind, 0, sizeof *run - offsetof(struct run, kind));
     generation->free_runs = run;

@@ -44,13 +44,17 @@ struct handler {
     int reference; /**< what generation_wrap() made of it, in the Lua registry */
 };
 
+/** Serial numbers of runs begin again here: a handle that was kept for so many runs may find another's. */
+#define RUN_SERIAL_BITS 38
+#define RUN_SERIAL_MOST ((UINT64_C(1) << RUN_SERIAL_BITS) - 1)
+
 /** One run and its coroutine. Lives as long as its generation and is used again and again. */
 struct run {
     struct generation *generation; /**< holder; with a reference while it waits */
     struct run *next_free, *next;
     lua_State *thread; /**< NULL: to be made */
     int thread_reference;
-    uint64_t serial; /**< grows with each use: a handle of an older use is dead */
+    uint64_t serial; /**< of this use, by which handles know it; 0: none, the run is free */
 
     /* of this use: zero before it, from here to the end */
     enum run_kind kind;
@@ -139,7 +143,6 @@ struct generation {
     struct handler *handlers;
     size_t handler_count;
     int wrap_reference;   /**< see generation_wrap() */
-    int handle_reference; /**< metatable of messages */
     int errors_reference; /**< error texts, made before they are needed */
     int pv_get_reference, pv_set_reference;
     int names_reference;                      /**< table that holds the texts of names[] */
@@ -148,6 +151,7 @@ struct generation {
 
     struct run *current; /**< whose coroutine runs */
     struct run *runs, *free_runs;
+    uint64_t last_serial; /**< given to a run */
     struct list timers;
     struct database **databases; /**< those that the script opened; closed with it */
     size_t database_count;
@@ -205,6 +209,8 @@ void heap_close(struct generation *generation);
 
 /** @return a run that is ready to be filled in, or NULL without memory */
 struct run *run_take(struct generation *generation);
+/** The run whose use has that serial number; NULL: that use is over. */
+struct run *run_with_serial(const struct generation *generation, uint64_t serial);
 /** Start it. @return ROUTE_DONE, ROUTE_WAITING, ERROR_SCRIPT; unless waiting, the run is over */
 int run_start(struct run *run);
 /** The relay it waits for is done. */
@@ -294,7 +300,7 @@ struct edits *subject_edits(lua_State *L, const struct subject *subject, const c
 void api_check_assignment(lua_State *L, const char *word, int error);
 
 /** Push a handle for the current run. */
-void handle_push(lua_State *L, struct run *run, bool is_reply);
+void handle_push(lua_State *L, const struct run *run, bool is_reply);
 /** What the run's handles stand for. @return false: it handles no message */
 bool run_subject(struct run *run, bool is_reply, struct subject *subject);
 /** Is there a live handle at @p index? Else raises an error at the caller's line. */
@@ -364,5 +370,5 @@ void api_index_open(lua_State *L);
 /** Methods of messages. */
 void api_header_open(lua_State *L);
 void api_request_open(lua_State *L);
-/** Make the messages' metatable and leave it on the stack. */
+/** Make the metatable of messages, which all light userdata of the state have. */
 void api_message_open(lua_State *L);

@@ -79,7 +79,8 @@ event_route = {}
 -- Messages
 -- ---------------------------------------------------------------------------------------------
 
----A request or a reply. A handle is dead after its handler and says so when it is used.
+---A request or a reply. A handle is dead after its handler and says so when it is used. It is a plain value: as a key of
+---a table, of a weak one too, it stays until it is taken out.
 ---Index it with a Kamailio pseudo-variable: req["$Ri"], req["$(hdr(X-Foo)[-1])"], req["$var(x)"] = 5.
 ---@class Message
 ---@field [string] string|number|nil pseudo-variables: "$ru", "$si", … (lua/VARIABLES.md)

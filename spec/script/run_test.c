@@ -150,6 +150,61 @@ static void test_a_handle_dies_with_its_run(void **state)
     bench_close(&bench);
 }
 
+/** Another request of another transaction. */
+#define OTHER                                                                                      \
+    "OPTIONS sip:bob@example.com SIP/2.0\r\n"                                                      \
+    "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK8;rport\r\n"                                    \
+    "From: <sip:alice@example.com>;tag=a8\r\n"                                                     \
+    "To: <sip:bob@example.com>\r\n"                                                                \
+    "Call-ID: call-8@192.0.2.1\r\n"                                                                \
+    "CSeq: 8 OPTIONS\r\n"                                                                          \
+    "Content-Length: 0\r\n"                                                                        \
+    "\r\n"
+
+static void test_a_handle_lives_while_its_run_waits(void **state)
+{
+    struct bench bench;
+    (void)state;
+    bench_open(&bench);
+    bench_use(&bench, "local sip, kept = require 'lunasip'\n"
+                      "function request_route(req)\n"
+                      "  if kept then\n"
+                      "    print(kept == req, kept.cseq, req.cseq, tostring(kept), type(kept))\n"
+                      "    return\n"
+                      "  end\n"
+                      "  kept = req\n"
+                      "  sip.sleep(1)\n"
+                      "  req:reply(200, tostring(kept == req) .. req.cseq)\n"
+                      "end\n");
+    struct response_context *first = bench_context(&bench, INVITE);
+    struct response_context *second = bench_context(&bench, OTHER);
+    assert_int_equal(bench_run_request(&bench, first), ROUTE_WAITING);
+    assert_int_equal(bench_run_request(&bench, second), ROUTE_DONE);
+    assert_logged(&bench, "false\t7\t8\trequest INVITE\tuserdata");
+    bench_advance(&bench, 1001);
+    assert_string_equal(first->reply_reason, "true7");
+    memory_release(first);
+    memory_release(second);
+    bench_close(&bench);
+}
+
+static void test_what_is_no_message_is_refused(void **state)
+{
+    struct bench bench;
+    (void)state;
+    bench_open(&bench);
+    bench_use(&bench, "function request_route(req)\n"
+                      "  for _, other in ipairs { 7, 'text', {}, print } do\n"
+                      "    print(select(2, pcall(req.in_dialog, other)))\n"
+                      "  end\n"
+                      "end\n");
+    struct response_context *context = bench_context(&bench, INVITE);
+    assert_int_equal(bench_run_request(&bench, context), ROUTE_DONE);
+    assert_logged(&bench, "route.lua:3: a message is expected, not function");
+    memory_release(context);
+    bench_close(&bench);
+}
+
 static void test_sleep_waits_and_goes_on(void **state)
 {
     struct bench bench;
@@ -317,6 +372,8 @@ int main(void)
         cmocka_unit_test(test_a_branch_route_has_a_budget_of_its_own),
         cmocka_unit_test(test_memory_is_capped),
         cmocka_unit_test(test_a_handle_dies_with_its_run),
+        cmocka_unit_test(test_a_handle_lives_while_its_run_waits),
+        cmocka_unit_test(test_what_is_no_message_is_refused),
         cmocka_unit_test(test_sleep_waits_and_goes_on),
         cmocka_unit_test(test_an_error_after_a_wait_is_told),
         cmocka_unit_test(test_a_cancelled_wait_says_so),
