@@ -76,7 +76,7 @@ function M.new(options)
     if not ok then
         self.stage:close()
         remove_files(self)
-        error(fault, 2)
+        error(self:told(fault), 2)
     end
     M.current = self
     return self
@@ -108,7 +108,7 @@ function Net:engine(options)
     end
     local ok, one = pcall(self.add_engine, self, options)
     if not ok then
-        error(one, 2)
+        error(self:told(one), 2)
     end
     return one
 end

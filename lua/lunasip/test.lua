@@ -46,6 +46,9 @@ local function read(words)
         elseif word == "-o" then
             i = i + 1
             ours.output = words[i]
+            if not ours.output then
+                return nil, "-o needs a value"
+            end
         elseif name == "--output" then
             ours.output = value
         else
@@ -109,6 +112,28 @@ local function names_a_place(words)
     return settings and settings:close()
 end
 
+-- The words for busted. The interpreter that .busted may name is this one already.
+local function command_line(ours, rest, report)
+    local line = { [0] = "lunasip test", "--ignore-lua", unpack(rest) }
+    if ours.junit then
+        table.insert(line, "--output=lunasip.lab.output")
+    elseif report.settings.output then
+        table.insert(line, "--output=" .. report.settings.output)
+    end
+    if not names_a_place(rest) then
+        line[#line + 1] = "."
+    end
+    return line
+end
+
+-- What busted would not take: it ends the process with 1 then. @return nil, or what is wrong
+local function busted_fault(line)
+    local cli = require "busted.modules.cli" {}
+    cli:set_name "lunasip test"
+    local parsed, fault = cli:parse(line)
+    return not parsed and fault:gsub("^lunasip test: error: ", ""):gsub("; re%-run with .*$", "") or nil
+end
+
 return function(words)
     local ours, rest = read(words)
     if not ours then
@@ -133,17 +158,12 @@ return function(words)
     report.settings.at_end = function()
         print_coverage(ours, coverage)
     end
-    -- busted reads the global; the interpreter that .busted may name is this one already.
-    local line = { [0] = "lunasip test", "--ignore-lua", unpack(rest) }
-    if ours.junit then
-        table.insert(line, "--output=lunasip.lab.output")
-    elseif report.settings.output then
-        table.insert(line, "--output=" .. report.settings.output)
+    local line = command_line(ours, rest, report)
+    fault = busted_fault(line)
+    if fault then
+        return bad_usage(fault)
     end
-    if not names_a_place(rest) then
-        line[#line + 1] = "."
-    end
-    rawset(_G, "arg", line)
+    rawset(_G, "arg", line) -- which busted reads
     -- After failures busted raises an error without a text, for a launcher of its own to end with.
     local ok
     ok, fault = pcall(runner, { standalone = false })

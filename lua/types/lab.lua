@@ -167,6 +167,11 @@ function Net:is_engine(address) end
 ---@return boolean
 function Net:is_temporary(path) end
 
+---A text of the engine with "route" and "conf" where it names a file that holds what the spec gave as text.
+---@param text string
+---@return string
+function Net:told(text) end
+
 ---Where the engines listen: name on ladders ("public") -> list of "HOST:PORT".
 ---@return table<string, string[]>
 function Net:listeners() end

@@ -107,6 +107,32 @@ describe("a replay", function()
             table.concat(differences(), "\n"))
     end)
 
+    it("says what went to somebody of whom the capture knows nothing, once", function()
+        open { route = ROUTE:gsub("10%.1%.1%.20", "10.1.1.99") }
+        local text = table.concat(differences(), "\n")
+        assert.matches("to 10%.1%.1%.20:5060: INVITE %(SDP%)\n%+%+%+ replayed: never sent", text)
+        assert.matches("%-%-%- captured: nothing goes to 10%.1%.1%.99:5060\n"
+            .. "%+%+%+ replayed: 0%.000 s, to 10%.1%.1%.99:5060: INVITE %(SDP%)", text)
+        assert.equal(1, select(2, text:gsub("to 10%.1%.1%.99:5060: INVITE", "")))
+    end)
+
+    it("does not ask who else there is when only some are named", function()
+        open { route = ROUTE:gsub("10%.1%.1%.20", "10.1.1.99") }
+        local text = table.concat(differences { near = { "198.51.100.10" } }, "\n")
+        assert.not_matches("10%.1%.1%.99", text)
+    end)
+
+    it("refuses an agent where the capture has somebody, and takes one whom near leaves out", function()
+        open {}
+        local bob = net:agent { name = "bob", address = "10.1.1.20", side = "private" }
+        local ok, fault = pcall(differences)
+        assert.is_false(ok)
+        assert.matches("replay_spec%.lua:%d+: net:replay: 10%.1%.1%.20:5060 is the address of the agent 'bob', and the "
+            .. "capture has a party of that address", fault)
+        differences { near = { "198.51.100.10" } }
+        bob:reply(bob:receive "INVITE", 486)
+    end)
+
     it("passes over headers that may differ", function()
         open { route = ROUTE:gsub('"17"', '"18"') }
         assert.same({}, differences { ignore = { "x-account" } })
@@ -126,6 +152,6 @@ describe("a replay", function()
         assert.matches("call%.pcap: no SIP message of it is to or from the engine; say engine = ", fault)
         ok, fault = pcall(differences, { engine = { ["198.51.100.7:5060"] = "pulbic" } })
         assert.is_false(ok)
-        assert.matches('no interface "pulbic"', fault)
+        assert.matches("replay_spec%.lua:%d+: net:replay: .*no interface \"pulbic\"; did you mean 'public'", fault)
     end)
 end)

@@ -115,6 +115,44 @@ describe("lunasip test", function()
         assert.matches("route%.lua:5", xml)
     end)
 
+    it("writes what after_each and before_each find as failures of tests", function()
+        local spec = write("leak_spec.lua", [[
+local lab = require "lunasip.lab"
+describe("a border", function()
+    local net
+    before_each(function() net = lab.new { route = "function request_route(req) sip_relay(req) end" } end)
+    it("is never there", function() end)
+end)
+describe("a phone", function()
+    local net
+    before_each(function()
+        net = lab.new {
+            route = "function request_route(req) req:record_route() req:relay { to = 'sip:10.0.0.20' } end",
+        }
+    end)
+    after_each(function() net:close() end)
+    it("does not hang up", function()
+        local alice = net:agent { name = "alice", address = "192.0.2.10" }
+        local bob = net:agent { name = "bob", address = "10.0.0.20", side = "private" }
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 200)
+        alice:receive(200)
+    end)
+end)
+]])
+        local junit = folder .. "/junit.xml"
+        local code, output = process.run({ lunasip.build .. "/lunasip", "test", "--junit", junit, spec }, 60,
+            { directory = folder, env = { ASAN_OPTIONS = "detect_leaks=0" } })
+        assert.equal(1, code, output)
+        local xml = read(junit)
+        assert.matches("<testsuites[^>]+errors='0'", xml)
+        assert.matches("<testsuites[^>]+failures='2'", xml)
+        assert.matches("<testcase[^>]+name='a border before_each'[^>]*>%s*<failure>[^<]*leak_spec%.lua:4: route:1: "
+            .. "there is no global &apos;sip_relay&apos;", xml)
+        assert.matches("<testcase[^>]+name='a phone does not hang up'[^>]*>%s*<failure>[^<]*left at the end: 1 dialog"
+            .. "%s+0%.000  alice +%-&gt; public +INVITE", xml)
+    end)
+
     it("prints TAP", function()
         local code, output = run("603", "--tap")
         assert.equal(1, code, output)
@@ -147,7 +185,8 @@ describe("lunasip test", function()
     end)
 
     for _, words in ipairs {
-        { "--pcap", "--coverage" }, { "--junit", "/nonexistent/junit.xml" }, { "--lcov", "/nonexistent/lcov" },
+        { "--bogus" }, { "--repeat=many" }, { "--pcap", "--coverage" }, { "--junit", "/nonexistent/junit.xml" },
+        { "--lcov", "/nonexistent/lcov" },
     } do
         it("answers bad usage with 2: " .. table.concat(words, " "), function()
             local code, output = run("486", unpack(words))

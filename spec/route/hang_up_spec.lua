@@ -76,7 +76,7 @@ describe("a call that is ended from here", function()
     it("sends them where the parties moved to (target refresh, s12.2)", function()
         open()
         world.answer(alice, bob)
-        alice.name = "moved" -- the user part of its Contact
+        alice.contact = "<sip:moved@192.0.2.10:5060>"
         alice:ask "INVITE"
         bob:reply(bob:receive "INVITE", 200)
         alice:receive(200)

@@ -12,6 +12,12 @@ local DEFAULT_CONF = {
     media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30999 } },
 }
 
+-- The numbers of stage:held(), one and many.
+local HELD = {
+    { "transaction", "transactions" }, { "dialog", "dialogs" }, { "call with media", "calls with media" },
+    { "port", "ports" },
+}
+
 local function is_source(route)
     return route and (route:find("\n", 1, true) or route:find("[%s%(]")) and true or false
 end
@@ -85,7 +91,8 @@ function Engine:reload(route)
         options_of.need("net:reload", "source", route.source, "string")
     end
     local path = type(route) == "table" and self.net:temporary(route.source, ".lua") or route
-    return self.stage:reload(self.number, path)
+    local ok, fault = self.stage:reload(self.number, path)
+    return ok, fault and self.net:told(fault)
 end
 
 --- A verb of `lunasip ctl`: { code, text, data }.
@@ -153,12 +160,13 @@ end
 
 --- What of calls is left, as text; nil when nothing is.
 function Engine:remains()
-    local transactions, dialogs, media_calls, ports = self.stage:held(self.number)
-    if transactions + dialogs + media_calls + ports == 0 then
-        return nil
+    local left = {}
+    for i, count in ipairs { self.stage:held(self.number) } do
+        if count > 0 then
+            left[#left + 1] = ("%d %s"):format(count, count == 1 and HELD[i][1] or HELD[i][2])
+        end
     end
-    return ("%s%d transactions, %d dialogs, %d media calls, %d ports"):format(self.name and self.name .. ": " or "",
-        transactions, dialogs, media_calls, ports)
+    return left[1] and (self.name and self.name .. ": " or "") .. table.concat(left, ", ") or nil
 end
 
 -- Gateways that nobody plays would be pinged for ever, and each ping is a transaction.

@@ -9,7 +9,9 @@
 -- are the engine's own pings, which are answered. Media is not played.
 local difference = require "lunasip.lab.difference"
 local message = require "lunasip.lab.message"
+local options_of = require "lunasip.lab.options"
 local pcap = require "lunasip.lab.pcap"
+local suggest = require "lunasip.suggest"
 
 local AFTER_S = 1 -- time for the engine's answer to the last message
 local LATE_S = 0.5 -- so much later than then may come what the next message answers
@@ -75,7 +77,8 @@ local function engine_of(listeners, options)
     if options.engine then
         for address, interface in pairs(options.engine) do
             if not listeners[interface] then
-                error(("replay: engine[%q]: no interface %q"):format(address, tostring(interface)), 0)
+                options_of.misuse("net:replay: engine[%q]: no interface %q%s", address, tostring(interface),
+                    suggest.hint(tostring(interface), listeners))
             end
         end
         return options.engine
@@ -150,8 +153,8 @@ local function read_events(self, path, options)
         end
     end
     if #events == 0 then
-        error(path .. ": no SIP message of it is to or from the engine; say engine = { [\"HOST:PORT\"] = "
-            .. "\"INTERFACE\" } for the addresses that the engine had", 0)
+        options_of.misuse("%s: no SIP message of it is to or from the engine; say engine = { [\"HOST:PORT\"] = "
+            .. "\"INTERFACE\" } for the addresses that the engine had", path)
     end
     return events
 end
@@ -298,7 +301,21 @@ local function on_datagram(self, peer, bytes, source)
     table.insert(self.sent, { peer = peer, message = msg, time = self.net:now() - self.start })
 end
 
+-- Who is played has its address to itself.
+local function check_free(self, peer)
+    for _, one in ipairs(self.net.agents) do
+        if one.address == peer then
+            options_of.misuse("net:replay: %s is the address of the agent '%s', and the capture has a party of that "
+                .. "address, whom the replay plays; leave the agent out, or name those to play: "
+                .. "near = { \"HOST:PORT\" }", peer, one.name)
+        end
+    end
+end
+
 local function open_sockets(self, events)
+    for _, event in ipairs(events) do
+        check_free(self, event.peer)
+    end
     for _, event in ipairs(events) do
         local peer = event.peer
         if not self.sockets[peer] then
@@ -326,6 +343,23 @@ local function play(self, events)
     compare_waiting(self)
 end
 
+-- What went to somebody whom the capture does not know: each message once, repeated ones not.
+local function report_strangers(self, options)
+    local packets, seen = self.net:packets(), {}
+    for i = self.first_packet, #packets do
+        local packet = packets[i]
+        local to = packet.destination
+        local is_strange = packet.bytes and self.net:is_engine(packet.source) and not self.net:is_engine(to)
+            and not self.sockets[to] and is_near(options, to) and not seen[to .. packet.bytes]
+        local msg = is_strange and message.parse(packet.bytes)
+        if msg and msg.status ~= 100 and not is_ping(self, msg, true) then
+            seen[to .. packet.bytes] = true
+            report(self, ("--- captured: nothing goes to %s\n+++ replayed: %.3f s, to %s: %s"):format(to,
+                packet.time - self.start, to, msg:title()))
+        end
+    end
+end
+
 local function report_rest(self)
     for _, event in ipairs(self.waiting) do
         report(self, heading(event) .. "+++ replayed: never sent")
@@ -347,7 +381,7 @@ function M.run(net, path, options)
     local listeners = net:listeners()
     local self = {
         net = net, listeners = listeners, engine = engine_of(listeners, options), start = net:now(), aliases = {},
-        body_aliases = {}, given = "",
+        body_aliases = {}, given = "", first_packet = #net:packets() + 1,
         pings = {}, sent = {}, seen = {}, sockets = {}, waiting = {}, differences = {}, ignored = {},
     }
     self.addresses = address_list(listeners, self.engine)
@@ -358,6 +392,7 @@ function M.run(net, path, options)
     open_sockets(self, events)
     play(self, events)
     report_rest(self)
+    report_strangers(self, options)
     for _, socket in pairs(self.sockets) do
         socket:close()
     end

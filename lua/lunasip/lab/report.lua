@@ -32,7 +32,7 @@ function M.story(net)
     for _, line in ipairs(net:log()) do
         if line.level ~= "debug" then
             local engine = line.engine and line.engine .. " " or ""
-            out[#out + 1] = ("log %s%s %s: %s"):format(engine, line.level, line.group, line.text)
+            out[#out + 1] = ("log %s%s %s: %s"):format(engine, line.level, line.group, net:told(line.text))
         end
     end
     return table.concat(out, "\n")

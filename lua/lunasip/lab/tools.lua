@@ -37,6 +37,20 @@ function M:is_temporary(path)
     return false
 end
 
+--- A text of the engine with "route" and "conf" where it names a file that holds what the spec gave as text.
+function M:told(text)
+    for _, temporary in ipairs(self.temporary_files) do
+        local word, from = temporary:find "%.conf%.lua$" and "conf" or "route", 1
+        local first, last = text:find(temporary, from, true)
+        while first do
+            text = text:sub(1, first - 1) .. word .. text:sub(last + 1)
+            from = first + #word
+            first, last = text:find(temporary, from, true)
+        end
+    end
+    return text
+end
+
 --- Every SIP message that crossed the network, as text: one line each, with what caused it.
 -- @tparam[opt] table options changes = true (also what the engine changed in each message), most (only the
 -- last so many), colour
