@@ -22,8 +22,10 @@ local function refuse(req, code, reason)
 end
 
 function request_route(req)
-    if not route.ACCEPTABLE(req) then
-        return
+    -- What is broken the engine has refused by now; a loop is the script's business.
+    if not req:max_forwards_ok() then
+        log.warning("$rm from $si:$sp refused: it has passed too many proxies")
+        return refuse(req, 483, "Too Many Hops")
     end
     if req:in_dialog() and req.method ~= "CANCEL" then
         return route.WITHIN_DIALOG(req)
@@ -45,25 +47,6 @@ function request_route(req)
     end
     log.warning("call from $si:$sp to $ru came in on $Rn, which is neither side")
     req:reply(403, "Forbidden")
-end
-
--- Requests that are not worth a look at what they want.
-function route.ACCEPTABLE(req)
-    local code, reason
-    if not req:max_forwards_ok() then
-        code, reason = 483, "Too Many Hops"
-    else
-        local ok, problem, status = req:sanity_ok()
-        if not ok then
-            code, reason = status or 400, problem
-        end
-    end
-    if not code then
-        return true
-    end
-    log.warning("$rm from $si:$sp refused: %d %s", code, reason)
-    refuse(req, code, reason)
-    return false
 end
 
 -- BYE, re-INVITE, UPDATE, ACK … of a call: they follow its Record-Route. The engine renews or frees

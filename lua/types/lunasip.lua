@@ -229,7 +229,7 @@ function Request:loose_route() end
 ---@return boolean
 function Request:max_forwards_ok() end
 
----Is the message worth routing?
+---Is the message sound? The engine asks the same before a script sees it, and refuses what is not.
 ---@return boolean? ok, string? reason, integer? status
 function Request:sanity_ok() end
 

@@ -1,5 +1,6 @@
 -- How long specs take: 500 of them, each with a network of its own and a whole call through scripts/sbc.lua, in one
--- process and in one per core. Times are printed, never asserted. usage: luajit spec/bench/lab.lua [COUNT]
+-- process and in one per core. Times are printed, never asserted: those of the clock, which depend on what else runs,
+-- and those of the processors. usage: luajit spec/bench/lab.lua [COUNT]
 package.path = "spec/?.lua;" .. package.path
 local posix = require "support.posix"
 local process = require "support.process"
@@ -44,10 +45,21 @@ local function write_spec(folder, first, last)
     return path
 end
 
--- Runs `count` specs in so many processes at once. @return seconds
+-- Seconds of the processors that processes of ours which have ended took.
+local function used_s()
+    local file = assert(io.open "/proc/self/stat")
+    local fields = {}
+    for field in file:read("*a"):match("^.*%) (.*)$"):gmatch "%S+" do
+        fields[#fields + 1] = tonumber(field) or field
+    end
+    file:close()
+    return (fields[14] + fields[15]) / posix.ticks_per_second
+end
+
+-- Runs `count` specs in so many processes at once. @return seconds, seconds of the processors
 local function measure(processes)
     local folder, running = process.folder(), {}
-    local begin = posix.now()
+    local begin, used_before = posix.now(), used_s()
     for i = 1, processes do
         local first, last = math.floor((i - 1) * count / processes) + 1, math.floor(i * count / processes)
         running[i] = process.start { command = { build .. "/lunasip", "test", write_spec(folder, first, last) } }
@@ -57,12 +69,12 @@ local function measure(processes)
             error(one:output())
         end
     end
-    return posix.now() - begin
+    return posix.now() - begin, used_s() - used_before
 end
 
 for _, processes in ipairs(cores > 1 and { 1, cores } or { 1 }) do
-    local seconds = measure(processes)
-    print(("%d specs in %d process%s: %.1f s, %.1f ms each"):format(count, processes, processes > 1 and "es" or "",
-        seconds, seconds * 1000 / count))
+    local seconds, used = measure(processes)
+    print(("%d specs in %d process%s: %.1f s, %.1f ms each; %.1f s of CPU, %.1f ms each"):format(count, processes,
+        processes > 1 and "es" or "", seconds, seconds * 1000 / count, used, used * 1000 / count))
 end
 process.clean()
