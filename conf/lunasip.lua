@@ -151,6 +151,11 @@ location {
     -- uri_bytes = 512, -- longest contact; 64 to 8192
     -- path_bytes = 1024, -- longest Path of a binding; 64 to 8192
     -- text_bytes = 255, -- longest address of record, Call-ID, instance; a longer User-Agent is cut; 32 to 8192
+    -- database = "sqlite:/var/lib/lunasip/location.db", -- where bindings outlive a restart; or postgres://, mysql://
+    -- db_mode = 1, -- with a database: 0: not used; 1: a REGISTER waits for its rows; 2: written soon after; 0 to 2
+    -- store_queue = 100000, -- rows of bindings that wait to be written; 1 to 10000000
+    -- write_back_ms = 1000, -- db_mode 2: how often rows are written; 10 to 3600000
+    -- load_batch = 5000, -- rows that one query reads at the start; 1 to 100000
     -- expire_batch = 1000, -- addresses of record that expire without a pause; 1 to 100000
 }
 

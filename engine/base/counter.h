@@ -73,6 +73,15 @@
        "keepalives that could not be sent: no way to the device, or no memory")                    \
     XX(KEEPALIVE_UNANSWERED, "keepalive.unanswered", "OPTIONS that no device answered")            \
     XX(KEEPALIVE_ENDED, "keepalive.ended", "bindings ended: keepalive.failures reached")           \
+    XX(LOCATION_LOADED, "location.loaded", "bindings loaded from the database")                    \
+    XX(LOCATION_STORED, "location.stored", "rows of bindings written")                             \
+    XX(LOCATION_STORE_FAILED, "location.store_failed",                                             \
+       "rows of bindings not written: they are tried again")                                       \
+    XX(LOCATION_STORE_REFUSED, "location.store_refused", "rows that the database refuses")         \
+    XX(LOCATION_STORE_QUEUE_FULL, "location.store_queue_full",                                     \
+       "changes beyond location.store_queue: all bindings are written again")                      \
+    XX(LOCATION_UNSTORED, "location.unstored",                                                     \
+       "REGISTERs answered 503: their rows could not be written")                                  \
     XX(MEDIA_CALL, "media.call", "calls with media")                                               \
     XX(MEDIA_NO_PORT, "media.no_port", "offers refused: no free port in the range")                \
     XX(MEDIA_LIMIT, "media.limit", "offers refused: a media limit was reached")                    \

@@ -80,6 +80,11 @@
     XX(keepalive, options, 1, 0, 1, "1: OPTIONS, which devices answer; 0: empty lines (CRLF)")     \
     XX(keepalive, failures, 3, 0, 100,                                                             \
        "OPTIONS in a row without any answer that end a binding; 0: none do")                       \
+    XX(location, db_mode, 1, 0, 2,                                                                 \
+       "with a database: 0: not used; 1: a REGISTER waits for its rows; 2: written soon after")    \
+    XX(location, store_queue, 100000, 1, 10000000, "rows of bindings that wait to be written")     \
+    XX(location, write_back_ms, 1000, 10, 3600000, "db_mode 2: how often rows are written")        \
+    XX(location, load_batch, 5000, 1, 100000, "rows that one query reads at the start")            \
     XX(drain, deadline_s, 30, 0, 86400, "how long SIGTERM waits for calls to end")                 \
     XX(resolve, timeout_ms, 2000, 10, 60000, "one DNS query")                                      \
     XX(resolve, negative_ttl_s, 10, 0, 3600, "how long a failed name is remembered")               \

@@ -62,6 +62,8 @@ struct saving {
     enum path_mode path_mode;
     enum location_outbound outbound;
     bool has_no_reply;
+    bool is_unstored;      /**< the store is away */
+    bool is_saved;         /**< the rows are durable by now, or not: only the answer is due */
     struct buffer headers; /**< of the answer */
 };
 
@@ -209,6 +211,12 @@ static int save(lua_State *L, struct saving *saving)
     saving->request.now_ms = now_ms(L);
     saving->request.counters = script->options.counters;
     saving->request.by = script;
+    if (saving->is_saved) {
+        saving->result.status = 200;
+        saving->result.reason = "OK";
+        saving->result.record = location_find(saving->location, saving->request.aor);
+        return 0;
+    }
     return location_save(saving->location, &saving->request, &saving->result);
 }
 
@@ -253,6 +261,8 @@ static int answer(lua_State *L, struct saving *saving)
     struct script_cause cause;
     if (saving->result.status == 200)
         print_success(saving);
+    if (saving->is_unstored)
+        buffer_append(&saving->headers, TEXT("Retry-After: 10\r\n"));
     if (saving->result.status == 423)
         buffer_printf(&saving->headers, "Min-Expires: %u\r\n", saving->result.least_s);
     if (saving->headers.error)
@@ -276,10 +286,52 @@ static size_t count_live(const struct location_record *record, uint64_t now)
     return live;
 }
 
-/** (req, options) -> contacts bound now, or nil, reason, status */
+/** The store has not got it: not acknowledged, so that the UA comes again. */
+static int refuse_unstored(lua_State *L, struct saving *saving, int error)
+{
+    counter_count(generation_of(L)->script->options.counters, COUNTER_LOCATION_UNSTORED);
+    saving->is_unstored = true;
+    return refuse(saving, error, 503, "Service Unavailable");
+}
+
+/** Is a change to wait until its rows are durable? */
+static bool has_to_wait(lua_State *L, const struct saving *saving)
+{
+    const struct keeper *keeper = generation_of(L)->script->options.keeper;
+    return keeper && keeper_writes_through(keeper) && !saving->is_saved &&
+           (saving->request.contact_count || saving->request.is_star);
+}
+
+/** @return 0: the run is to yield; or an error */
+static int wait_for_store(lua_State *L, struct saving *saving)
+{
+    struct script *script = generation_of(L)->script;
+    struct run *run = saving->subject.run;
+    struct question *question = run_question(run);
+    int error = question ? keeper_wait(script->options.keeper, saving->request.aor,
+                                       &script->options.answers, run_question_answered, question)
+                         : ERROR_MEMORY;
+    if (question && error)
+        run_forget_question(run);
+    return error;
+}
+
+/** The second time: what the store said is what is answered. */
+static int take_stored(lua_State *L, struct saving *saving)
+{
+    const struct database_answer *stored = saving->subject.run->answer;
+    int error = stored ? stored->error : ERROR_CANCELLED;
+    saving->subject.run->answer = NULL;
+    return error ? refuse_unstored(L, saving, error) : 0;
+}
+
+/**
+ * (req, options[, true]) -> contacts bound now, or nil, reason, status; nothing when the run has waited for the
+ * store: then it is to be called again, with true.
+ */
 static int core_registrar_save(lua_State *L)
 {
-    struct saving saving = {0};
+    struct saving saving = {.is_saved = lua_toboolean(L, 3)};
     if (!require_decider(L, &saving.subject, "registrar.save"))
         return api_push_result(L, ERROR_CANCELLED);
     if (saving.subject.message->method != METHOD_REGISTER)
@@ -287,7 +339,20 @@ static int core_registrar_save(lua_State *L)
     saving.location = require_location(L);
     luaL_checkstack(L, 16, "registrar.save");
     read_save_options(L, &saving);
+    if (generation_of(L)->script->options.keeper)
+        run_check_wait(L, "registrar.save");
     int error = save(L, &saving);
+    if (!error && saving.is_saved)
+        error = take_stored(L, &saving);
+    if (!error && has_to_wait(L, &saving)) {
+        error = wait_for_store(L, &saving);
+        if (!error) {
+            memory_release(saving.result.record);
+            buffer_release(&saving.headers);
+            return lua_yield(L, 0);
+        }
+        refuse_unstored(L, &saving, error);
+    }
     size_t count = error ? 0 : count_live(saving.result.record, saving.request.now_ms);
     int sent = saving.has_no_reply ? 0 : answer(L, &saving);
     memory_release(saving.result.record);

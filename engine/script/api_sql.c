@@ -60,6 +60,17 @@ static int core_sql_open(lua_State *L)
     return 2;
 }
 
+/** (url) -> nil, or what is wrong with it */
+static int core_sql_check_url(lua_State *L)
+{
+    const char *problem = NULL;
+    if (database_check_url(api_text(L, 1, "the URL").p, &problem) == ERROR_ARGUMENT)
+        lua_pushstring(L, problem);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 /* ---- what went wrong ---- */
 
 /** One word for scripts that want to tell faults apart. */
@@ -140,16 +151,6 @@ static struct database_value *read_values(lua_State *L, struct run *run, int fir
     return values;
 }
 
-/** The answer is there; the run may have ended meanwhile. */
-static void on_answer(void *arg, const struct database_answer *answer)
-{
-    struct question *question = arg;
-    struct run *run = question->run;
-    memory_release(question);
-    if (run)
-        run_answered(run, answer);
-}
-
 /** (database, statement, timeout_ms or nil, values ...): nothing when sql_take() has it; or nil, problem, reason */
 static int core_sql_ask(lua_State *L)
 {
@@ -164,18 +165,15 @@ static int core_sql_ask(lua_State *L)
     query.values = read_values(L, run, 4, &query.value_count);
     if (generation->script->is_stopping)
         return push_problem(L, ERROR_CANCELLED, NULL);
-    struct question *question = query.values ? memory_alloc(sizeof *question, NULL) : NULL;
+    struct question *question = query.values ? run_question(run) : NULL;
     if (!question)
         return push_problem(L, ERROR_MEMORY, NULL);
-    question->run = run;
     int error = database_ask(generation->databases[place - 1], &query,
-                             &generation->script->options.answers, on_answer, question);
+                             &generation->script->options.answers, run_question_answered, question);
     if (error) {
-        memory_release(question);
+        run_forget_question(run);
         return push_refusal(L, error);
     }
-    run->question = question;
-    run->wait = WAIT_SQL;
     return lua_yield(L, 0);
 }
 
@@ -236,6 +234,7 @@ static int core_sql_take(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"sql_open", core_sql_open},
+    {"sql_check_url", core_sql_check_url},
     {"sql_ask", core_sql_ask},
     {"sql_take", core_sql_take},
     {NULL, NULL},

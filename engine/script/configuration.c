@@ -28,6 +28,7 @@ static void configuration_destroy(void *object)
     memory_free_raw(configuration->user);
     memory_free_raw(configuration->group);
     memory_free_raw(configuration->auth_secret);
+    memory_free_raw(configuration->location_database);
     memory_release(configuration->sources);
     free_names(configuration->dictionaries, configuration->dictionary_count);
 }
@@ -369,6 +370,7 @@ static void read_all(lua_State *L, struct configuration *configuration)
     configuration->user = read_string(L, "user");
     configuration->group = read_string(L, "group");
     configuration->auth_secret = read_string(L, "auth_secret");
+    configuration->location_database = read_string(L, "location_database");
     configuration->workers = read_number(L, "workers");
     configuration->media_threads = read_number(L, "media_threads");
 }

@@ -32,10 +32,11 @@ struct configuration {
     char **dispatcher_files;              /**< what dispatcher.files points to */
     char *dispatcher_list;                /**< what dispatcher.inline_list points to */
     char *route_path;                     /**< absolute or relative to the working directory */
-    char *route_source; /**< the script's text when it was given as such; else NULL */
-    char *control_path; /**< NULL: no control socket */
-    char *user, *group; /**< accounts to run as; NULL: stay who we are */
-    char *auth_secret;  /**< what nonces are signed with; NULL: drawn at the start */
+    char *route_source;      /**< the script's text when it was given as such; else NULL */
+    char *control_path;      /**< NULL: no control socket */
+    char *user, *group;      /**< accounts to run as; NULL: stay who we are */
+    char *auth_secret;       /**< what nonces are signed with; NULL: drawn at the start */
+    char *location_database; /**< URL of where bindings are kept; NULL: in memory alone */
     enum log_level log_level;
     bool is_log_syslog; /**< to syslog; else stderr */
     bool is_drain_bye;  /**< calls that outlive the drain deadline get BYE; else they are left */

@@ -21,6 +21,7 @@
 #include "database/databases.h"
 #include "io/io.h"
 #include "location/location.h"
+#include "location_store/keeper.h"
 #include "route/proxy.h"
 #include "script/configuration.h"
 #include "script/coverage.h"
@@ -80,6 +81,7 @@ struct script_options {
     struct counters *counters;
     struct log *log;
     struct location *location;    /**< borrowed; NULL: none */
+    struct keeper *keeper;        /**< borrowed; NULL: bindings are in memory alone */
     struct database_home answers; /**< of databases: they come home on the worker's thread */
     unsigned worker; /**< index; the first one runs the timers that only one worker runs */
 };

@@ -217,8 +217,12 @@ int run_start(struct run *run);
 void run_relayed(void *arg, int error);
 /** Its sleep or its question ends now, with nil and "cancelled". */
 void run_wake(struct run *run);
-/** The database that it waits for has answered. @param answer borrowed */
-void run_answered(struct run *run, const struct database_answer *answer);
+/** A question that this run waits for from now on: the last thing before lua_yield(). NULL without memory. */
+struct question *run_question(struct run *run);
+/** The database_done_handler of a question, which is its argument. */
+database_done_handler run_question_answered;
+/** Nobody answers it: run_question() is taken back. */
+void run_forget_question(struct run *run);
 /** Misuse unless the run may wait here: by a handler, and not below a C function. */
 struct run *run_check_wait(lua_State *L, const char *what);
 /** End a waiting run without telling anybody. */

@@ -27,6 +27,10 @@ static const struct {
     {"location", "path_bytes", LOCATION_REASON},
     {"location", "text_bytes", LOCATION_REASON},
     {"location", "expire_batch", LOCATION_REASON},
+    {"location", "db_mode", LOCATION_REASON},
+    {"location", "store_queue", LOCATION_REASON},
+    {"location", "write_back_ms", LOCATION_REASON},
+    {"location", "load_batch", LOCATION_REASON},
     {"dscp", "sip", "its sockets are open"},
     {"database", "connections", DATABASE_REASON},
     {"database", "queue", DATABASE_REASON},
@@ -128,6 +132,8 @@ int changes_check(const struct configuration *first, const struct configuration 
            "rights were given up at the start");
     refuse(&refusal, is_same_text(a->auth_secret, b->auth_secret), "auth", "secret",
            "nonces signed with it are in use");
+    refuse(&refusal, is_same_text(a->location_database, b->location_database), "location",
+           "database", LOCATION_REASON);
     check_settings(&refusal, &a->settings, &b->settings);
     if (refusal.count == 0)
         return 0;

@@ -17,6 +17,8 @@ static void destroy(void *arg)
         memory_release(engine->newborn[i]);
         memory_release(engine->workers[i]);
     }
+    memory_release(engine->keeper);
+    memory_release(engine->location_sql);
     memory_release(engine->rate);
     memory_release(engine->media);
     memory_release(engine->location);
@@ -195,6 +197,27 @@ static int create_databases(struct engine *engine)
                                                 });
 }
 
+static int create_keeper(struct engine *engine)
+{
+    const struct settings *settings = &engine->first->settings;
+    const char *url = engine->configuration->location_database;
+    if (!url || !settings->location_db_mode)
+        return 0;
+    int error = databases_open(engine->databases, url, &engine->location_database);
+    if (!error)
+        error = location_sql_create(&engine->location_sql, engine->location_database, settings);
+    if (!error)
+        error =
+            keeper_create(&engine->keeper, &(struct keeper_options){
+                                               .io = engine->io,
+                                               .location = engine->location,
+                                               .store = location_sql_store(engine->location_sql),
+                                               .settings = settings,
+                                               .log = &engine->log,
+                                           });
+    return error ? error : location_observe(engine->location, keeper_changed, engine->keeper);
+}
+
 static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
 {
     unsigned count = options->workers ? options->workers : engine->configuration->workers;
@@ -222,6 +245,7 @@ static int create_workers(struct engine *engine, unsigned count, char **fault)
                                   .media = engine->media,
                                   .dispatcher = engine->dispatcher,
                                   .location = engine->location,
+                                  .keeper = engine->keeper,
                                   .rate = engine->rate,
                                   .log = &engine->log,
                                   .hash_key = engine->hash_key,
@@ -269,6 +293,8 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     if (!error)
         error = create_databases(engine);
     if (!error)
+        error = create_keeper(engine);
+    if (!error)
         error = create_workers(engine, choose_workers(engine, options), fault);
     if (!error)
         error = engine_load_generations(engine, engine->configuration, engine->route_path,
@@ -290,6 +316,8 @@ int engine_start(struct engine *engine)
     engine->started_us = io_wall_us(engine->io);
     engine->is_started = true;
     error = databases_start(engine->databases);
+    if (engine->keeper && !error && (error = keeper_start(engine->keeper)) == 0)
+        keeper_await_load(engine->keeper);
     if (engine->media && !error)
         error = media_start(engine->media);
     for (unsigned i = 0; i < engine->worker_count && !error; i++)
@@ -307,7 +335,11 @@ void engine_stop(struct engine *engine)
     engine->is_started = false;
     for (unsigned i = 0; i < engine->worker_count; i++)
         worker_stop(engine->workers[i]);
+    if (engine->keeper)
+        keeper_stop(engine->keeper);
     databases_stop(engine->databases);
+    if (engine->keeper)
+        keeper_take_answers(engine->keeper);
     for (unsigned i = 0; i < engine->worker_count; i++)
         worker_take_answers(engine->workers[i]);
     if (engine->media)
@@ -345,6 +377,11 @@ struct media *engine_media(const struct engine *engine)
 struct location *engine_location(const struct engine *engine)
 {
     return engine->location;
+}
+
+struct keeper *engine_keeper(const struct engine *engine)
+{
+    return engine->keeper;
 }
 
 struct databases *engine_databases(const struct engine *engine)

@@ -55,6 +55,7 @@ const struct configuration *engine_configuration(const struct engine *engine);
 struct dispatcher *engine_dispatcher(const struct engine *engine);
 struct media *engine_media(const struct engine *engine);
 struct location *engine_location(const struct engine *engine);
+struct keeper *engine_keeper(const struct engine *engine); /**< NULL: none */
 struct databases *engine_databases(const struct engine *engine);
 struct log *engine_log(struct engine *engine);
 unsigned engine_worker_count(const struct engine *engine);

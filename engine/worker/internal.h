@@ -1,6 +1,7 @@
 /* What the files that make and change an engine share of it. */
 #pragma once
 
+#include "location_store/sql.h"
 #include "worker/engine.h"
 
 #define GENERATIONS_MAX 256 /* birthdays remembered for `ctl status` */
@@ -18,6 +19,9 @@ struct engine {
     struct dispatcher *dispatcher;       /* owned; NULL: none */
     struct media *media;                 /* owned; NULL: none */
     struct location *location;           /* owned */
+    struct database *location_database;  /* of databases; NULL: none */
+    struct location_sql *location_sql;   /* owned; NULL: none */
+    struct keeper *keeper;               /* owned; NULL: bindings are in memory alone */
     struct rate *rate;                   /* owned */
     struct coverage *coverage;           /* borrowed; NULL: not wanted */
     struct worker *workers[WORKERS_MAX]; /* owned */

@@ -144,6 +144,8 @@ static json_t *registrations_json(struct engine *engine)
     location_get_state(engine_location(engine), &state);
     set_number(registrations, "aors", state.aors);
     set_number(registrations, "bindings", state.bindings);
+    if (engine_keeper(engine))
+        set_number(registrations, "unwritten", keeper_waiting(engine_keeper(engine)));
     return registrations;
 }
 
@@ -178,6 +180,8 @@ json_t *status_json(struct engine *engine)
     for (size_t i = 0; media && i < media_thread_count(media); i++)
         add_counters(&totals, media_counters(media, i));
     add_counters(&totals, databases_counters(engine_databases(engine)));
+    if (engine_keeper(engine))
+        add_counters(&totals, keeper_counters(engine_keeper(engine)));
     json_object_set_new(status, "version", json_string(LUNASIP_VERSION));
     set_number(status, "uptime_s", engine_uptime_s(engine));
     set_number(status, "workers", engine_worker_count(engine));

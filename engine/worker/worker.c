@@ -249,6 +249,7 @@ static int create_script(struct worker *worker)
                                               .counters = &worker->counters,
                                               .log = worker->options.log,
                                               .location = worker->options.location,
+                                              .keeper = worker->options.keeper,
                                               .answers = database_mailbox_home(&worker->answers),
                                               .worker = worker->options.index,
                                           });

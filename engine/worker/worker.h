@@ -21,6 +21,7 @@ struct worker_options {
     struct media *media;           /**< NULL: none */
     struct dispatcher *dispatcher; /**< NULL: none */
     struct location *location;     /**< of the engine */
+    struct keeper *keeper;         /**< of the location service; NULL: none */
     struct rate *rate;             /**< of all sources; NULL: limits.cps_per_source is 0 */
     struct log *log;
     struct hash_key hash_key; /**< the same in every worker: it decides who owns a call */

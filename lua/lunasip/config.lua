@@ -4,12 +4,13 @@
 --     local result, err = config.load("conf/sbc.lua")      -- err: "file:line: what is wrong; what to do"
 --
 -- The result holds plain values only: listeners, media, dispatcher, route, control, log, workers,
--- media_threads, user, group, addresses, shared, auth_secret, settings (["block.name"] = number, what was set),
--- lines (where each block and name stands).
+-- media_threads, user, group, addresses, shared, auth_secret, location_database, settings (["block.name"] = number,
+-- what was set), lines (where each block and name stands).
 -- Every number that can be set comes from the engine's own list (core.settings), block by block.
 local blocks = require "lunasip.config.blocks"
 local checks = require "lunasip.config.check"
 local core = require "lunasip.core"
+local database = require "lunasip.config.database"
 local suggest = require "lunasip.suggest"
 
 local M = {}
@@ -117,6 +118,20 @@ local function auth_block(numbers)
     end
 end
 
+-- location { database = "sqlite:/var/lib/lunasip/location.db", … }: where bindings outlive the process.
+local function location_block(numbers)
+    return function(check, value, result, folder)
+        local settings = {}
+        for name, entry in pairs(check:type(value, "table", "location", "location { expires_most_s = 3600 }")) do
+            settings[name] = name ~= "database" and entry or nil
+        end
+        numbers(check, settings, result, folder)
+        if value.database ~= nil then
+            result.location_database = database.url(check, value.database, folder)
+        end
+    end
+end
+
 local function all_blocks()
     local out = {}
     for block, known in pairs(numeric_blocks()) do
@@ -127,6 +142,9 @@ local function all_blocks()
     end
     if out.auth then
         out.auth = auth_block(out.auth)
+    end
+    if out.location then
+        out.location = location_block(out.location)
     end
     if out.drain then
         out.drain = drain_block(out.drain)

@@ -49,7 +49,8 @@ local function received_of(req, received)
 end
 
 --- Process a REGISTER and answer it: 200 with all contacts, or the error that is due (400, 420, 423, 439, 500, 503).
--- Request route; does not yield.
+-- Request route; yields where the location block of the configuration has a database (db_mode 1): what is answered 200
+-- is durable then, and a database that is away makes it a 503.
 -- @param req REGISTER
 -- @tparam[opt] table options each instead of the configuration's setting in block location:
 --   expires_default_s, expires_least_s, expires_most_s, refuse_brief (423 below the least),
@@ -62,7 +63,7 @@ end
 function M.save(req, options)
     check_options(options, SAVE, "registrar.save")
     options = options or {}
-    return core.registrar_save(req, {
+    local given = {
         aor = options.aor,
         expires_default_s = options.expires_default_s,
         expires_least_s = options.expires_least_s,
@@ -74,7 +75,12 @@ function M.save(req, options)
         received = received_of(req, options.received),
         flags = options.flags,
         reply = options.reply,
-    })
+    }
+    local count, reason, status = core.registrar_save(req, given)
+    if count == nil and reason == nil then
+        return core.registrar_save(req, given, true)
+    end
+    return count, reason, status
 end
 
 --- Where is the one that the Request-URI names? The next relay tries all contacts: one q at once, then lower ones.

@@ -535,7 +535,8 @@ function Nat.handle_alias(request) end
 ---@class lunasip.Registrar
 local Registrar = {}
 
----Process a REGISTER and answer it: 200 with all contacts, or the error that is due. Request route.
+---Process a REGISTER and answer it: 200 with all contacts, or the error that is due. Request route; yields where the
+---configuration's location block has a database.
 ---@param req Request
 ---@param options? lunasip.SaveOptions
 ---@return integer? contacts bound now, string? reason, integer? status

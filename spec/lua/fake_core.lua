@@ -234,6 +234,10 @@ function core.current_bytes(m)
     return m.bytes
 end
 
+function core.sql_check_url(url)
+    return not url:find "^%l+:" and "a URL begins with sqlite:, postgres:// or mysql://" or nil
+end
+
 -- Databases are the engine's: spec/route/sql_spec.lua.
 function core.sql_open()
     return 0

@@ -8,6 +8,7 @@ local M = {}
 local core = { "base", "io", "sip", "transport", "transaction" }
 local elements = {
     "base", "io", "sip", "transport", "transaction", "dialog", "location", "dispatcher", "media", "database",
+    "location_store",
 }
 
 local function set(...)
@@ -25,7 +26,8 @@ M.may_include = {
     transport = set { "base", "io", "sip" },
     transaction = set { "base", "io", "sip", "transport" },
     dialog = set(core),
-    location = set(core, { "database" }),
+    location = set(core),
+    location_store = set { "base", "io", "sip", "location", "database" },
     dispatcher = set(core),
     auth = set { "base", "io", "sip" },
     media = set { "base", "io" },

@@ -1,0 +1,287 @@
+--- Bindings that outlive the process: location { database = URL, db_mode = 1 | 2 } on Kamailio's table.
+local lab = require "lunasip.lab"
+
+local URL = "postgres://sip:secret@db.example/kamailio"
+
+local ROUTE = [[
+local sip = require "lunasip"
+function request_route(req)
+    if req.method == "REGISTER" then
+        return sip.registrar.save(req, { received = true })
+    end
+    local ok, why = sip.registrar.lookup(req)
+    if not ok then return req:reply(480, why) end
+    assert(req:relay())
+end
+]]
+
+describe("bindings in a database", function()
+    local net, alice, bob, db
+
+    local function conf(location)
+        location = location or {}
+        location.database = location.database or URL
+        return { listen = { lan = { "udp:10.0.0.1:5060" } }, location = location }
+    end
+
+    local function open(location, options)
+        options = options or {}
+        net = lab.new {
+            seed = 3, workers = options.workers, route = ROUTE, conf = conf(location),
+            databases = options.databases or { [URL] = "" },
+        }
+        alice = net:agent { name = "alice", address = "10.0.0.10", side = "lan" }
+        bob = net:agent { name = "bob", address = "10.0.0.20", side = "lan", auto_options = true }
+        db = net:database(URL)
+    end
+
+    after_each(function() net:close() end)
+
+    local function register(agent, options)
+        options = options or {}
+        options.uri = "sip:example.net"
+        options.aor = options.aor or not agent.registration and "sip:team@example.net" or nil
+        agent:register(options)
+    end
+
+    local function answer_of(agent)
+        return agent:receive(function(msg) return msg.status and msg.cseq_method == "REGISTER" end, 20)
+    end
+
+    local function rows()
+        return db:rows "SELECT * FROM location ORDER BY id"
+    end
+
+    local function counter(name)
+        return net:status().counters[name]
+    end
+
+    -- The engine ends, or is killed, and another begins with the same database.
+    local function restart(location)
+        net.stage:stop_engine(net.engines[#net.engines].number)
+        net:engine { name = "next", conf = conf(location), route = ROUTE }
+    end
+
+    -- Status of the one that runs now.
+    local function status()
+        return net.engines[#net.engines]:status()
+    end
+
+    -- Engines that were stopped have nothing to tell at the end.
+    local function forget_stopped()
+        net.has_failed = true
+    end
+
+    describe("db_mode 1 (write-through)", function()
+        it("writes Kamailio's columns", function()
+            open()
+            register(bob, { expires = 600, headers = { ["User-Agent"] = "phone/1", Allow = "INVITE, ACK, BYE" } })
+            assert.equal(200, answer_of(bob).status)
+            local row = rows()[1]
+            assert.equal("team", row.username)
+            assert.equal("example.net", row.domain)
+            assert.matches("^sip:bob@10%.0%.0%.20", row.contact)
+            assert.matches("^sip:10%.0%.0%.20", row.received)
+            assert.equal("udp:10.0.0.1:5060", row.socket)
+            assert.equal("phone/1", row.user_agent)
+            assert.equal(1 + 4 + 8, row.methods)
+            assert.equal(-1, row.q)
+            assert.matches("^%d%d%d%d%-%d%d%-%d%d %d%d:%d%d:%d%d$", row.expires)
+            assert.matches("^uloc%-%x+$", row.ruid)
+            assert.equal(1, counter "location.stored")
+        end)
+
+        it("answers 200 when the row is there, and not before", function()
+            open()
+            db:impair { delay = 1.5 }
+            local before = net:now()
+            register(bob)
+            net:advance(1)
+            bob:receive_nothing(200, 0.1)
+            assert.equal(200, answer_of(bob).status)
+            assert.is_true(net:now() - before >= 1.5)
+        end)
+
+        it("writes a refresh into the same row, and takes it away with the binding", function()
+            open()
+            register(bob, { expires = 600 })
+            answer_of(bob)
+            local first = rows()[1]
+            net:advance(100)
+            register(bob, { expires = 600 })
+            answer_of(bob)
+            assert.equal(1, #rows())
+            assert.equal(first.ruid, rows()[1].ruid)
+            assert.not_equal(first.expires, rows()[1].expires)
+            register(bob, { expires = 0 })
+            answer_of(bob)
+            assert.equal(0, #rows())
+        end)
+
+        it("asks nothing for a REGISTER that only asks", function()
+            open()
+            register(bob)
+            answer_of(bob)
+            db:impair { fail = true }
+            alice:send(table.concat({
+                "REGISTER sip:example.net SIP/2.0", "Via: SIP/2.0/UDP 10.0.0.10;branch=z9hG4bKasks",
+                "Max-Forwards: 70", "From: <sip:team@example.net>;tag=1", "To: <sip:team@example.net>",
+                "Call-ID: asks", "CSeq: 1 REGISTER", "", "",
+            }, "\r\n"))
+            assert.matches("bob@10%.0%.0%.20", alice:receive(200):header "Contact")
+        end)
+    end)
+
+    describe("after a restart", function()
+        it("everybody is reached where they were, with received and socket", function()
+            open()
+            register(bob, { expires = 600 })
+            answer_of(bob)
+            restart()
+            assert.equal(1, status().registrations.bindings)
+            assert.equal(1, status().counters["location.loaded"])
+            alice:ask("OPTIONS", { uri = "sip:team@example.net" })
+            alice:receive(200)
+            -- and a refresh goes on with the row
+            register(bob, { expires = 600 })
+            answer_of(bob)
+            assert.equal(1, #rows())
+            forget_stopped()
+        end)
+
+        it("loads in batches, leaves out what expired, and purges it", function()
+            local inserts = {}
+            for i = 1, 25 do
+                inserts[i] = ("INSERT INTO location (ruid, username, domain, contact, expires) VALUES ('r%d', 'u%d',"
+                    .. " 'example.net', 'sip:u%d@10.0.0.20', '%s');"):format(i, i, i,
+                    i <= 5 and "1999-01-01 00:00:00" or i == 6 and "nonsense" or "2099-01-01 00:00:00")
+            end
+            open({ load_batch = 4 })
+            db:load(table.concat(inserts))
+            restart { load_batch = 4 }
+            assert.equal(19, status().registrations.bindings)
+            assert.is_truthy(net:logged "19 bindings loaded, 5 had expired, 1 make no sense")
+            net:advance(61)
+            assert.equal(20, #rows())
+            forget_stopped()
+        end)
+
+        it("a row without end stays", function()
+            open()
+            net:command("registrations", "add", "door@example.net", "sip:door@10.0.0.20", "0")
+            net:advance(1)
+            restart()
+            net:advance(100000)
+            assert.equal(1, status().registrations.bindings)
+            forget_stopped()
+        end)
+    end)
+
+    describe("while the database is away", function()
+        it("calls go on, a REGISTER is not acknowledged, and everything is written when it is back", function()
+            open()
+            register(bob, { expires = 600 })
+            answer_of(bob)
+            db:impair { fail = true }
+            register(bob, { expires = 600, contact = "<sip:moved@10.0.0.20>" })
+            local refused = answer_of(bob)
+            assert.equal(503, refused.status)
+            assert.header(refused, "Retry-After", "10")
+            assert.is_true(counter "location.unstored" >= 1)
+            assert.is_true(net:status().registrations.unwritten >= 1)
+            assert.is_truthy(net:logged "bindings cannot be stored")
+            alice:ask("OPTIONS", { uri = "sip:team@example.net" })
+            alice:receive(200)
+            db:impair {}
+            net:advance(2)
+            assert.equal(2, #rows())
+            assert.equal(0, net:status().registrations.unwritten)
+            assert.is_truthy(net:logged "bindings are stored again")
+            register(bob, { expires = 600, contact = "<sip:moved@10.0.0.20>" })
+            assert.equal(200, answer_of(bob).status)
+        end)
+
+        it("an engine that starts then serves, and loads when it is back", function()
+            open()
+            register(bob, { expires = 600 })
+            answer_of(bob)
+            db:impair { fail = true }
+            restart()
+            alice:ask("OPTIONS", { uri = "sip:team@example.net" })
+            alice:receive(480)
+            db:impair {}
+            net:advance(1)
+            alice:ask("OPTIONS", { uri = "sip:team@example.net" })
+            alice:receive(200)
+            forget_stopped()
+        end)
+
+        it("beyond location.store_queue all bindings are written again", function()
+            open { db_mode = 2, store_queue = 2, write_back_ms = 100 }
+            db:impair { fail = true }
+            for i = 1, 6 do
+                register(bob, { aor = ("sip:u%d@example.net"):format(i), expires = 600 })
+                assert.equal(200, answer_of(bob).status)
+            end
+            assert.is_true(counter "location.store_queue_full" >= 1)
+            db:impair {}
+            net:advance(5)
+            assert.equal(net:status().registrations.bindings, #rows())
+            assert.is_true(#rows() >= 1)
+        end)
+    end)
+
+    describe("db_mode 2 (write-back)", function()
+        it("answers at once, and writes once what changed often", function()
+            open { db_mode = 2, write_back_ms = 1000 }
+            db:impair { delay = 0.5 }
+            local before = net:now()
+            for _ = 1, 3 do
+                register(bob, { expires = 600 })
+                assert.equal(200, answer_of(bob).status)
+            end
+            assert.is_true(net:now() - before < 0.1)
+            net:advance(3)
+            assert.equal(1, #rows())
+            assert.equal(1, counter "location.stored")
+        end)
+
+        it("writes what waits when lunasip stops", function()
+            open { db_mode = 2, write_back_ms = 60000 }
+            register(bob, { expires = 600 })
+            answer_of(bob)
+            assert.equal(0, #rows())
+            net.stage:stop_engine(0)
+            assert.equal(1, #rows())
+            forget_stopped()
+        end)
+    end)
+
+    it("db_mode 0 uses no database", function()
+        open { db_mode = 0 }
+        register(bob)
+        assert.equal(200, answer_of(bob).status)
+        assert.same({}, net:status().databases)
+    end)
+
+    it("a row that the database refuses is told, and blocks no other", function()
+        open()
+        db:load [[CREATE TRIGGER bad BEFORE INSERT ON location WHEN NEW.username = 'team'
+            BEGIN SELECT RAISE(ABORT, 'not you'); END;]]
+        register(bob)
+        assert.equal(503, answer_of(bob).status)
+        assert.equal(1, counter "location.store_refused")
+        assert.is_truthy(net:logged "the database refuses what team@example.net registered")
+        register(alice, { aor = "sip:alice@example.net" })
+        assert.equal(200, answer_of(alice).status)
+    end)
+
+    it("works with several workers", function()
+        open(nil, { workers = 4 })
+        for i = 1, 20 do
+            register(bob, { aor = ("sip:u%d@example.net"):format(i), expires = 600 })
+            assert.equal(200, answer_of(bob).status)
+        end
+        assert.equal(net:status().registrations.bindings, #rows())
+    end)
+end)
