@@ -1,0 +1,238 @@
+-- Databases for real: a slow query delays no other call; registrations outlive kill -9 of lunasip, and a server that
+-- is killed in the middle of them: calls go on, and nothing that was acknowledged is lost.
+local json = require "dkjson"
+
+local kamailio_tables = require "support.kamailio_tables"
+local lunasip = require "support.lunasip"
+local network = require "support.network"
+local posix = require "support.posix"
+local process = require "support.process"
+
+local SIGKILL = 9
+local USERS = lunasip.calls(2000)
+local HERE = io.popen("pwd"):read "*l"
+
+local ROUTE = [[
+local sip = require "lunasip"
+local db = sip.sql.open("%s", { timeout_ms = 10000 })
+function request_route(req)
+    if req.method == "REGISTER" then
+        return sip.registrar.save(req)
+    elseif req.method == "INFO" then
+        local rows, problem = db:query "%s"
+        return req:reply(rows and 200 or 500, problem)
+    end
+    return req:reply(#(sip.registrar.contacts(req.ruri) or {}) > 0 and 200 or 480)
+end
+]]
+
+-- A statement that takes two seconds.
+local SLOW = {
+    sqlite = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 12000000) SELECT max(x) FROM c",
+    postgres = "SELECT pg_sleep(2)",
+    mysql = "SELECT sleep(2)",
+}
+
+local function server(kind, folder, verb)
+    local code, output = process.run({ HERE .. "/spec/support/database_server.sh", kind, folder, verb }, 120)
+    assert(code == 0, output)
+end
+
+describe("registrations in a database", function()
+    local at, folder, engine, phone, kind, url, is_up
+
+    local function write(path, text)
+        local file = assert(io.open(path, "w"))
+        file:write(text)
+        file:close()
+    end
+
+    local function open_database(of)
+        kind, folder = of, process.folder()
+        if kind == "sqlite" then
+            url = "sqlite:" .. folder .. "/location.db"
+            return
+        end
+        process.run { "chmod", "755", folder }
+        local data = folder .. "/server"
+        server(kind, data, "init")
+        is_up = true
+        local socket = kind == "mysql" and data .. "/mysql.sock" or data
+        url = ("%s://sip:geheim@localhost/sip?socket=%s"):format(kind, socket)
+        write(folder .. "/tables.sql", kamailio_tables.sql(kind))
+        local code, output = process.run({
+            "sh", "-c", kind == "mysql" and ("mariadb --no-defaults -S %s -u sip -pgeheim sip < %s"):format(socket,
+                folder .. "/tables.sql")
+                or ("PGPASSWORD=geheim psql -q -v ON_ERROR_STOP=1 -h %s -U sip -d sip -f %s"):format(socket,
+                    folder .. "/tables.sql"),
+        }, 30)
+        assert(code == 0, output)
+    end
+
+    local function start(location)
+        location = location or {}
+        location.database = url
+        write(folder .. "/route.lua", ROUTE:format(url, SLOW[kind]))
+        engine = lunasip.start {
+            public = { "udp:" .. at(10) .. ":5060" }, route = folder .. "/route.lua",
+            blocks = { location = location, database = { timeout_ms = 2000 } },
+        }
+    end
+
+    before_each(function()
+        at = network.block()
+        phone = assert(posix.udp(at(20), 0))
+    end)
+
+    after_each(function()
+        phone.close()
+        process.clean()
+        if is_up then
+            pcall(server, kind, folder .. "/server", "kill")
+        end
+        is_up = nil
+    end)
+
+    local function request(method, user, number)
+        return table.concat({
+            ("%s sip:%s@example.net SIP/2.0"):format(method, method == "REGISTER" and "x" or user),
+            ("Via: SIP/2.0/UDP %s:%d;branch=z9hG4bK%s%s%d"):format(phone.host, phone.port, method, user, number),
+            "Max-Forwards: 70", ("From: <sip:%s@example.net>;tag=1"):format(user),
+            ("To: <sip:%s@example.net>"):format(user), ("Call-ID: %s-%s"):format(method, user),
+            ("CSeq: %d %s"):format(number, method),
+            ("Contact: <sip:%s@%s:%d>;expires=3000"):format(user, phone.host, phone.port), "", "",
+        }, "\r\n")
+    end
+
+    local function send(method, user, number)
+        assert(phone.send(at(10), 5060, request(method, user, number or 1)))
+    end
+
+    -- Statuses of what comes within a time, by user; until `count` final ones are there.
+    local function collect(method, count, seconds, found)
+        found = found or {}
+        local seen = 0
+        posix.wait_until(function()
+            for message in phone.receive do
+                local status = tonumber(message:match "^SIP/2%.0 (%d+)")
+                local user = message:match("Call%-ID: " .. method .. "%-(%S+)")
+                if user and status >= 200 then
+                    found[user] = status
+                    seen = seen + 1
+                end
+            end
+            return seen >= count
+        end, seconds, 0.001)
+        return found
+    end
+
+    local function register(from, to, number, seconds)
+        local found = {}
+        for i = from, to do
+            send("REGISTER", "u" .. i, number)
+            if i % 20 == 0 then
+                collect("REGISTER", 20, 0.2, found)
+            end
+        end
+        local left = 0
+        for i = from, to do left = left + (found["u" .. i] and 0 or 1) end
+        return collect("REGISTER", left, seconds or 10, found)
+    end
+
+    local function count_of(found, status)
+        local n = 0
+        for _, value in pairs(found) do n = n + (value == status and 1 or 0) end
+        return n
+    end
+
+    -- Users whom the engine knows now.
+    local function known()
+        local _, output = engine:ctl("registrations", "list", "--json")
+        local users = {}
+        for _, record in ipairs(json.decode(output:match "[%[{].*[%]}]") or {}) do
+            users[record.aor:match "^[^@]+"] = true
+        end
+        return users
+    end
+
+    local function expect_acknowledged(found)
+        local there, lost = known(), {}
+        for user, status in pairs(found) do
+            if status == 200 and not there[user] then lost[#lost + 1] = user end
+        end
+        assert.same({}, lost)
+    end
+
+    local function kill_and_start()
+        engine.process:signal(SIGKILL)
+        engine.process:wait(10)
+        start()
+    end
+
+    for _, of in ipairs { "sqlite", "postgres", "mysql" } do
+        it("a query of two seconds delays no other call: " .. of, function()
+            open_database(of)
+            start()
+            send("REGISTER", "bob")
+            assert.equal(200, collect("REGISTER", 1, 10).bob)
+            send("INFO", "bob")
+            local answered = 0
+            for i = 1, 200 do
+                send("OPTIONS", "bob", i)
+                answered = answered + (collect("OPTIONS", 1, 2).bob == 200 and 1 or 0)
+            end
+            assert.equal(200, answered)
+            assert.equal(1, engine:status().waiting)
+            assert.equal(200, collect("INFO", 1, 15).bob)
+        end)
+
+        it("what was acknowledged outlives kill -9: " .. of, function()
+            open_database(of)
+            start()
+            local found = register(1, USERS, 1, 0.05) -- and now, in the middle of it
+            assert.is_true(count_of(found, 200) > 0)
+            kill_and_start()
+            expect_acknowledged(found)
+        end)
+    end
+
+    for _, of in ipairs { "postgres", "mysql" } do
+        it("a server that is killed delays no call, and nothing acknowledged is lost: " .. of, function()
+            open_database(of)
+            start()
+            local found = register(1, 50, 1)
+            assert.equal(50, count_of(found, 200))
+            for i = 51, 70 do send("REGISTER", "u" .. i) end
+            server(kind, folder .. "/server", "kill")
+            collect("REGISTER", 20, 10, found)
+            -- Away: calls go on, registrations are told to come again.
+            send("OPTIONS", "u1")
+            assert.equal(200, collect("OPTIONS", 1, 5).u1)
+            assert.equal(5, count_of(register(71, 75, 1), 503))
+            assert.is_true(engine:status().registrations.unwritten >= 5)
+            -- Back: what waited is written, and registrations are taken again.
+            server(kind, folder .. "/server", "start")
+            assert.is_truthy(posix.wait_until(function()
+                return engine:status().registrations.unwritten == 0
+            end, 30, 0.2))
+            for user, status in pairs(register(71, 90, 2)) do found[user] = status end
+            assert.equal(200, found.u71)
+            kill_and_start()
+            expect_acknowledged(found)
+            assert.is_true(known().u75)
+            local code, complaint = engine:stop()
+            assert.equal("", complaint)
+            assert.equal(0, code)
+        end)
+    end
+
+    it("written back is written when lunasip stops: sqlite", function()
+        open_database "sqlite"
+        start { db_mode = 2, write_back_ms = 60000 }
+        local found = register(1, 100, 1)
+        assert.equal(100, count_of(found, 200))
+        assert.equal(0, (engine:stop()))
+        start()
+        expect_acknowledged(found)
+    end)
+end)
