@@ -86,11 +86,11 @@ describe("registrations in a database", function()
 
     after_each(function()
         phone.close()
-        process.clean()
         if is_up then
-            pcall(server, kind, folder .. "/server", "kill")
+            is_up = nil
+            server(kind, folder .. "/server", "kill") -- before its folder goes, which has its process id
         end
-        is_up = nil
+        process.clean()
     end)
 
     local function request(method, user, number)
