@@ -284,7 +284,9 @@ function Net:close()
         one:end_pings()
     end
     local left = not self.has_failed and self:settle() or nil
-    local text = left and self:failed("left at the end: " .. left)
+    -- busted tells of after_each without the name of the test.
+    local of_test = self.test_name and (" (test: %s)"):format(self.test_name) or ""
+    local text = left and self:failed("left at the end: " .. left .. of_test)
     report.closing(self)
     for _, one in ipairs(self.agents) do
         one:close()
@@ -296,7 +298,7 @@ function Net:close()
     if text then
         error(text, 2)
     elseif leaked ~= 0 and not self.has_failed then
-        error(("%d objects of the engine are left at the end"):format(leaked), 2)
+        error(("%d objects of the engine are left at the end%s"):format(leaked, of_test), 2)
     end
 end
 

@@ -206,7 +206,7 @@ describe("two engines in one network", function()
         desk:receive "ACK"
         local ok, text = pcall(net.close, net)
         assert.is_false(ok)
-        assert.matches("left at the end: sbc: 1 dialog; registrar: 1 dialog\n", text)
+        assert.matches("left at the end: sbc: 1 dialog; registrar: 1 dialog ", text)
     end)
 
     it("need names", function()

@@ -149,8 +149,8 @@ end)
         assert.matches("<testsuites[^>]+failures='2'", xml)
         assert.matches("<testcase[^>]+name='a border before_each'[^>]*>%s*<failure>[^<]*leak_spec%.lua:4: route:1: "
             .. "there is no global &apos;sip_relay&apos;", xml)
-        assert.matches("<testcase[^>]+name='a phone does not hang up'[^>]*>%s*<failure>[^<]*left at the end: 1 dialog"
-            .. "%s+0%.000  alice +%-&gt; public +INVITE", xml)
+        assert.matches("<testcase[^>]+name='a phone does not hang up'[^>]*>%s*<failure>[^<]*left at the end: 1 dialog "
+            .. "%(test: leak a phone does not hang up%)%s+0%.000  alice +%-&gt; public +INVITE", xml)
     end)
 
     it("prints TAP", function()

@@ -135,7 +135,11 @@ end
 -- The messages that count: { number, time, peer, interface, is_input, message, bytes }.
 local function read_events(self, path, options)
     local events, repeated = {}, {}
-    for _, packet in ipairs((pcap.read(path))) do
+    local ok, packets = pcall(pcap.read, path)
+    if not ok then
+        options_of.misuse("net:replay: %s", packets)
+    end
+    for _, packet in ipairs(packets) do
         local msg = message.parse(packet.bytes)
         local from, to = interface_of(self, packet.source), interface_of(self, packet.destination)
         if msg and (from or to) and not (from and to) then

@@ -112,7 +112,10 @@ end
 function Agent:ask(method, options)
     options_of.need("agent:ask", "the method", method, "string")
     options = options_of.check("agent:ask", options)
-    local call = options.uri and self:new_call(options.uri) or options_of.call(self, "ask")
+    if not options.uri and not self.call then
+        options_of.misuse("agent:ask: %s has no call; out of one, give { uri = \"sip:...\" }", self.name)
+    end
+    local call = options.uri and self:new_call(options.uri) or self.call
     return send_request(self, call, method, options)
 end
 
