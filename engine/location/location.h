@@ -273,10 +273,11 @@ struct location_cursor {
     size_t bucket, skip;
 };
 /**
- * The next records of all, in no particular order. Each that stays all the while is seen once; the
- * lock is held for one batch.
- * @param v  @p room of them, each returned owned
- * @return how many; 0 at the end
+ * The next records of all, in no particular order. Each that stays all the while is seen once,
+ * whatever goes meanwhile, as long as no bucket of the table holds more than @p room; the lock is
+ * held for one batch.
+ * @param v  @p room of them (8 are enough), each returned owned
+ * @return how many, seldom all that there is room for; 0 at the end
  */
 size_t location_walk(struct location *location, struct location_cursor *cursor,
                      struct location_record **v, size_t room);

@@ -17,18 +17,28 @@ static size_t next_bucket(size_t bucket, size_t count)
     return bucket | bit;
 }
 
+/* A bucket that is given in parts: who goes meanwhile makes another of it pass unseen. */
+static bool is_too_long(const struct hash_link *link, size_t room)
+{
+    for (; link && room; link = link->next)
+        room--;
+    return link != NULL;
+}
+
 /*
- * From the cursor to the end of the shard, or until @p v is full. A bucket that does not fit is
- * continued: `skip` of it were given.
+ * From the cursor to the end of the shard, or until the next bucket does not fit. One that is longer
+ * than all of @p v is continued: `skip` of it were given.
  */
 static size_t walk_shard(struct shard *shard, struct location_cursor *cursor,
-                         struct location_record **v, size_t room)
+                         struct location_record **v, size_t room, bool is_first)
 {
     size_t count = 0, buckets = shard->table.bucket_count;
     while (buckets) {
+        struct hash_link *link = shard->table.buckets[cursor->bucket];
         size_t at = 0;
-        for (struct hash_link *link = shard->table.buckets[cursor->bucket]; link;
-             link = link->next, at++) {
+        if ((count || !is_first) && is_too_long(link, room - count))
+            return count;
+        for (; link; link = link->next, at++) {
             if (at < cursor->skip)
                 continue;
             if (count == room) {
@@ -50,11 +60,14 @@ size_t location_walk(struct location *location, struct location_cursor *cursor,
                      struct location_record **v, size_t room)
 {
     size_t count = 0;
-    while (count < room && cursor->shard < SHARD_COUNT) {
-        struct shard *shard = &location->shards[cursor->shard];
+    bool is_full = false;
+    while (!is_full && cursor->shard < SHARD_COUNT) {
+        uint32_t number = cursor->shard;
+        struct shard *shard = &location->shards[number];
         pthread_mutex_lock(&shard->mutex);
-        count += walk_shard(shard, cursor, v + count, room - count);
+        count += walk_shard(shard, cursor, v + count, room - count, count == 0);
         pthread_mutex_unlock(&shard->mutex);
+        is_full = cursor->shard == number;
     }
     return count;
 }

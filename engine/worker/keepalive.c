@@ -17,7 +17,8 @@
 
 #define TICK_MS      100
 #define TICK_IDLE_MS 1000 /* nothing is pinged: has a reload changed that? */
-#define BATCH        64   /* records of one step of the walk */
+#define BATCH_LEAST  8    /* records of one step of the walk */
+#define BATCH_MOST   64
 #define EMPTY_LINES  TEXT("\r\n\r\n")
 
 struct keepalive {
@@ -25,7 +26,7 @@ struct keepalive {
     struct timer timer;
     struct list pings;
     struct location_cursor cursor;
-    uint64_t owed;    /* records times milliseconds */
+    int64_t owed;     /* records times milliseconds; below 0: paid in advance */
     uint64_t last_ms; /* when the pace was kept last; 0: not yet */
     uint32_t cseq;
 };
@@ -215,16 +216,22 @@ static void ping_record(struct keepalive *keepalive, struct location_record *rec
 
 /* ---- pace ---- */
 
-/* The next @p left records; behind the last one the walk begins anew. */
-static void walk_on(struct keepalive *keepalive, uint64_t left)
+/*
+ * The next @p due records, or a few more; behind the last one the walk begins anew.
+ * @return how many there were
+ */
+static int64_t walk_on(struct keepalive *keepalive, int64_t due)
 {
     struct location *location = worker_get_options(keepalive->worker)->location;
-    struct location_record *v[BATCH];
+    struct location_record *v[BATCH_MOST];
     bool is_new = false; /* at the first of all */
-    while (left) {
-        size_t n = location_walk(location, &keepalive->cursor, v, left < BATCH ? left : BATCH);
+    int64_t walked = 0;
+    while (walked < due) {
+        size_t room = due - walked < BATCH_MOST ? (size_t)(due - walked) : BATCH_MOST;
+        size_t n =
+            location_walk(location, &keepalive->cursor, v, room < BATCH_LEAST ? BATCH_LEAST : room);
         if (!n && is_new)
-            return;
+            break;
         is_new = !n;
         if (!n)
             keepalive->cursor = (struct location_cursor){0};
@@ -232,23 +239,24 @@ static void walk_on(struct keepalive *keepalive, uint64_t left)
             ping_record(keepalive, v[i]);
             memory_release(v[i]);
         }
-        left -= n;
+        walked += (int64_t)n;
     }
+    return walked;
 }
 
 static void on_tick(void *arg)
 {
     struct keepalive *keepalive = arg;
     struct loop *loop = worker_loop(keepalive->worker);
-    uint64_t interval_ms = settings_of(keepalive)->keepalive_interval_s * 1000;
-    uint64_t now_ms = loop_now_ms(loop), passed_ms = now_ms - keepalive->last_ms;
+    int64_t interval_ms = (int64_t)settings_of(keepalive)->keepalive_interval_s * 1000;
+    uint64_t now_ms = loop_now_ms(loop);
+    int64_t passed_ms = (int64_t)(now_ms - keepalive->last_ms);
     struct location_state state;
     if (interval_ms && keepalive->last_ms) {
         location_get_state(worker_get_options(keepalive->worker)->location, &state);
-        keepalive->owed += state.aors * (passed_ms < interval_ms ? passed_ms : interval_ms);
-        uint64_t due = keepalive->owed / interval_ms;
-        keepalive->owed %= interval_ms;
-        walk_on(keepalive, due);
+        keepalive->owed +=
+            (int64_t)state.aors * (passed_ms < interval_ms ? passed_ms : interval_ms);
+        keepalive->owed -= walk_on(keepalive, keepalive->owed / interval_ms) * interval_ms;
     }
     keepalive->last_ms = interval_ms ? now_ms : 0;
     timer_start(loop_timers(loop), &keepalive->timer, interval_ms ? TICK_MS : TICK_IDLE_MS, on_tick,

@@ -300,6 +300,32 @@ static void walks_all_records(void **state)
     close_bench(&bench);
 }
 
+/* Who ends what the walk gives misses none. */
+static void walks_all_that_go(void **state)
+{
+    struct bench bench;
+    struct location_cursor cursor = {0};
+    struct location_record *v[8];
+    struct location_state now;
+    char aor[32];
+    (void)state;
+    open_bench(&bench);
+    struct location_binding row = {
+        .contact = TEXT("sip:x@y"), .expires_ms = LOCATION_NEVER, .q = CONTACT_Q_NONE};
+    for (unsigned i = 0; i < 4 * WALKED; i++) {
+        snprintf(aor, sizeof aor, "%u@b", i);
+        assert_int_equal(location_load(bench.location, text_of(aor), &row, START_MS), 0);
+    }
+    for (size_t n; (n = location_walk(bench.location, &cursor, v, 8)) > 0;)
+        for (size_t i = 0; i < n; i++) {
+            location_remove(bench.location, location_record_aor(v[i]), TEXT_NONE, START_MS, NULL);
+            memory_release(v[i]);
+        }
+    location_get_state(bench.location, &now);
+    assert_int_equal(now.aors, 0);
+    close_bench(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +338,7 @@ int main(void)
         cmocka_unit_test(makes_and_finds_public_gruus),
         cmocka_unit_test(names_aors),
         cmocka_unit_test(walks_all_records),
+        cmocka_unit_test(walks_all_that_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,27 @@ M.parts = {
       To: <sip:1001@[remote_ip]:[remote_port]>[peer_tag_param]
       Call-ID: [call_id]
       Contact: <sip:caller@[local_ip]:[local_port]>]],
+    -- A REGISTER and the requests of a user of a registrar: the list gives user, credentials and callee.
+    register = [[REGISTER sip:example.net SIP/2.0
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      Max-Forwards: 70
+      From: <sip:[field0]@example.net>;tag=[pid]r[call_number]
+      To: <sip:[field0]@example.net>
+      Call-ID: [call_id]
+      Contact: <sip:[field0]@[local_ip]:[local_port]>
+      Expires: 600]],
+    user = [[Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      Max-Forwards: 70
+      From: <sip:[field0]@example.net>;tag=[pid]c[call_number]
+      To: <sip:[field2]@example.net>
+      Call-ID: [call_id]
+      Contact: <sip:[field0]@[local_ip]:[local_port]>]],
+    user_in_dialog = [[Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      Max-Forwards: 70
+      From: <sip:[field0]@example.net>;tag=[pid]c[call_number]
+      To: <sip:[field2]@example.net>[peer_tag_param]
+      Call-ID: [call_id]
+      Contact: <sip:[field0]@[local_ip]:[local_port]>]],
     -- Header fields that a gateway's response copies.
     copied = [[[last_Via:]
       [last_Record-Route:]
@@ -88,7 +109,8 @@ end
 
 --- Start SIPp.
 -- options: scenario, host, port (5060), remote ("host:port", callers only), calls, rate, values (for the scenario),
--- simultaneous (most calls at once), media_port, arguments (more of the command line), seconds (deadline of the run)
+-- simultaneous (most calls at once), users (lines of a list, taken in turn), media_port, arguments (more of the
+-- command line), seconds (deadline of the run)
 function M.start(options)
     local folder = process.folder()
     local self = setmetatable({ folder = folder, options = options }, Sipp)
@@ -107,6 +129,10 @@ function M.start(options)
     }
     local function add(...) for _, word in ipairs { ... } do command[#command + 1] = tostring(word) end end
     if options.rate then add("-r", options.rate) end
+    if options.users then
+        write_file(folder .. "/users.csv", "SEQUENTIAL\n" .. table.concat(options.users, "\n") .. "\n")
+        add("-inf", folder .. "/users.csv")
+    end
     if options.simultaneous then add("-l", options.simultaneous) end
     for _, word in ipairs(options.arguments or {}) do add(word) end
     if options.remote then add(options.remote) end
