@@ -69,7 +69,7 @@ describe("README.md", function()
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
             ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
-            ["text check"] = true,
+            ["text check"] = true, ["text account"] = true, ["text filter"] = true,
         }
         for _, block in ipairs(blocks) do assert.is_true(known[block.kind], block.kind) end
         assert.equal(2 * #blocks, select(2, ("\n" .. readme):gsub("\n```", "")))
@@ -90,7 +90,7 @@ describe("README.md", function()
         net:advance(1)
         local last
         for _, line in ipairs(net:log()) do last = line.group == "auth" and line.text or last end
-        assert.equal(only "text auth", last .. "\n")
+        assert.equal(only "text auth", ("info: auth: %s [...]\n"):format(last))
         net:close()
     end)
 

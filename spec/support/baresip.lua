@@ -1,4 +1,5 @@
 --- baresip as a phone without a sound card: says a tone from a file, keeps what it heard in a file.
+local namespaces = require "support.namespaces"
 local posix = require "support.posix"
 local process = require "support.process"
 local tone = require "support.tone"
@@ -15,7 +16,8 @@ local function write(path, text)
 end
 
 --- Start a phone. options: name, host (its SIP address, port 5060), frequency (of its tone), outbound ("host:port"),
--- dial (URI, for a caller; others answer by themselves)
+-- dial (URI, for a caller; others answer by themselves), account (its line, instead of one without password),
+-- on (a host of support.namespaces)
 function M.start(options)
     local folder = process.folder()
     -- baresip binds RTP to every address, so on loopback it sends from 127.0.0.1: that is also what its SDP must say.
@@ -24,7 +26,7 @@ function M.start(options)
     tone.write(folder .. "/said.wav", options.frequency, 30)
     write(folder .. "/config", ([[
 sip_listen %s:5060
-net_interface 127.0.0.1
+net_interface %s
 audio_path /usr/share/baresip
 audio_source aufile,%s/said.wav
 audio_player aufile,%s/played.wav
@@ -43,21 +45,27 @@ module aufile.so
 module sndfile.so
 module_app account.so
 module_app menu.so
-]]):format(options.host, folder, folder, first_port, first_port + 19, folder))
-    write(folder .. "/accounts", ('<sip:%s@%s;transport=udp>;regint=0;audio_codecs=PCMA%s%s\n'):format(
-        options.name, options.host, options.dial and "" or ";answermode=auto",
-        options.outbound and (';outbound="sip:%s"'):format(options.outbound) or ""))
+]]):format(options.host, options.on and options.host or "127.0.0.1", folder, folder,
+        first_port, first_port + 19, folder))
+    local account = options.account or ('<sip:%s@%s;transport=udp>;regint=0%s'):format(options.name, options.host,
+        options.outbound and (';outbound="sip:%s"'):format(options.outbound) or "")
+    local answers = options.dial and "" or ";answermode=auto"
+    write(folder .. "/accounts", ("%s;audio_codecs=PCMA%s\n"):format(account, answers))
     write(folder .. "/contacts", "")
     local command = { "baresip", "-f", folder }
     if options.dial then
         command[#command + 1] = "-e"
         command[#command + 1] = "/dial " .. options.dial
     end
+    if options.on then command = namespaces.command(options.on, command) end
     local self = setmetatable({ folder = folder, name = options.name }, Phone)
     self.process = process.start { command = command, name = "baresip " .. options.name, directory = folder }
     self.process:wait_for_output("baresip is ready", 10)
     return self
 end
+
+--- Wait until the registrar has said 200.
+function Phone:wait_registered(seconds) return self.process:wait_for_output("} 200 OK .-%[%d+ binding", seconds) end
 
 --- Wait until the call is up.
 function Phone:wait_established(seconds) return self.process:wait_for_output("Call established", seconds) end
@@ -79,6 +87,9 @@ end
 function Phone:wait_ended(seconds)
     return posix.wait_until(function() return self:packets() end, seconds)
 end
+
+--- Seconds of sound that it heard so far.
+function Phone:seconds_heard() return select(2, self:heard()) end
 
 --- Frequency and seconds of what it heard.
 function Phone:heard()

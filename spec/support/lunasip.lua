@@ -1,6 +1,7 @@
 --- The real command, run for a scenario: writes its configuration, waits until it answers, reads its status, and on
 -- stop looks for what a sanitizer said.
 local json = require "dkjson"
+local namespaces = require "support.namespaces"
 local posix = require "support.posix"
 local process = require "support.process"
 
@@ -61,7 +62,8 @@ end
 
 --- Start lunasip and wait until its control socket answers.
 -- options: public, private (lists of "udp:HOST:PORT"), sets (set number -> list of lines of the dispatcher list),
--- blocks (more configuration, or other values), route (script; default scripts/sbc.lua), build
+-- blocks (more configuration, or other values), route (script; default scripts/sbc.lua), build, on (a host of
+-- support.namespaces)
 function M.start(options)
     local folder = process.folder()
     local list = {}
@@ -82,8 +84,10 @@ function M.start(options)
     write(folder .. "/lunasip.lua", M.configuration(blocks))
     local self = setmetatable({ folder = folder, socket = folder .. "/control.sock" }, Engine)
     self.binary = (options.build or M.build) .. "/lunasip"
+    local command = { self.binary, "run", folder .. "/lunasip.lua" }
     self.process = process.start {
-        command = { self.binary, "run", folder .. "/lunasip.lua" }, directory = folder, env = sanitizer_env,
+        command = options.on and namespaces.command(options.on, command) or command, directory = folder,
+        env = sanitizer_env,
     }
     local ready = posix.wait_until(function() return self.process:poll() or self:status() end, 30, 0.05)
     if not ready or self.process.exit then

@@ -32,7 +32,7 @@ end
 function M.password(user) return "secret-" .. user end
 
 --- Start it. options: relay ("nat", "always", "never"), host (default: of the test's own block), blocks, workers,
--- timers, build, users (true: "u1" and so on; else those of the script)
+-- timers, build, on (a host of support.namespaces), users (true: "u1" and so on; else those of the script)
 -- @return { engine =, at = (number -> address), host = }
 function M.start(options)
     options = options or {}
@@ -51,7 +51,7 @@ function M.start(options)
         at = at, host = host,
         engine = lunasip.start {
             route = script_with(changes), blocks = blocks, workers = options.workers, timers = options.timers,
-            build = options.build,
+            build = options.build, on = options.on,
         },
     }
 end
