@@ -64,9 +64,9 @@ describe("strangers at scripts/registrar.lua", function()
             qop = "auth", nc = changes.nc or "00000001", cnonce = "0a4f113b",
         }
         local response = digest.response(fields, "REGISTER", "u1", changes.password or registrar.password "u1")
-        return ('Authorization: Digest username="u1", realm="%s", nonce="%s", uri="%s", algorithm=MD5, qop=auth, nc=%s, '
-            .. 'cnonce="%s", response="%s"'):format(fields.realm, fields.nonce, fields.uri, fields.nc, fields.cnonce,
-            response)
+        return ('Authorization: Digest username="u1", realm="%s", nonce="%s", uri="%s", algorithm=MD5, qop=auth, '
+            .. 'nc=%s, cnonce="%s", response="%s"'):format(fields.realm, fields.nonce, fields.uri, fields.nc,
+            fields.cnonce, response)
     end
 
     local function lines_for_fail2ban(host)
