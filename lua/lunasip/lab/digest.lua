@@ -1,7 +1,6 @@
 --- Digest answers of agents (RFC 7616, RFC 8760): MD5, SHA-256 and SHA-512-256, without qop and with
 -- qop=auth. Not the engine's own sums, so that each can find a mistake of the other.
 local ffi = require "ffi"
-local library = require("lunasip.stage").library
 
 -- OpenSSL's, which the engine is linked with.
 pcall(ffi.cdef, [[
@@ -10,6 +9,9 @@ const void *EVP_sha256(void);
 const void *EVP_sha512_256(void);
 int EVP_Digest(const void *data, size_t count, unsigned char *md, unsigned *size, const void *type, void *engine);
 ]])
+
+-- Inside the command its own symbols serve; plain Lua loads the library, and nothing else of the engine.
+local library = pcall(function() return ffi.C.EVP_Digest end) and ffi.C or ffi.load "libcrypto.so.3"
 
 local M = {}
 
