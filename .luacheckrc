@@ -9,8 +9,8 @@ files["scripts"] = {
 files["scripts/*_spec.lua"] = { std = "luajit+busted" }
 files["conf"] = {
     globals = { "listen", "media", "dispatcher", "route", "control", "env", "workers", "media_threads", "log", "limits",
-        "timers", "script", "auth", "shared", "address", "media_limits", "dscp", "drain", "resolve", "user", "group",
-        "dialog", "location", "keepalive", "database" },
+        "timers", "script", "auth", "shared", "address", "media_limits", "dscp", "drain", "reload", "resolve", "user",
+        "group", "dialog", "location", "keepalive", "database" },
 }
 -- Runs in Kamailio, and only after the bench has filled its placeholders.
 files["spec/bench/kamailio.lua"] = {

@@ -174,6 +174,16 @@ drain {
     -- rule = "leave", -- calls that outlive the deadline go on without us; "bye" ends them on both sides
 }
 
+-- RELOAD: `lunasip ctl reload`, SIGHUP, and by itself. The specs that `ctl reload --test` runs first are those
+-- named here, or the script's own: for route.lua route_spec.lua beside it. They run in the folder that
+-- lunasip was started in.
+reload {
+    -- watch = 0, -- 1: a file that changes is loaded by itself; 0 to 1
+    -- settle_ms = 200, -- how long nothing may change before it is loaded; 10 to 60000
+    -- test_s = 60, -- how long the specs of ctl reload --test may run; 1 to 3600
+    -- specs = { "../spec/route_spec.lua" },
+}
+
 -- RESOLVE: names (RFC 3263).
 resolve {
     -- timeout_ms = 2000, -- one DNS query; 10 to 60000

@@ -26,7 +26,8 @@ static const char usage[] =
     "       lunasip test [SPEC...]      run busted specs in the lab\n"
     "       lunasip demo [--once]       a border controller with a caller and a gateway\n"
     "       lunasip ctl [--socket S] [--json] VERB ...\n"
-    "                                   status, reload, dispatcher list|set, calls, transactions,\n"
+    "                                   status, reload [--test], dispatcher list|set, calls, "
+    "transactions,\n"
     "                                   media, registrations, log level, drain, stop\n"
     "       lunasip version\n";
 
@@ -183,18 +184,19 @@ static int command_of_check(int argc, char *const argv[])
 /* The engine may stand in another folder: `reload PATH` means the caller's. @return owned by malloc */
 static char *script_path(int count, char *words[])
 {
-    if (count != 2 || strcmp(words[0], "reload") != 0)
+    int at = count > 1 && strcmp(words[1], "--test") == 0 ? 2 : 1;
+    if (count != at + 1 || strcmp(words[0], "reload") != 0)
         return NULL;
-    char *path = realpath(words[1], NULL);
+    char *path = realpath(words[at], NULL);
     if (path)
-        words[1] = path;
+        words[at] = path;
     return path;
 }
 
 /* Options that belong to a verb of the control socket, which says what it thinks of them. */
 static bool is_option_of_verb(const char *word)
 {
-    return strcmp(word, "--all") == 0;
+    return strcmp(word, "--all") == 0 || strcmp(word, "--test") == 0;
 }
 
 static int command_of_ctl(int argc, char *const argv[])

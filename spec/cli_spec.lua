@@ -321,7 +321,8 @@ describe("lunasip on the command line", function()
             for _, case in ipairs {
                 { { "dance" }, "unknown verb; one of: status, reload" },
                 { { "status", "please" }, "'please' is one word too many" },
-                { { "reload", "a", "b" }, "'b' is one word too many" },
+                { { "reload", "a", "b" }, "usage: ctl reload [--test] [PATH]" },
+                { { "reload", "a", "b", "c" }, "'c' is one word too many" },
                 { { "log" }, "usage: ctl log level error|warning|info|debug" },
                 { { "log", "level", "loud" }, "usage: ctl log level" },
                 { { "dispatcher" }, "usage: ctl dispatcher list, ctl dispatcher set SET URI" },
@@ -387,16 +388,19 @@ describe("lunasip on the command line", function()
         it("refuses a broken script with 1 and leaves the running one untouched", function()
             start()
             write(folder .. "/broken.lua", "function request_route(req)\n  oops(req)\nend\n")
-            local code, said = refused("reload", "broken.lua")
+            local code, output, shown = ctl("reload", "broken.lua")
             assert.equal(1, code)
-            assert.matches("broken%.lua:2: there is no global 'oops'", said)
+            assert.equal("", output)
+            assert.matches("broken%.lua:2:3: there is no global 'oops'[^\n]*\n      oops%(req%)\n      %^\n$", shown)
+            local said
             code, said = refused("reload", "nowhere.lua")
             assert.equal(1, code)
-            assert.matches("nowhere%.lua:1: cannot be read", said)
+            assert.matches("nowhere%.lua:1:1: cannot be read", said)
             write(folder .. "/route.lua", "function request_route(req\n")
-            code, said = refused "reload"
+            code, output, shown = ctl "reload"
             assert.equal(1, code)
-            assert.matches("route%.lua:%d: ", said)
+            assert.equal("", output)
+            assert.matches("route%.lua:%d:%d+: ", shown)
             assert.equal(1, generation())
         end)
 

@@ -164,7 +164,10 @@ end]]
 
     it("shows commands that work", function()
         local at, folder = network.block(), first_route()
-        local engine = lunasip.start { public = { ("udp:%s:5060"):format(at(1)) } }
+        local engine = lunasip.start {
+            public = { ("udp:%s:5060"):format(at(1)) }, private = { ("udp:%s:5060"):format(at(2)) },
+            sets = { { "sip:" .. at(11) }, { "sip:" .. at(12) } },
+        }
         local count = 0
         for _, text in ipairs(blocks_of "sh") do
             for line in text:gmatch "[^\n]+" do

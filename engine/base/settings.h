@@ -86,6 +86,9 @@
     XX(location, write_back_ms, 1000, 10, 3600000, "db_mode 2: how often rows are written")        \
     XX(location, load_batch, 5000, 1, 100000, "rows that one query reads at the start")            \
     XX(drain, deadline_s, 30, 0, 86400, "how long SIGTERM waits for calls to end")                 \
+    XX(reload, watch, 0, 0, 1, "1: a file that changes is loaded by itself")                       \
+    XX(reload, settle_ms, 200, 10, 60000, "how long nothing may change before it is loaded")       \
+    XX(reload, test_s, 60, 1, 3600, "how long the specs of ctl reload --test may run")             \
     XX(resolve, timeout_ms, 2000, 10, 60000, "one DNS query")                                      \
     XX(resolve, negative_ttl_s, 10, 0, 3600, "how long a failed name is remembered")               \
     XX(resolve, cache, 4096, 16, 1048576, "names remembered")                                      \

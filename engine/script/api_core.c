@@ -1,6 +1,8 @@
 /* lunasip.core: clocks, random numbers, waiting, settings, interfaces, source groups. */
 #include "script/state.h"
 
+#include "base/hash.h"
+#include "base/memory.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -180,6 +182,25 @@ static int core_source_in(lua_State *L)
     return 1;
 }
 
+/* (path, text) : a file of the script was read */
+static int core_note_file(lua_State *L)
+{
+    static const struct hash_key key = {1, 2};
+    struct generation *generation = generation_of(L);
+    struct text path = api_text(L, 1, "path"), text = api_text(L, 2, "text");
+    size_t size_bytes = (generation->file_count + 1) * sizeof *generation->files;
+    char **files = memory_raw_resize(generation->files, size_bytes);
+    if (!files)
+        return luaL_error(L, "not enough memory");
+    generation->files = files;
+    files[generation->file_count] = text_strdup(path);
+    if (!files[generation->file_count])
+        return luaL_error(L, "not enough memory");
+    generation->file_count++;
+    generation->sources_hash = generation->sources_hash * 31 + hash_text(&key, text);
+    return 0;
+}
+
 /* (bytes) : what comes now takes long; the budget is looked at before it, and before what follows */
 static int core_look(lua_State *L)
 {
@@ -189,9 +210,11 @@ static int core_look(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"clock_ms", core_clock_ms}, {"wall_us", core_wall_us},   {"random", core_random},
-    {"sleep", core_sleep},       {"settings", core_settings}, {"source_in", core_source_in},
-    {"where", core_where},       {"look", core_look},         {NULL, NULL},
+    {"clock_ms", core_clock_ms},   {"wall_us", core_wall_us},
+    {"random", core_random},       {"sleep", core_sleep},
+    {"settings", core_settings},   {"source_in", core_source_in},
+    {"where", core_where},         {"look", core_look},
+    {"note_file", core_note_file}, {NULL, NULL},
 };
 
 void api_core_open(lua_State *L)

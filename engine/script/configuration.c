@@ -30,6 +30,8 @@ static void configuration_destroy(void *object)
     memory_free_raw(configuration->auth_secret);
     memory_free_raw(configuration->location_database);
     memory_release(configuration->sources);
+    free_names(configuration->files, configuration->file_count);
+    free_names(configuration->specs, configuration->spec_count);
     free_names(configuration->dictionaries, configuration->dictionary_count);
 }
 
@@ -364,6 +366,8 @@ static void read_all(lua_State *L, struct configuration *configuration)
     read_log(L, configuration);
     read_control(L, configuration);
     read_drain(L, configuration);
+    read_names(L, "files", &configuration->files, &configuration->file_count);
+    read_names(L, "specs", &configuration->specs, &configuration->spec_count);
     read_names(L, "shared", &configuration->dictionaries, &configuration->dictionary_count);
     configuration->route_path = read_string(L, "route");
     configuration->route_source = read_string(L, "route_source");

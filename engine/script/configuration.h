@@ -44,7 +44,11 @@ struct configuration {
     unsigned media_threads; /**< 0: the default */
     struct settings settings;
     struct source_list *sources; /**< named networks, for `sip.source_in(req, NAME)` */
-    char **dictionaries;         /**< names given in `shared`; the store takes any name */
+    char **files;                /**< that the blocks name: script, lists, specs */
+    size_t file_count;
+    char **specs; /**< of `ctl reload --test`; none: the script's own */
+    size_t spec_count;
+    char **dictionaries; /**< names given in `shared`; the store takes any name */
     size_t dictionary_count;
 };
 

@@ -41,6 +41,9 @@ static void generation_destroy(void *object)
     list_remove(&generation->link);
     heap_close(generation);
     release_runs(generation);
+    for (size_t i = 0; i < generation->file_count; i++)
+        memory_free_raw(generation->files[i]);
+    memory_free_raw(generation->files);
     memory_free_raw(generation->handlers);
     memory_free_raw(generation->lua_dir);
     memory_free_raw(generation->route_path);
@@ -389,6 +392,17 @@ const struct handler *generation_handler(const struct generation *generation, en
 unsigned generation_number(const struct generation *generation)
 {
     return generation->options.number;
+}
+
+char *const *generation_files(const struct generation *generation, size_t *count)
+{
+    *count = generation->file_count;
+    return generation->files;
+}
+
+uint64_t generation_sources_hash(const struct generation *generation)
+{
+    return generation->sources_hash;
 }
 
 size_t generation_memory_bytes(const struct generation *generation)

@@ -61,6 +61,10 @@ int generation_create(struct generation **generationp, const struct generation_o
                       char **fault);
 /** @return the number given at creation */
 unsigned generation_number(const struct generation *generation);
+/** Files that were loaded: the script and what it required. @return borrowed, *count of them */
+char *const *generation_files(const struct generation *generation, size_t *count);
+/** A hash of their texts: equal texts, equal hashes. */
+uint64_t generation_sources_hash(const struct generation *generation);
 /** Bytes that its Lua state holds now. */
 size_t generation_memory_bytes(const struct generation *generation);
 

@@ -140,6 +140,9 @@ struct generation {
     void *allocate_arg;
     char *reserve;       /**< address sanitizer: first blocks of the state, owned */
     size_t reserve_used; /**< bytes of it */
+    char **files;        /**< the script and what it required; owned */
+    size_t file_count;
+    uint64_t sources_hash; /**< of their texts */
     struct handler *handlers;
     size_t handler_count;
     int wrap_reference;   /**< see generation_wrap() */

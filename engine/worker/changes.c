@@ -10,7 +10,7 @@
 #define LOCATION_REASON "registrations of all workers follow it"
 #define DATABASE_REASON "its connections are in use"
 
-/* Settings that memory or sockets of the start depend on. */
+/* Settings that memory or sockets of the start depend on. Without a name: all of a block. */
 static const struct {
     const char *block, *name, *reason;
 } fixed[] = {
@@ -32,11 +32,7 @@ static const struct {
     {"location", "write_back_ms", LOCATION_REASON},
     {"location", "load_batch", LOCATION_REASON},
     {"dscp", "sip", "its sockets are open"},
-    {"database", "connections", DATABASE_REASON},
-    {"database", "queue", DATABASE_REASON},
-    {"database", "timeout_ms", DATABASE_REASON},
-    {"database", "statements", DATABASE_REASON},
-    {"database", "answer_bytes", DATABASE_REASON},
+    {"database", NULL, DATABASE_REASON},
 };
 
 static bool is_same_text(const char *a, const char *b)
@@ -100,14 +96,29 @@ static void refuse(struct refusal *refusal, bool is_same, const char *block, con
     buffer_printf(&refusal->text, "%s%s%s (%s)", block, name[0] ? "." : "", name, reason);
 }
 
+static bool is_fixed(const struct setting *setting, const char **reason)
+{
+    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+        *reason = fixed[i].reason;
+        if (strcmp(fixed[i].block, setting->block) == 0 &&
+            (!fixed[i].name || strcmp(fixed[i].name, setting->name) == 0))
+            return true;
+    }
+    return false;
+}
+
 static void check_settings(struct refusal *refusal, const struct settings *a,
                            const struct settings *b)
 {
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+    unsigned count;
+    const struct setting *list = settings_list(&count);
+    for (unsigned i = 0; i < count; i++) {
+        const char *reason;
         uint64_t before = 0, after = 0;
-        settings_get(a, fixed[i].block, fixed[i].name, &before);
-        settings_get(b, fixed[i].block, fixed[i].name, &after);
-        refuse(refusal, before == after, fixed[i].block, fixed[i].name, fixed[i].reason);
+        settings_get(a, list[i].block, list[i].name, &before);
+        settings_get(b, list[i].block, list[i].name, &after);
+        if (is_fixed(&list[i], &reason))
+            refuse(refusal, before == after, list[i].block, list[i].name, reason);
     }
 }
 

@@ -31,6 +31,12 @@ static void do_reload(struct engine *engine, const json_t *words, struct command
 {
     char *fault = NULL;
     const char *path = command_word(words, 1);
+    if (json_array_size(words) > 2 || text_equal(text_of(path), TEXT("--test"))) {
+        command_say(
+            answer, 2,
+            "usage: ctl reload [--test] [PATH]; --test is for a lunasip that runs by itself");
+        return;
+    }
     int error = engine_reload(engine, path[0] ? path : NULL, &fault);
     if (error)
         command_say(answer, 1, fault ? fault : error_text(error));
@@ -147,7 +153,7 @@ static const struct {
     void (*run)(struct engine *engine, const json_t *words, struct command_answer *answer);
 } verbs[] = {
     {"status", 1, do_status},
-    {"reload", 2, do_reload},
+    {"reload", 3, do_reload},
     {"dispatcher", 5, do_dispatcher},
     {"calls", 3, do_calls},
     {"transactions", 1, do_transactions},

@@ -8,7 +8,7 @@
 /** What a verb answers. */
 struct command_answer {
     int code;        /**< exit code of `lunasip ctl` */
-    char text[1024]; /**< for people; empty: data is shown */
+    char text[4096]; /**< for people; empty: data is shown */
     json_t *data;    /**< owned; NULL: none */
     bool stop;       /**< `stop`: end after draining */
 };

@@ -6,6 +6,8 @@
 #include "worker/calls.h"
 #include "worker/commands.h"
 #include "worker/notify.h"
+#include "worker/refresh.h"
+#include "worker/tested_reload.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -45,6 +47,8 @@ struct control {
     char *socket_path;     /* owned; NULL: none */
     struct engine *engine; /* borrowed; NULL until control_run() */
     int listener, signals;
+    struct tested_reload tested; /* under way */
+    struct refresh *refresh;     /* owned while it runs */
     bool has_made_folder, is_draining, is_hung_up, is_over;
     unsigned generation;  /* number of the newest that was seen */
     uint64_t tidy_due_ms; /* UINT64_MAX: nothing to tidy */
@@ -159,36 +163,61 @@ static bool write_line(int fd, const char *line)
 
 /* ---- server ---- */
 
-static bool serve(struct engine *engine, int client)
+static void drain(struct control *control);
+
+static void send_answer(int client, struct command_answer *answer)
 {
-    struct command_answer answer;
-    char *line = read_line(client);
-    json_t *words = line ? json_loads(line, 0, NULL) : NULL;
-    memory_free_raw(line);
-    if (!json_is_array(words)) {
-        json_decref(words);
-        return false;
-    }
-    command_run(engine, words, &answer);
-    json_t *reply = json_pack("{s:i, s:s}", "code", answer.code, "text", answer.text);
-    if (answer.data)
-        json_object_set_new(reply, "data", answer.data);
+    json_t *reply = json_pack("{s:i, s:s}", "code", answer->code, "text", answer->text);
+    if (answer->data)
+        json_object_set_new(reply, "data", answer->data);
     char *out = json_dumps(reply, JSON_COMPACT | JSON_PRESERVE_ORDER);
     if (out)
         write_line(client, out);
     free(out);
     json_decref(reply);
-    json_decref(words);
-    return answer.stop;
 }
 
-static void reload(struct engine *engine)
+/* @return whether the client is kept: it is answered later */
+static bool serve(struct control *control, int client)
+{
+    struct command_answer answer;
+    char *line = read_line(client);
+    json_t *words = line ? json_loads(line, 0, NULL) : NULL;
+    memory_free_raw(line);
+    bool is_test = json_is_array(words) && tested_reload_is_asked(words);
+    bool is_kept = is_test && tested_reload_begin(&control->tested, control->engine, words, client,
+                                                  clock_ms(), &answer);
+    if (json_is_array(words) && !is_kept) {
+        if (!is_test)
+            command_run(control->engine, words, &answer);
+        send_answer(client, &answer);
+        if (answer.stop && !control->is_draining)
+            drain(control);
+    }
+    json_decref(words);
+    return is_kept;
+}
+
+/* A line for each fault, without the lines of source that the check shows below it. */
+static void log_refusal(struct engine *engine, const char *fault)
+{
+    struct text rest = text_of(fault);
+    while (rest.n) {
+        struct text line = text_split(&rest, '\n');
+        if (line.n && line.p[0] != ' ')
+            log_error(engine_log(engine), LOG_CONTROL, TEXT_NONE, "not reloaded: %.*s",
+                      TEXT_ARG(line));
+    }
+}
+
+static void reload(struct control *control)
 {
     char *fault = NULL;
     notify_reloading();
-    if (engine_reload(engine, NULL, &fault))
-        log_error(engine_log(engine), LOG_CONTROL, TEXT_NONE, "not reloaded: %s",
-                  fault ? fault : "out of memory");
+    if (engine_reload(control->engine, NULL, &fault)) {
+        log_refusal(control->engine, fault ? fault : "out of memory");
+        refresh_widen(control->refresh);
+    }
     memory_free_raw(fault);
     notify("READY=1");
 }
@@ -214,7 +243,7 @@ static void on_signal(struct control *control)
     if (read(control->signals, &info, sizeof info) != sizeof info)
         return;
     if (info.ssi_signo == SIGHUP)
-        reload(control->engine);
+        reload(control);
     else
         drain(control);
 }
@@ -227,9 +256,8 @@ static void on_client(struct control *control)
         return;
     setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    if (serve(control->engine, client) && !control->is_draining)
-        drain(control);
-    close(client);
+    if (!serve(control, client))
+        close(client);
 }
 
 /*
@@ -255,12 +283,46 @@ static void check_drained(struct control *control)
     }
 }
 
+/* The specs of `reload --test` have ended, or take too long. */
+static void check_tested(struct control *control)
+{
+    struct command_answer answer;
+    struct pollfd ended = {-1, POLLIN, 0};
+    if (!control->tested.run)
+        return;
+    if (!tested_reload_has_client(&control->tested)) {
+        log_warning(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
+                    "not reloaded: whoever asked for its specs has left");
+        tested_reload_release(&control->tested);
+        return;
+    }
+    ended.fd = spec_run_descriptor(control->tested.run);
+    if (clock_ms() >= control->tested.until_ms)
+        spec_run_kill(control->tested.run);
+    if (poll(&ended, 1, 0) != 1)
+        return;
+    int client = tested_reload_end(&control->tested, control->engine, &answer);
+    send_answer(client, &answer);
+    close(client);
+}
+
+/* A file has changed, and then none for a while. */
+static void check_files(struct control *control)
+{
+    refresh_look(control->refresh, clock_ms());
+    if (refresh_take_due(control->refresh, clock_ms())) {
+        log_info(engine_log(control->engine), LOG_CONTROL, TEXT_NONE, "a file has changed");
+        reload(control);
+    }
+}
+
 /* After the last of a row of reloads, and then until the old generations are gone. */
 static void check_tidy(struct control *control)
 {
     if (engine_generation(control->engine) != control->generation) {
         control->generation = engine_generation(control->engine);
         control->tidy_due_ms = clock_ms() + TIDY_MS;
+        refresh_follow(control->refresh, clock_ms());
     } else if (clock_ms() >= control->tidy_due_ms) {
         bool is_to_do = engine_tidy(control->engine);
         control->tidy_due_ms = is_to_do ? clock_ms() + TIDY_MS : UINT64_MAX;
@@ -269,9 +331,12 @@ static void check_tidy(struct control *control)
 
 static int wait_ms(const struct control *control)
 {
+    int refresh_ms = refresh_wait_ms(control->refresh, clock_ms());
     if (control->is_draining)
         return DRAIN_CHECK_MS;
-    return control->tidy_due_ms == UINT64_MAX ? -1 : TIDY_MS;
+    if (refresh_ms >= 0)
+        return refresh_ms;
+    return control->tidy_due_ms == UINT64_MAX && !control->tested.run ? -1 : TIDY_MS;
 }
 
 int control_open(struct control **controlp, const char *socket_path)
@@ -280,6 +345,7 @@ int control_open(struct control **controlp, const char *socket_path)
     if (!control)
         return ERROR_MEMORY;
     control->listener = -1;
+    control->tested.client = -1;
     control->socket_path = socket_path ? text_strdup(text_of(socket_path)) : NULL;
     int error = socket_path && !control->socket_path ? ERROR_MEMORY : 0;
     if (!error && socket_path)
@@ -310,17 +376,30 @@ void control_run(struct control *control, struct engine *engine)
     control->tidy_due_ms = UINT64_MAX;
     control_signals(&set);
     control->signals = signalfd(-1, &set, SFD_CLOEXEC);
+    if (refresh_create(&control->refresh, engine)) {
+        log_error(engine_log(engine), LOG_CONTROL, TEXT_NONE, "not enough memory");
+        control->is_over = true;
+    }
     notify("READY=1");
     while (!control->is_over) {
-        struct pollfd fds[] = {{control->signals, POLLIN, 0}, {control->listener, POLLIN, 0}};
-        int ready = poll(fds, control->listener >= 0 ? 2 : 1, wait_ms(control));
+        struct pollfd fds[] = {
+            {control->signals, POLLIN, 0},
+            {control->listener, POLLIN, 0}, /* -1 is passed over */
+            {refresh_descriptor(control->refresh), POLLIN, 0},
+            {control->tested.run ? spec_run_descriptor(control->tested.run) : -1, POLLIN, 0},
+        };
+        int ready = poll(fds, sizeof fds / sizeof fds[0], wait_ms(control));
         if (ready > 0 && fds[0].revents)
             on_signal(control);
-        if (ready > 0 && control->listener >= 0 && fds[1].revents)
+        if (ready > 0 && fds[1].revents)
             on_client(control);
         check_drained(control);
+        check_tested(control);
+        check_files(control);
         check_tidy(control);
     }
+    tested_reload_release(&control->tested);
+    control->refresh = memory_release(control->refresh);
     close(control->signals);
 }
 

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/rate.h"
 #include "worker/internal.h"
+#include "worker/sources.h"
 #include "worker/syslog.h"
 
 #include <stdio.h>
@@ -28,6 +29,7 @@ static void destroy(void *arg)
     memory_release(engine->databases);
     memory_release(engine->configuration);
     memory_release(engine->first);
+    names_free(engine->files, engine->file_count);
     memory_free_raw(engine->conf_path);
     memory_free_raw(engine->lua_dir);
     memory_free_raw(engine->route_path);
@@ -299,6 +301,9 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     if (!error)
         error = engine_load_generations(engine, engine->configuration, engine->route_path,
                                         engine->newborn, fault);
+    if (!error)
+        error = sources_list(engine->configuration, engine->newborn[0], &engine->files,
+                             &engine->file_count);
     if (error) {
         if (!*fault)
             *fault = fault_line("%s: %s", options->conf_path, error);

@@ -41,6 +41,31 @@ void engine_stop(struct engine *engine);
  *         it runs; nothing has changed then
  */
 int engine_reload(struct engine *engine, const char *route_path, char **fault);
+/** Files that the engine is made of: see sources_list(). @return borrowed until the next reload */
+char *const *engine_files(const struct engine *engine, size_t *count);
+
+/** What engine_try() found. */
+struct reload_trial {
+    uint64_t hash; /**< of all texts: equal texts, equal hashes */
+    char **specs;  /**< files that try the script; names_free() */
+    size_t spec_count;
+};
+/**
+ * Load and check aside as engine_reload() does, change nothing, and name the script's specs: those of
+ * the configuration, or the file beside the script, for route.lua route_spec.lua.
+ * @param trial  receives what was found; its specs are owned by the caller
+ * @return 0, ERROR_NOT_FOUND (there are no specs), or as engine_reload(), with *fault
+ */
+int engine_try(struct engine *engine, const char *route_path, struct reload_trial *trial,
+               char **fault);
+/**
+ * engine_reload(), but only of what engine_try() has seen.
+ * @param hash  of the trial
+ * @return as engine_reload(); ERROR_STATE without a fault: a file has changed since
+ */
+int engine_reload_tested(struct engine *engine, const char *route_path, uint64_t hash,
+                         char **fault);
+
 /**
  * Give the memory of generations that have ended back to the system; from the control thread, now
  * and then after a reload.

@@ -9,8 +9,11 @@
 struct engine {
     struct io *io; /* borrowed */
     struct log log;
-    char *conf_path, *lua_dir;           /* owned */
-    char *route_path;                    /* owned; NULL: the configuration's */
+    char *conf_path, *lua_dir; /* owned */
+    char *route_path;          /* owned; NULL: the configuration's */
+    char **files;              /* owned; see engine_files() */
+    size_t file_count;
+    uint64_t checked_hash;               /* of texts that check_run() found fine; 0: none */
     struct configuration *configuration; /* in force; owned reference */
     struct configuration *first;         /* of the start, whose listeners are in use; the same */
     struct shared *shared;               /* owned */

@@ -6,8 +6,10 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
+#include "script/check.h"
 #include "worker/changes.h"
 #include "worker/internal.h"
+#include "worker/sources.h"
 
 #include <pthread.h>
 
@@ -96,6 +98,9 @@ struct prepared {
     struct configuration *configuration; /* owned */
     char *route_path;                    /* owned; NULL: the configuration's */
     struct generation *generations[WORKERS_MAX];
+    char **files; /* owned */
+    size_t file_count;
+    uint64_t hash; /* see sources_hash() */
 };
 
 /* A script that `ctl reload PATH` named stays until the configuration names another. */
@@ -110,6 +115,50 @@ static int choose_route(struct engine *engine, const char *route_path, struct pr
     return prepared->route_path ? 0 : ERROR_MEMORY;
 }
 
+/* Everything that `lunasip check` finds, in its words. @return 0, ERROR_SCRIPT, ERROR_MEMORY */
+static int check(struct engine *engine, struct prepared *prepared, char **fault)
+{
+    struct check_report *report;
+    char *problem = NULL;
+    int error = check_run(&report,
+                          &(struct check_options){
+                              .conf_path = engine->conf_path,
+                              .route_path = prepared->route_path,
+                              .lua_dir = engine->lua_dir,
+                          },
+                          &problem);
+    if (error) {
+        memory_free_raw(problem);
+        return error;
+    }
+    if (check_fault_count(report)) {
+        memory_free_raw(*fault);
+        *fault = text_strdup(text_trim(text_of(check_text(report))));
+        error = ERROR_SCRIPT;
+    }
+    memory_release(report);
+    return error;
+}
+
+/* Load the script. What is wrong with it is said by the check, which knows better. */
+static int load_script(struct engine *engine, struct prepared *prepared, char **fault)
+{
+    int error = engine_load_generations(engine, prepared->configuration, prepared->route_path,
+                                        prepared->generations, fault);
+    if (error == ERROR_SCRIPT)
+        check(engine, prepared, fault);
+    if (!error)
+        error =
+            sources_hash(prepared->configuration, prepared->generations[0], &prepared->hash, fault);
+    if (!error && prepared->hash != engine->checked_hash)
+        error = check(engine, prepared, fault);
+    if (error)
+        return error;
+    engine->checked_hash = prepared->hash;
+    return sources_list(prepared->configuration, prepared->generations[0], &prepared->files,
+                        &prepared->file_count);
+}
+
 static int prepare(struct engine *engine, const char *route_path, struct prepared *prepared,
                    char **fault)
 {
@@ -120,11 +169,18 @@ static int prepare(struct engine *engine, const char *route_path, struct prepare
     if (!error)
         error = choose_route(engine, route_path, prepared);
     if (!error)
-        error = engine_load_generations(engine, prepared->configuration, prepared->route_path,
-                                        prepared->generations, fault);
-    if (!error && engine->dispatcher)
-        error = dispatcher_reload(engine->dispatcher, &prepared->configuration->dispatcher, fault);
+        error = load_script(engine, prepared, fault);
     return error;
+}
+
+static void discard(struct engine *engine, struct prepared *prepared)
+{
+    for (unsigned i = 0; i < engine->worker_count; i++)
+        memory_release(prepared->generations[i]);
+    names_free(prepared->files, prepared->file_count);
+    memory_free_raw(prepared->route_path);
+    memory_release(prepared->configuration);
+    databases_sweep(engine->databases);
 }
 
 static void commit(struct engine *engine, struct prepared *prepared)
@@ -133,6 +189,9 @@ static void commit(struct engine *engine, struct prepared *prepared)
     memory_free_raw(engine->route_path);
     engine->route_path = prepared->route_path;
     engine->configuration = new;
+    names_free(engine->files, engine->file_count);
+    engine->files = prepared->files;
+    engine->file_count = prepared->file_count;
     changes_log(&engine->log, old, new);
     if (new->log_level != old->log_level)
         engine->log.level = (int)new->log_level;
@@ -144,17 +203,18 @@ static void commit(struct engine *engine, struct prepared *prepared)
     memory_release(old);
 }
 
-int engine_reload(struct engine *engine, const char *route_path, char **fault)
+/* @param hash  of the texts that are wanted; 0: any */
+static int reload(struct engine *engine, const char *route_path, uint64_t hash, char **fault)
 {
     struct prepared prepared = {0};
     *fault = NULL;
     int error = prepare(engine, route_path, &prepared, fault);
+    if (!error && hash && prepared.hash != hash)
+        error = ERROR_STATE;
+    else if (!error && engine->dispatcher)
+        error = dispatcher_reload(engine->dispatcher, &prepared.configuration->dispatcher, fault);
     if (error) {
-        for (unsigned i = 0; i < engine->worker_count; i++)
-            memory_release(prepared.generations[i]);
-        memory_free_raw(prepared.route_path);
-        memory_release(prepared.configuration);
-        databases_sweep(engine->databases);
+        discard(engine, &prepared);
         return error;
     }
     commit(engine, &prepared);
@@ -162,6 +222,37 @@ int engine_reload(struct engine *engine, const char *route_path, char **fault)
     log_info(&engine->log, LOG_SCRIPT, TEXT_NONE, "generation %u serves new calls",
              engine->generation);
     return 0;
+}
+
+int engine_reload(struct engine *engine, const char *route_path, char **fault)
+{
+    return reload(engine, route_path, 0, fault);
+}
+
+int engine_reload_tested(struct engine *engine, const char *route_path, uint64_t hash, char **fault)
+{
+    return reload(engine, route_path, hash, fault);
+}
+
+int engine_try(struct engine *engine, const char *route_path, struct reload_trial *trial,
+               char **fault)
+{
+    struct prepared prepared = {0};
+    *trial = (struct reload_trial){0};
+    *fault = NULL;
+    int error = prepare(engine, route_path, &prepared, fault);
+    if (!error)
+        error = sources_specs(prepared.configuration, prepared.route_path, &trial->specs,
+                              &trial->spec_count, fault);
+    trial->hash = prepared.hash;
+    discard(engine, &prepared);
+    return error;
+}
+
+char *const *engine_files(const struct engine *engine, size_t *count)
+{
+    *count = engine->file_count;
+    return engine->files;
 }
 
 /* ---- afterwards ---- */

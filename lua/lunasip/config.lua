@@ -5,7 +5,7 @@
 --
 -- The result holds plain values only: listeners, media, dispatcher, route, control, log, workers,
 -- media_threads, user, group, addresses, shared, auth_secret, location_database, settings (["block.name"] = number,
--- what was set), lines (where each block and name stands).
+-- what was set), lines (where each block and name stands), files (that the blocks name), specs.
 -- Every number that can be set comes from the engine's own list (core.settings), block by block.
 local blocks = require "lunasip.config.blocks"
 local checks = require "lunasip.config.check"
@@ -100,6 +100,27 @@ local function drain_block(numbers)
     end
 end
 
+-- reload { watch = true, specs = { "route_spec.lua" } }: when, and what is run before.
+local function reload_block(numbers)
+    return function(check, value, result, folder)
+        local settings = {}
+        for name, entry in pairs(check:type(value, "table", "reload", "reload { watch = true }")) do
+            settings[name] = name ~= "specs" and entry or nil
+        end
+        if type(settings.watch) == "boolean" then
+            settings.watch = settings.watch and 1 or 0
+        end
+        numbers(check, settings, result, folder)
+        local specs = type(value.specs) == "string" and { value.specs } or value.specs or {}
+        check:type(specs, "table", "reload specs", "specs = { \"route_spec.lua\" }")
+        result.specs = {}
+        for i, path in ipairs(specs) do
+            check:type(path, "string", "reload specs", "specs = { \"route_spec.lua\" }")
+            result.specs[i] = blocks.readable(check, folder, path, "reload spec")
+        end
+    end
+end
+
 local SECRET_LEAST = 16
 
 -- auth { nonce_s = …, secret = env "AUTH_SECRET" }: what nonces are signed with, on all servers that share it.
@@ -148,6 +169,9 @@ local function all_blocks()
     end
     if out.drain then
         out.drain = drain_block(out.drain)
+    end
+    if out.reload then
+        out.reload = reload_block(out.reload)
     end
     for name, run in pairs(BLOCKS) do
         out[name] = run
@@ -293,7 +317,7 @@ function M.check(source, path)
     if not ok then
         return nil, one_line(err, path)
     end
-    result.lines = seen
+    result.lines, result.files = seen, check.files
     return result
 end
 

@@ -65,6 +65,7 @@ local function inspect(env, chunk, source, path)
         table.insert(state.references, reference)
     end
     if state then
+        core.note_file(path, source)
         table.insert(state.chunks, chunk)
     end
     return chunk

@@ -108,7 +108,7 @@ describe("the lab", function()
         open()
         local ok, fault = net:reload { source = "function request_route(req) end end" }
         assert.is_nil(ok)
-        assert.matches(":1: ", fault)
+        assert.matches(":1:33: ", fault)
         call(alice, bob)
     end)
 

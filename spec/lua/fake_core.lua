@@ -107,6 +107,8 @@ end
 
 function core.look() end
 
+function core.note_file() end
+
 function core.clock_ms()
     return math.floor(fake.now_us / 1000)
 end

@@ -158,15 +158,38 @@ describe("a reload of the configuration", function()
             assert.equal(1, #net:status().generations)
         end
         write(path .. "_module.lua", "return {\n word = }")
-        refused "_module%.lua:2: "
+        refused "_module%.lua:2:%d+: "
         write(path .. "_module.lua", "return { word = 'two' }")
         write(path .. ".list", "1 sip:10.0.0.20\n1 nonsense\n")
-        refused "%.list:2: "
+        refused "%.list:2:"
         write(path .. ".list", "1 sip:10.0.0.20\n")
         write(path, configuration.print(blocks) .. "limits { dialogs = 0 }\n")
         refused ":%d+: limits dialogs is 0"
         os.remove(path)
         refused "cannot be read"
+    end)
+
+    it("with a fault that only the check finds is refused in its words", function()
+        write(path .. ".route", ROUTE:format(module) .. "function route.LATER(req)\n    req:reply()\nend\n")
+        local answer = net:command "reload"
+        assert.equal(1, answer.code)
+        assert.matches("%.route:%d+:%d+: .*reply.*\n", answer.text)
+        assert.matches("\n +req:reply%(%)\n", answer.text)
+        assert.equal("one", ask().reason)
+        write(path .. ".route", ROUTE:format(module))
+        assert.equal(0, net:command("reload").code)
+    end)
+
+    it("with a list that lacks a set which the script names is refused, though the script is as before", function()
+        local select = "function route.LATER(req)\n    sip.dispatcher.select(req, 2, 'call-load')\nend\n"
+        write(path .. ".list", "1 sip:10.0.0.20\n2 sip:10.0.0.21\n")
+        write(path .. ".route", ROUTE:format(module) .. select)
+        assert.equal(0, net:command("reload").code)
+        write(path .. ".list", "1 sip:10.0.0.20\n")
+        local answer = net:command "reload"
+        assert.equal(1, answer.code)
+        assert.matches("%.route:%d+:%d+: .*set 2", answer.text)
+        assert.equal(2, #net:command("dispatcher", "list").data)
     end)
 
     it("follows the route of the configuration when that changes, and until then the one of ctl", function()

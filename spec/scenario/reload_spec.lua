@@ -105,7 +105,7 @@ describe("reloads under load", function()
                 reloads = reloads + 1
                 if reloads % 10 == 0 then
                     local generation = sbc.engine:status().generations
-                    assert.matches("route%.lua:%d+: ", reload(good .. "\nfunction broken( end\n", 1))
+                    assert.matches("route%.lua:%d+:%d+: ", reload(good .. "\nfunction broken( end\n", 1))
                     local now = sbc.engine:status().generations
                     assert.equal(generation[#generation].id, now[#now].id)
                     refused = refused + 1

@@ -34,6 +34,7 @@ local function readable(check, folder, path, what)
         check:fail(("%s '%s' cannot be read (%s); paths are relative to this file"):format(what, path, why), path)
     end
     file:close()
+    check.files[#check.files + 1] = full
     return full
 end
 

@@ -15,7 +15,7 @@ function M.new(path, source)
     for line in (source .. "\n"):gmatch "(.-)\r?\n" do
         lines[#lines + 1] = line
     end
-    return setmetatable({ path = path, lines = lines, line = 1 }, check)
+    return setmetatable({ path = path, lines = lines, line = 1, files = {} }, check)
 end
 
 --- Stop with a fault; caught by lunasip.config. needle: key or literal value that is wrong.
