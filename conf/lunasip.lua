@@ -199,3 +199,12 @@ database {
     -- statements = 256, -- texts of statements that stay prepared; 1 to 65536
     -- answer_bytes = 16777216, -- largest answer of one query; 1024 to 4294967295
 }
+
+-- HTTP: requests of scripts, sip.http.
+http {
+    -- timeout_ms = 2000, -- deadline of a request, redirects included; 10 to 3600000
+    -- requests = 1000, -- requests that are under way; 1 to 100000
+    -- host_connections = 32, -- connections to one server; more requests wait; 1 to 1000
+    -- body_bytes = 1048576, -- largest body of an answer; 0 to 4294967295
+    -- head_bytes = 65536, -- all header fields of an answer; 1024 to 1048576
+}

@@ -68,6 +68,7 @@ describe("README.md", function()
         local known = {
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
             ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
+            ["lua http"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true, ["text account"] = true, ["text filter"] = true,
         }
@@ -110,6 +111,25 @@ describe("README.md", function()
         phone:ask("OPTIONS", { uri = "sip:4712@192.0.2.1" })
         phone:receive(404)
         db:impair { fail = true }
+        phone:ask("OPTIONS", { uri = "sip:4711@192.0.2.1" })
+        phone:receive(503)
+        net:close()
+    end)
+
+    it("routes by an HTTP server", function()
+        local net = lab.new { route = only "lua http" }
+        local phone = net:agent { name = "phone", address = "192.0.2.10" }
+        local gateway = net:agent { name = "gateway", address = "10.0.0.21", side = "private" }
+        local api = net:http { url = "https://numbers.example.com/", body = "sip:10.0.0.21" }
+        phone:ask("OPTIONS", { uri = "sip:+491@192.0.2.1" })
+        gateway:reply(gateway:receive "OPTIONS", 200)
+        phone:receive(200)
+        assert.equal("https://numbers.example.com/gateway?number=%2b491", api:requests()[1].url)
+        assert.equal("text/plain", api:requests()[1].headers.accept)
+        api:answer { status = 404 }
+        phone:ask("OPTIONS", { uri = "sip:4712@192.0.2.1" })
+        phone:receive(404)
+        api:answer { delay = 1 }
         phone:ask("OPTIONS", { uri = "sip:4711@192.0.2.1" })
         phone:receive(503)
         net:close()
@@ -247,7 +267,7 @@ end]]
             Message = "msg:", Request = "req:", Reply = "reply:", Dictionary = ":", lunasip = "sip%.",
             Dispatcher = "sip%.dispatcher%.", Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
             Auth = "sip%.auth%.", Registrar = "sip%.registrar%.", Nat = "sip%.nat%.",
-            Sql = "sip%.sql%.", Database = "db:",
+            Sql = "sip%.sql%.", Database = "db:", Http = "sip%.http%.",
         }
         for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do
             local call = assert(owners[class], class) .. name

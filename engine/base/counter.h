@@ -105,7 +105,12 @@
     XX(DATABASE_TOO_LARGE, "database.too_large",                                                   \
        "answers dropped: larger than database.answer_bytes")                                       \
     XX(DATABASE_DISCONNECTED, "database.disconnected", "connections to databases lost")            \
-    XX(DATABASE_LOST_ANSWER, "database.lost_answer", "answers that nobody took any more")
+    XX(DATABASE_LOST_ANSWER, "database.lost_answer", "answers that nobody took any more")          \
+    XX(HTTP_ASKED, "http.asked", "HTTP requests of scripts")                                       \
+    XX(HTTP_FAILED, "http.failed", "of them, those that no server answered")                       \
+    XX(HTTP_LATE, "http.late", "of them, not answered within their deadline")                      \
+    XX(HTTP_REFUSED, "http.refused", "HTTP requests refused: http.requests reached")               \
+    XX(HTTP_TOO_LARGE, "http.too_large", "answers beyond http.body_bytes or http.head_bytes")
 
 enum counter {
 #define XX(name, text, help) COUNTER_##name,

@@ -97,7 +97,12 @@
     XX(database, queue, 10000, 1, 10000000, "queries of one database that are not answered")       \
     XX(database, timeout_ms, 2000, 10, 60000, "deadline of a query, and of an attempt to connect") \
     XX(database, statements, 256, 1, 65536, "texts of statements that stay prepared")              \
-    XX(database, answer_bytes, 16777216, 1024, 4294967295, "largest answer of one query")
+    XX(database, answer_bytes, 16777216, 1024, 4294967295, "largest answer of one query")          \
+    XX(http, timeout_ms, 2000, 10, 3600000, "deadline of a request, redirects included")           \
+    XX(http, requests, 1000, 1, 100000, "requests that are under way")                             \
+    XX(http, host_connections, 32, 1, 1000, "connections to one server; more requests wait")       \
+    XX(http, body_bytes, 1048576, 0, 4294967295, "largest body of an answer")                      \
+    XX(http, head_bytes, 65536, 1024, 1048576, "all header fields of an answer")
 
 /** The values in force; a plain struct, copied where it is used. */
 struct settings {

@@ -5,6 +5,7 @@
 #include "database/answer.h"
 
 #include "base/error.h"
+#include "base/list.h"
 #include "base/memory.h"
 
 #include <stdio.h>
@@ -147,8 +148,28 @@ struct database_answer *answer_finish(struct answer_builder *builder, struct dat
     return answer;
 }
 
+/* ---- on the way home ---- */
+
+static void deliver(struct mail *mail)
+{
+    const struct database_answer *answer = CONTAINER_OF(mail, struct database_answer, mail);
+    answer->done(answer->arg, answer);
+}
+
 void database_answer_deliver(struct database_answer *answer)
 {
-    answer->done(answer->arg, answer);
+    deliver(&answer->mail);
     memory_release(answer);
+}
+
+static bool post(void *arg, struct database_answer *answer)
+{
+    answer->mail.deliver = deliver;
+    mailbox_post(arg, &answer->mail);
+    return true;
+}
+
+struct database_home database_mailbox_home(struct mailbox *mailbox)
+{
+    return (struct database_home){post, mailbox};
 }

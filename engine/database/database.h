@@ -7,7 +7,6 @@
  *   query     one statement with its values bound, never pasted into the text; answered exactly once
  *   answer    rows, or why there are none
  *   home      who asked: answers are posted there, as an owned reference
- *   mailbox   a home that is ready to use: answers wait in it until its loop wakes
  *
  * URLs: sqlite:PATH (sqlite::memory:), postgres://USER:PASSWORD@HOST:PORT/NAME, mysql:// likewise (MariaDB);
  * url.h has the options behind '?'. To add a kind: implement struct database_operations (operations.h)
@@ -21,7 +20,7 @@
 #include "base/counter.h"
 #include "base/log.h"
 #include "base/settings.h"
-#include "io/io.h"
+#include "io/mailbox.h"
 
 struct database; /* counted */
 
@@ -36,11 +35,12 @@ struct database_value {
 };
 
 struct database_answer;
-/** Runs on the home's thread, from database_answer_deliver(). @p answer borrowed */
+/** Runs on the home's thread, from database_answer_deliver() or mailbox_run(). @p answer borrowed */
 typedef void database_done_handler(void *arg, const struct database_answer *answer);
 
 /** Counted. What a query brought; read-only. */
 struct database_answer {
+    struct mail mail; /**< how it comes home where a mailbox is the home */
     int error; /**< 0; ERROR_TIMEOUT (deadline), ERROR_TRANSPORT (no connection, or lost before
                                  the answer: whether it was carried out is unknown), ERROR_SYNTAX (the
                                  server refuses the statement), ERROR_STATE (a key is there already),
@@ -53,7 +53,6 @@ struct database_answer {
     const struct database_value *values; /**< row after row */
     database_done_handler *done;
     void *arg;
-    struct database_answer *next; /**< the mailbox's own */
 };
 static inline const struct database_value *database_at(const struct database_answer *answer,
                                                        size_t row, size_t column)
@@ -73,17 +72,8 @@ struct database_home {
 /** What the home does with a posted answer: runs its handler and releases it. */
 void database_answer_deliver(struct database_answer *answer);
 
-/** A home whose loop is woken for each answer. It never refuses: what was asked bounds it. */
-struct database_mailbox {
-    _Atomic(struct database_answer *) newest;
-    struct loop *loop; /**< borrowed */
-};
 /** The home that posts into @p mailbox, which must outlive what is asked with it. */
-struct database_home database_mailbox_home(struct database_mailbox *mailbox);
-/** Deliver what waits, oldest first; from the loop's wake handler. @return how many */
-size_t database_mailbox_run(struct database_mailbox *mailbox);
-/** Release what waits without running its handlers: the loop ends. */
-void database_mailbox_drop(struct database_mailbox *mailbox);
+struct database_home database_mailbox_home(struct mailbox *mailbox);
 
 struct database_options {
     struct io *io; /**< borrowed; a virtual one makes a virtual database, see below */

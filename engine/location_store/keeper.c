@@ -22,7 +22,7 @@ struct keeper {
     struct settings settings;
     struct counters counters;
     struct loop *loop; /* owned */
-    struct database_mailbox answers;
+    struct mailbox answers;
     struct database_home home; /* the mailbox's */
     struct timer timer, purge_timer;
     struct location_loading loading;
@@ -371,7 +371,7 @@ static void on_timer(void *arg)
 static void on_wake(void *arg)
 {
     struct keeper *keeper = arg;
-    database_mailbox_run(&keeper->answers);
+    mailbox_run(&keeper->answers);
     if (!timer_is_running(&keeper->purge_timer)) {
         timer_start(loop_timers(keeper->loop), &keeper->purge_timer, PURGE_MS, purge, keeper);
         on_timer(keeper);
@@ -476,7 +476,7 @@ void keeper_stop(struct keeper *keeper)
 void keeper_take_answers(struct keeper *keeper)
 {
     /* The store has stopped: each answer may ask for more, which is refused. */
-    while (database_mailbox_run(&keeper->answers))
+    while (mailbox_run(&keeper->answers))
         ;
     timer_stop(loop_timers(keeper->loop), &keeper->timer);
     tell(queue_release(&keeper->queue), ERROR_CANCELLED);

@@ -308,8 +308,9 @@ static int wait_for_store(lua_State *L, struct saving *saving)
     struct script *script = generation_of(L)->script;
     struct run *run = saving->subject.run;
     struct question *question = run_question(run);
-    int error = question ? keeper_wait(script->options.keeper, saving->request.aor,
-                                       &script->options.answers, run_question_answered, question)
+    struct database_home home = database_mailbox_home(script->options.answers);
+    int error = question ? keeper_wait(script->options.keeper, saving->request.aor, &home,
+                                       run_question_answered, question)
                          : ERROR_MEMORY;
     if (question && error)
         run_forget_question(run);
@@ -319,9 +320,8 @@ static int wait_for_store(lua_State *L, struct saving *saving)
 /** The second time: what the store said is what is answered. */
 static int take_stored(lua_State *L, struct saving *saving)
 {
-    const struct database_answer *stored = saving->subject.run->answer;
+    const struct database_answer *stored = question_take(L);
     int error = stored ? stored->error : ERROR_CANCELLED;
-    saving->subject.run->answer = NULL;
     return error ? refuse_unstored(L, saving, error) : 0;
 }
 

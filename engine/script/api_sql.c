@@ -73,32 +73,6 @@ static int core_sql_check_url(lua_State *L)
 
 /* ---- what went wrong ---- */
 
-/** One word for scripts that want to tell faults apart. */
-static const char *reason_of(int error)
-{
-    switch (error) {
-    case ERROR_TIMEOUT: return "timeout";
-    case ERROR_TRANSPORT: return "unavailable";
-    case ERROR_STATE: return "exists";
-    case ERROR_LIMIT: return "limit";
-    case ERROR_MEMORY: return "memory";
-    case ERROR_CANCELLED: return "cancelled";
-    default: return "refused";
-    }
-}
-
-/** Push nil, problem, reason. @param words NULL or "": those of the error */
-static int push_problem(lua_State *L, int error, const char *words)
-{
-    lua_pushnil(L);
-    if (words && words[0])
-        lua_pushstring(L, words);
-    else
-        api_push_error_text(L, error);
-    lua_pushstring(L, reason_of(error));
-    return 3;
-}
-
 /** database_ask() itself refused: in words of whoever wrote the script. */
 static int push_refusal(lua_State *L, int error)
 {
@@ -107,8 +81,8 @@ static int push_refusal(lua_State *L, int error)
                           "db: as many values as the statement has '?' are needed, and it neither "
                           "begins nor ends a transaction");
     if (error == ERROR_LIMIT)
-        return push_problem(L, error, "too many queries wait (database.queue)");
-    return push_problem(L, error == ERROR_STATE ? ERROR_CANCELLED : error, NULL);
+        return question_push_problem(L, error, "too many queries wait (database.queue)");
+    return question_push_problem(L, error == ERROR_STATE ? ERROR_CANCELLED : error, NULL);
 }
 
 /* ---- asking ---- */
@@ -164,12 +138,13 @@ static int core_sql_ask(lua_State *L)
         return api_misuse(L, "db: nothing can be asked here");
     query.values = read_values(L, run, 4, &query.value_count);
     if (generation->script->is_stopping)
-        return push_problem(L, ERROR_CANCELLED, NULL);
+        return question_push_problem(L, ERROR_CANCELLED, NULL);
     struct question *question = query.values ? run_question(run) : NULL;
     if (!question)
-        return push_problem(L, ERROR_MEMORY, NULL);
-    int error = database_ask(generation->databases[place - 1], &query,
-                             &generation->script->options.answers, run_question_answered, question);
+        return question_push_problem(L, ERROR_MEMORY, NULL);
+    struct database_home home = database_mailbox_home(generation->script->options.answers);
+    int error = database_ask(generation->databases[place - 1], &query, &home, run_question_answered,
+                             question);
     if (error) {
         run_forget_question(run);
         return push_refusal(L, error);
@@ -216,13 +191,11 @@ static void push_rows(lua_State *L, const struct database_answer *answer)
 static int core_sql_take(lua_State *L)
 {
     struct generation *generation = generation_of(L);
-    struct run *run = run_of(L);
-    const struct database_answer *answer = run ? run->answer : NULL;
+    const struct database_answer *answer = question_take(L);
     if (!answer)
-        return push_problem(L, ERROR_CANCELLED, NULL);
-    run->answer = NULL;
+        return question_push_problem(L, ERROR_CANCELLED, NULL);
     if (answer->error)
-        return push_problem(L, answer->error, answer->problem);
+        return question_push_problem(L, answer->error, answer->problem);
     if (!lua_toboolean(L, 1)) {
         lua_pushnumber(L, (lua_Number)answer->affected_rows);
         return 1;

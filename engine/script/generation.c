@@ -54,6 +54,7 @@ static void generation_destroy(void *object)
         databases_close(generation->options.databases, generation->databases[i]);
     memory_free_raw(generation->databases);
     memory_release(generation->options.databases);
+    memory_release(generation->options.http);
 }
 
 /* ---- protected calls ---- */
@@ -120,6 +121,7 @@ static int load_core(lua_State *L)
     api_shared_open(L);
     api_auth_open(L);
     api_sql_open(L);
+    api_http_open(L);
     api_nat_open(L);
     api_timer_open(L);
     api_leave_open(L);
@@ -199,6 +201,7 @@ static int copy_options(struct generation *generation, const struct generation_o
     generation->shared = memory_ref(options->shared);
     memory_ref(options->auth);
     memory_ref(options->databases);
+    memory_ref(options->http);
     generation->lua_dir = text_strdup(text_of(options->lua_dir));
     generation->route_path = text_strdup(text_of(options->route_path ? options->route_path : ""));
     return generation->lua_dir && generation->route_path ? 0 : ERROR_MEMORY;

@@ -351,26 +351,9 @@ static void wake(void *arg)
     resume(run, is_cancelled ? ERROR_CANCELLED : 0);
 }
 
-struct question *run_question(struct run *run)
+void run_answered(struct run *run, const void *answer)
 {
-    struct question *question = memory_alloc(sizeof *question, NULL);
-    if (!question)
-        return NULL;
-    question->run = run;
-    run->question = question;
-    run->wait = WAIT_SQL;
-    return question;
-}
-
-void run_forget_question(struct run *run)
-{
-    run->question = memory_release(run->question);
-    run->wait = WAIT_NONE;
-}
-
-static void answer_run(struct run *run, const struct database_answer *answer)
-{
-    if (!engine_check(run->wait == WAIT_SQL))
+    if (!engine_check(run->wait == WAIT_ANSWER))
         return;
     run->wait = WAIT_NONE;
     run->question = NULL;
@@ -378,20 +361,11 @@ static void answer_run(struct run *run, const struct database_answer *answer)
     go_on(run, 0);
 }
 
-void run_question_answered(void *arg, const struct database_answer *answer)
-{
-    struct question *question = arg;
-    struct run *run = question->run;
-    memory_release(question);
-    if (run)
-        answer_run(run, answer);
-}
-
 void run_wake(struct run *run)
 {
-    if (run->wait == WAIT_SQL) {
+    if (run->wait == WAIT_ANSWER) {
         run->question->run = NULL;
-        answer_run(run, NULL);
+        run_answered(run, NULL);
         return;
     }
     timer_stop(loop_timers(run->generation->script->options.loop), &run->sleep);

@@ -219,7 +219,7 @@ static struct run *first_to_wake(const struct script *script)
 {
     LIST_FOR_EACH (link, &script->waiting) {
         struct run *run = CONTAINER_OF(link, struct run, link);
-        if (run->wait == WAIT_SLEEP || run->wait == WAIT_SQL)
+        if (run->wait == WAIT_SLEEP || run->wait == WAIT_ANSWER)
             return run;
     }
     return NULL;

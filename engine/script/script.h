@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/settings.h"
 #include "database/databases.h"
+#include "http/http.h"
 #include "io/io.h"
 #include "location/location.h"
 #include "location_store/keeper.h"
@@ -41,6 +42,7 @@ struct generation_options {
     struct shared *shared;                     /**< shared; NULL: no dictionaries */
     struct auth *auth;                         /**< shared; NULL: nothing is authenticated */
     struct databases *databases;               /**< shared; NULL: none can be asked */
+    struct http *http;                         /**< shared; NULL: no requests can be made */
     const char *lua_dir;                       /**< holds lunasip/runtime.lua; copied */
     const char *route_path;                    /**< the script; copied, and its name in errors */
     struct text source; /**< its text, when it does not come from the file; absent: read the file */
@@ -84,9 +86,10 @@ struct script_options {
     const struct settings *settings;
     struct counters *counters;
     struct log *log;
-    struct location *location;    /**< borrowed; NULL: none */
-    struct keeper *keeper;        /**< borrowed; NULL: bindings are in memory alone */
-    struct database_home answers; /**< of databases: they come home on the worker's thread */
+    struct location *location; /**< borrowed; NULL: none */
+    struct keeper *keeper;     /**< borrowed; NULL: bindings are in memory alone */
+    struct mailbox
+        *answers;    /**< borrowed; where databases and HTTP servers answer: on its thread */
     unsigned worker; /**< index; the first one runs the timers that only one worker runs */
 };
 
@@ -118,7 +121,7 @@ size_t script_generations(const struct script *script);
 /** Handlers that wait now. */
 size_t script_waiting(const struct script *script);
 /**
- * No handler may wait any more: those that sleep or wait for a database go on at once, with nil and "cancelled", so that what
+ * No handler may wait any more: those that sleep or wait for an answer go on at once, with nil and "cancelled", so that what
  * they decide still leaves; before proxy_stop().
  */
 void script_wake_all(struct script *script);

@@ -34,7 +34,7 @@ enum run_kind {
     RUN_LOAD,  /**< the script's own chunk */
 };
 /** What a suspended run waits for. */
-enum run_wait { WAIT_NONE, WAIT_SLEEP, WAIT_RELAY, WAIT_SQL };
+enum run_wait { WAIT_NONE, WAIT_SLEEP, WAIT_RELAY, WAIT_ANSWER };
 
 /** One function that the script defined as a handler. */
 struct handler {
@@ -87,11 +87,11 @@ struct run {
     enum run_wait wait;
     uint32_t sleep_ms;
     struct timer sleep;
-    struct question *question;            /**< asked of a database; NULL: none */
-    const struct database_answer *answer; /**< to it, borrowed while the run goes on; NULL: none */
+    struct question *question; /**< asked of a database or an HTTP server; NULL: none */
+    const void *answer; /**< to it: what whoever asked expects; borrowed while the run goes on */
 };
 
-/** Counted. One query of a run, which may end before the answer comes. */
+/** Counted. One query or request of a run, which may end before the answer comes. */
 struct question {
     struct run *run; /**< borrowed; NULL: nobody waits any more */
 };
@@ -220,12 +220,21 @@ int run_start(struct run *run);
 void run_relayed(void *arg, int error);
 /** Its sleep or its question ends now, with nil and "cancelled". */
 void run_wake(struct run *run);
+/* questions (question.c) */
 /** A question that this run waits for from now on: the last thing before lua_yield(). NULL without memory. */
 struct question *run_question(struct run *run);
-/** The database_done_handler of a question, which is its argument. */
-database_done_handler run_question_answered;
 /** Nobody answers it: run_question() is taken back. */
 void run_forget_question(struct run *run);
+/** What a run asked is answered; it may have ended meanwhile. @param question given. @param answer borrowed */
+void question_answered(struct question *question, const void *answer);
+/** question_answered() as a database_done_handler; its argument is the question. */
+database_done_handler run_question_answered;
+/** The answer, first thing after the wait; borrowed. NULL: cancelled */
+const void *question_take(lua_State *L);
+/** Push nil, problem, reason: one word for scripts that tell faults apart. @param words NULL or "": the error's */
+int question_push_problem(lua_State *L, int error, const char *words);
+/** The run goes on with what it asked for. @param answer borrowed; NULL: cancelled */
+void run_answered(struct run *run, const void *answer);
 /** Misuse unless the run may wait here: by a handler, and not below a C function. */
 struct run *run_check_wait(lua_State *L, const char *what);
 /** End a waiting run without telling anybody. */
@@ -360,6 +369,7 @@ void api_core_open(lua_State *L);
 void api_log_open(lua_State *L);
 void api_auth_open(lua_State *L);
 void api_sql_open(lua_State *L);
+void api_http_open(lua_State *L);
 void api_hash_open(lua_State *L);
 void api_uri_open(lua_State *L);
 void api_regex_open(lua_State *L);

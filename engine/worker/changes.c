@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-#define LOCATION_REASON "registrations of all workers follow it"
-#define DATABASE_REASON "its connections are in use"
+#define LOCATION_REASON    "registrations of all workers follow it"
+#define CONNECTIONS_REASON "its connections are in use"
 
 /* Settings that memory or sockets of the start depend on. Without a name: all of a block. */
 static const struct {
@@ -32,7 +32,8 @@ static const struct {
     {"location", "write_back_ms", LOCATION_REASON},
     {"location", "load_batch", LOCATION_REASON},
     {"dscp", "sip", "its sockets are open"},
-    {"database", NULL, DATABASE_REASON},
+    {"database", NULL, CONNECTIONS_REASON},
+    {"http", NULL, CONNECTIONS_REASON},
 };
 
 static bool is_same_text(const char *a, const char *b)

@@ -27,6 +27,7 @@ static void destroy(void *arg)
     memory_release(engine->shared);
     memory_release(engine->auth);
     memory_release(engine->databases);
+    memory_release(engine->http);
     memory_release(engine->configuration);
     memory_release(engine->first);
     names_free(engine->files, engine->file_count);
@@ -220,6 +221,16 @@ static int create_keeper(struct engine *engine)
     return error ? error : location_observe(engine->location, keeper_changed, engine->keeper);
 }
 
+/* Its settings are those of the start, too. */
+static int create_http(struct engine *engine)
+{
+    return http_create(&engine->http, &(struct http_options){
+                                          .io = engine->io,
+                                          .settings = &engine->first->settings,
+                                          .counters = &engine->http_counters,
+                                      });
+}
+
 static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
 {
     unsigned count = options->workers ? options->workers : engine->configuration->workers;
@@ -297,6 +308,8 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     if (!error)
         error = create_keeper(engine);
     if (!error)
+        error = create_http(engine);
+    if (!error)
         error = create_workers(engine, choose_workers(engine, options), fault);
     if (!error)
         error = engine_load_generations(engine, engine->configuration, engine->route_path,
@@ -323,6 +336,8 @@ int engine_start(struct engine *engine)
     error = databases_start(engine->databases);
     if (engine->keeper && !error && (error = keeper_start(engine->keeper)) == 0)
         keeper_await_load(engine->keeper);
+    if (!error)
+        error = http_start(engine->http);
     if (engine->media && !error)
         error = media_start(engine->media);
     for (unsigned i = 0; i < engine->worker_count && !error; i++)
@@ -345,6 +360,7 @@ void engine_stop(struct engine *engine)
     databases_stop(engine->databases);
     if (engine->keeper)
         keeper_take_answers(engine->keeper);
+    http_stop(engine->http);
     for (unsigned i = 0; i < engine->worker_count; i++)
         worker_take_answers(engine->workers[i]);
     if (engine->media)
@@ -392,6 +408,16 @@ struct keeper *engine_keeper(const struct engine *engine)
 struct databases *engine_databases(const struct engine *engine)
 {
     return engine->databases;
+}
+
+struct http *engine_http(const struct engine *engine)
+{
+    return engine->http;
+}
+
+const struct counters *engine_http_counters(const struct engine *engine)
+{
+    return &engine->http_counters;
 }
 
 struct log *engine_log(struct engine *engine)

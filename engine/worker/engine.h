@@ -82,6 +82,9 @@ struct media *engine_media(const struct engine *engine);
 struct location *engine_location(const struct engine *engine);
 struct keeper *engine_keeper(const struct engine *engine); /**< NULL: none */
 struct databases *engine_databases(const struct engine *engine);
+struct http *engine_http(const struct engine *engine);
+/** What its HTTP client counted. */
+const struct counters *engine_http_counters(const struct engine *engine);
 struct log *engine_log(struct engine *engine);
 unsigned engine_worker_count(const struct engine *engine);
 struct worker *engine_worker(const struct engine *engine, unsigned i);

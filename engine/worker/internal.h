@@ -19,6 +19,8 @@ struct engine {
     struct shared *shared;               /* owned */
     struct auth *auth;                   /* owned */
     struct databases *databases;         /* owned */
+    struct http *http;                   /* owned */
+    struct counters http_counters;       /* of the above */
     struct dispatcher *dispatcher;       /* owned; NULL: none */
     struct media *media;                 /* owned; NULL: none */
     struct location *location;           /* owned */

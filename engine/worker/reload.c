@@ -30,6 +30,7 @@ int engine_load_generations(struct engine *engine, struct configuration *configu
                                   .shared = engine->shared,
                                   .auth = engine->auth,
                                   .databases = engine->databases,
+                                  .http = engine->http,
                                   .lua_dir = engine->lua_dir,
                                   .route_path = route_path ? route_path : configuration->route_path,
                                   .source = !route_path && configuration->route_source

@@ -164,6 +164,7 @@ void stage_release(struct stage *stage)
         loop_join(stage->loop);
     }
     stage_databases_release(stage);
+    memory_release(stage->http);
     memory_release(stage->loop);
     memory_release(stage->io);
     memory_release(stage->coverage);
@@ -209,6 +210,8 @@ int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir
                               &line);
     if (!error) {
         stage_databases_impair(stage);
+        if (stage->http)
+            http_use_lab(engine_http(place->engine), stage->http);
         error = engine_start(place->engine);
     }
     if (error) {

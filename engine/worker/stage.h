@@ -128,6 +128,26 @@ const char *stage_database_rows(struct stage *stage, int database, const char *s
                                 size_t fault_bytes);
 /** For every engine: answers come so much later; every query fails with @p error (0: none does). */
 void stage_database_impair(struct stage *stage, int database, uint32_t delay_ms, int error);
+/** What HTTP servers of the lab answer to URLs that begin with @p url; see struct http_lab_answer. */
+struct stage_http_answer {
+    const char *url;
+    unsigned status;
+    const char *head; /**< lines "Name: value" */
+    const char *body; /**< may hold NUL */
+    size_t body_bytes;
+    uint32_t delay_ms;
+    int error; /**< instead of an answer; 0: none */
+};
+/** Lab only, for every engine. @return 0, ERROR_UNSUPPORTED (no lab) or ERROR_MEMORY */
+int stage_http_set(struct stage *stage, const struct stage_http_answer *answer);
+/** A request as it arrived; borrowed until the stage is released. */
+struct stage_http_request {
+    const char *method, *url, *head,
+        *body; /**< head: lines "Name: value"; body: NULL when there was none */
+    size_t method_bytes, url_bytes, head_bytes, body_bytes;
+};
+/** @return false when fewer than @p i + 1 requests have arrived */
+bool stage_http_request(const struct stage *stage, size_t i, struct stage_http_request *request);
 /** Lab only: count the lines of scripts that run, in engines made from now on. @return 0 or ERROR_MEMORY */
 int stage_cover(struct stage *stage);
 /** One script file: how often each line ran, from line 1; borrowed until the stage is released. */

@@ -42,6 +42,7 @@ struct stage {
     struct log database_log;     /* of the above: errors alone */
     struct stage_database_place database_places[STAGE_DATABASES];
     int database_count;
+    struct http_lab *http; /* owned; NULL: nothing was said about HTTP */
     struct list received, packets, lines;
     struct item *shown[3];       /* last of each list given to Lua */
     pthread_mutex_t lines_mutex; /* engines log from their threads */

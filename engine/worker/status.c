@@ -182,6 +182,7 @@ json_t *status_json(struct engine *engine)
     add_counters(&totals, databases_counters(engine_databases(engine)));
     if (engine_keeper(engine))
         add_counters(&totals, keeper_counters(engine_keeper(engine)));
+    add_counters(&totals, engine_http_counters(engine));
     json_object_set_new(status, "version", json_string(LUNASIP_VERSION));
     set_number(status, "uptime_s", engine_uptime_s(engine));
     set_number(status, "workers", engine_worker_count(engine));
@@ -191,6 +192,7 @@ json_t *status_json(struct engine *engine)
     json_object_set_new(status, "media", media_json(engine));
     json_object_set_new(status, "registrations", registrations_json(engine));
     json_object_set_new(status, "databases", databases_json(engine));
+    set_number(status, "http_requests", http_waiting(engine_http(engine)));
     json_object_set_new(status, "generations", generations_json(engine, &totals));
     for (int i = 0; i < COUNTER_COUNT; i++)
         set_number(counters, counter_name((enum counter)i), totals.counters[i]);

@@ -27,7 +27,7 @@ struct worker {
     struct proxy *proxy;                    /* owned */
     struct script *script;                  /* owned */
     struct handover *handover;              /* owned */
-    struct database_mailbox answers;        /* of databases */
+    struct mailbox answers;                 /* of databases and HTTP servers */
     struct ping *ping;           /* owned; NULL: nothing to ping, or another worker does */
     struct gateway_names *names; /* the same */
     struct expiry *expiry;       /* owned; NULL: another worker does it */
@@ -135,7 +135,7 @@ static void on_wake(void *arg)
     struct worker *worker = arg;
     take_change(worker);
     handover_receive(worker->handover);
-    database_mailbox_run(&worker->answers);
+    mailbox_run(&worker->answers);
 }
 
 static void on_idle(void *arg)
@@ -250,7 +250,7 @@ static int create_script(struct worker *worker)
                                               .log = worker->options.log,
                                               .location = worker->options.location,
                                               .keeper = worker->options.keeper,
-                                              .answers = database_mailbox_home(&worker->answers),
+                                              .answers = &worker->answers,
                                               .worker = worker->options.index,
                                           });
 }
@@ -376,7 +376,7 @@ void worker_stop(struct worker *worker)
 
 void worker_take_answers(struct worker *worker)
 {
-    database_mailbox_run(&worker->answers);
+    mailbox_run(&worker->answers);
 }
 
 /* ---- mailbox ---- */

@@ -34,7 +34,7 @@ int worker_create(struct worker **workerp, const struct worker_options *options,
 int worker_start(struct worker *worker, struct generation *generation);
 /** End calls, close sockets, end the thread; then memory_release(). */
 void worker_stop(struct worker *worker);
-/** Take what databases answer that have stopped; after worker_stop() and databases_stop(). */
+/** Take what databases and HTTP answer that have stopped; after worker_stop(), databases_stop(), http_stop(). */
 void worker_take_answers(struct worker *worker);
 
 /** What a reload brings to one worker. */

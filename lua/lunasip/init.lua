@@ -5,6 +5,7 @@ local suggest = require "lunasip.suggest"
 local M = {
     auth = require "lunasip.auth",
     dispatcher = require "lunasip.dispatcher",
+    http = require "lunasip.http",
     log = require "lunasip.log",
     media = require "lunasip.media",
     nat = require "lunasip.nat",

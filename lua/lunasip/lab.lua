@@ -25,7 +25,8 @@ local M = { message = require "lunasip.lab.message", sdp = require "lunasip.lab.
 local Net = {}
 Net.__index = Net
 for _, part in ipairs {
-    require "lunasip.lab.network", require "lunasip.lab.database", require "lunasip.lab.tools",
+    require "lunasip.lab.network", require "lunasip.lab.database", require "lunasip.lab.http",
+    require "lunasip.lab.tools",
 } do
     for name, method in pairs(part) do
         Net[name] = method

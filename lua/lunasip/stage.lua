@@ -43,6 +43,14 @@ int stage_database(struct stage *stage, const char *url);
 int stage_database_load(struct stage *stage, int database, const char *sql, char *fault, size_t fault_bytes);
 const char *stage_database_rows(struct stage *stage, int database, const char *sql, char *fault, size_t fault_bytes);
 void stage_database_impair(struct stage *stage, int database, uint32_t delay_ms, int error);
+struct stage_http_answer {
+    const char *url; unsigned status; const char *head, *body; size_t body_bytes; uint32_t delay_ms; int error;
+};
+int stage_http_set(struct stage *stage, const struct stage_http_answer *answer);
+struct stage_http_request {
+    const char *method, *url, *head, *body; size_t method_bytes, url_bytes, head_bytes, body_bytes;
+};
+bool stage_http_request(const struct stage *stage, size_t i, struct stage_http_request *request);
 int stage_cover(struct stage *stage);
 bool stage_covered(const struct stage *stage, size_t i, struct stage_file *file);
 uint64_t stage_live_objects(void);
@@ -368,6 +376,37 @@ function Stage:database_rows(number, sql)
         return nil, ffi.string(fault)
     end
     return ffi.string(rows)
+end
+
+-- Why a request can fail: the word of sip.http -> enum engine_error.
+local HTTP_ERRORS = { unavailable = -5, timeout = -6, refused = -2, limit = -4 }
+Stage.http_errors = HTTP_ERRORS
+
+--- Lab: what is answered to URLs that begin with a text; delay in seconds; fail: a reason of http_errors, or nil.
+-- @return true, or nil and why
+function Stage:set_http(url, answer)
+    local body = answer.body or ""
+    local error = engine.stage_http_set(self.handle, ffi.new("struct stage_http_answer", {
+        url = url, status = answer.status, head = answer.head, body = body, body_bytes = #body,
+        delay_ms = math.floor((answer.delay or 0) * 1000 + 0.5), error = HTTP_ERRORS[answer.fail] or 0,
+    }))
+    if error ~= 0 then
+        return nil, ffi.string(engine.error_text(error))
+    end
+    return true
+end
+
+--- Lab: the i-th request that arrived, from 1. @return method, URL, head, body (nil: none); nil when there are fewer
+function Stage:http_request(i)
+    local request = ffi.new "struct stage_http_request"
+    if not engine.stage_http_request(self.handle, i - 1, request) then
+        return nil
+    end
+    local function text(p, n)
+        return p ~= nil and ffi.string(p, n) or nil
+    end
+    return text(request.method, request.method_bytes), text(request.url, request.url_bytes),
+        text(request.head, request.head_bytes), text(request.body, request.body_bytes)
 end
 
 -- Why a query can fail: the word of sip.sql -> enum engine_error.

@@ -97,6 +97,25 @@ function Database:rows(sql) end
 ---@param given {delay?: number, fail?: boolean|"unavailable"|"timeout"|"refused"|"exists"|"limit"} delay in seconds
 function Database:impair(given) end
 
+---@class lunasip.lab.HttpAnswer
+---@field status? integer default 200
+---@field headers? table<string, string|string[]>
+---@field body? string
+---@field delay? number seconds until it comes
+---@field fail? boolean|"unavailable"|"timeout"|"refused"|"limit" instead of an answer
+
+---@class lunasip.lab.HttpServer: lunasip.lab.HttpAnswer
+---@field url string what its URLs begin with
+
+---@class Server
+local Server = {}
+---What it answers from now on.
+---@param given lunasip.lab.HttpAnswer
+function Server:answer(given) end
+---The requests that arrived, oldest first; headers by lower-case name.
+---@return {method: string, url: string, headers: table<string, string>, body?: string}[]
+function Server:requests() end
+
 ---@class Net: Engine
 ---@field journal table[] what agents sent and received
 ---@field engines Engine[]
@@ -130,6 +149,10 @@ function Net:name(name, kind, value, ttl_s) end
 ---@param options string|{url: string, sql?: string} sql: statements that are run in it now
 ---@return Database
 function Net:database(options) end
+---What answers requests of engines to URLs that begin with a text; of several the longest counts.
+---@param options string|lunasip.lab.HttpServer
+---@return Server
+function Net:http(options) end
 ---Hosts behind a name: an agent, an engine, an interface, an address.
 ---@return string[]
 function Net:hosts(what) end

@@ -47,9 +47,9 @@ static inline bool bench_post(void *arg, struct database_answer *answer)
 {
     struct bench *bench = arg;
     pthread_mutex_lock(&bench->lock);
-    answer->next = NULL;
+    answer->mail.next = NULL;
     if (bench->last)
-        bench->last->next = answer;
+        bench->last->mail.next = &answer->mail;
     else
         bench->first = answer;
     bench->last = answer;
@@ -107,7 +107,7 @@ static inline struct database_answer *bench_answer(struct bench *bench)
         status = pthread_cond_timedwait(&bench->came, &bench->lock, &until);
     struct database_answer *answer = bench->first;
     if (answer) {
-        bench->first = answer->next;
+        bench->first = (struct database_answer *)answer->mail.next;
         if (!bench->first)
             bench->last = NULL;
         bench->count--;

@@ -4,14 +4,14 @@
 struct lab_bench {
     struct bench bench;
     struct loop *loop;
-    struct database_mailbox mailbox;
+    struct mailbox mailbox;
     char trace[512]; /**< "MS mark error;" of each answer */
 };
 
 static void on_wake(void *arg)
 {
     struct lab_bench *lab = arg;
-    database_mailbox_run(&lab->mailbox);
+    mailbox_run(&lab->mailbox);
 }
 
 struct question {
@@ -54,7 +54,7 @@ static void begin(struct lab_bench *lab)
 static void end(struct lab_bench *lab)
 {
     lab->bench.database = memory_release(lab->bench.database);
-    database_mailbox_drop(&lab->mailbox);
+    mailbox_drop(&lab->mailbox);
     memory_release(lab->loop);
     bench_close(&lab->bench);
 }

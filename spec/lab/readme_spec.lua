@@ -67,7 +67,7 @@ describe("the annotations of the lab", function()
     end
 
     it("know every method of a network", function()
-        local names = methods_in("Net", "lab.lua", "lab/network.lua", "lab/database.lua")
+        local names = methods_in("Net", "lab.lua", "lab/network.lua", "lab/database.lua", "lab/http.lua")
         for _, more in ipairs { methods_in("M", "lab/tools.lua"), methods_in("Engine", "lab/engine.lua") } do
             for _, name in ipairs(more) do
                 names[#names + 1] = name
@@ -79,6 +79,7 @@ describe("the annotations of the lab", function()
     it("know every method of an engine, an agent and a message", function()
         check("Engine", methods_in("Engine", "lab/engine.lua"))
         check("Database", methods_in("Database", "lab/database.lua"))
+        check("Server", methods_in("Server", "lab/http.lua"))
         check("Agent", methods_in("Agent", "lab/agent.lua", "lab/uac.lua", "lab/uas.lua"))
         check("Message", methods_in("Message", "lab/message.lua"))
     end)

@@ -128,6 +128,13 @@ end
             46, "did you mean 'query'" },
         { "a statement that is no text", "local db = sip.sql.open 'sqlite:x' db:exec(req)",
             44, "argument 1 (statement) of db:exec must be a text, not a request" },
+        { "an unknown option of a request", "sip.http.get { url = 'http://x/', timeout = 5 }",
+            35, "no option 'timeout'; did you mean 'timeout_ms'" },
+        { "a body where there is none", "sip.http.get { url = 'http://x/', body = 'x' }",
+            35, "no option 'body'" },
+        { "a method of sip.http that is not there", "sip.http.fetch 'http://x/'", 10, "fetch" },
+        { "a field of an answer that is not there", "local a = sip.http.get 'http://x/' return a and a.code",
+            51, "there is no answer.code" },
         { "an unknown variable", "return req['$xyz']", 12, "unknown variable $xyz" },
         { "a variable that is read-only", "req['$si'] = '1'", 5, "$si cannot be written; keep" },
         { "a variable in a constant", "local V = '$' .. 'foo' return req[V]", 35, "unknown variable $foo" },
@@ -388,6 +395,11 @@ function request_route(req)
     local rows = db:query("SELECT a FROM t WHERE b = ?", req["$rU"], nil, true)
     for _, row in ipairs(rows or {}) do log.info("%s", row.a) end
     if not db:with({ timeout_ms = 50 }):exec("UPDATE t SET a = ?", 1) then return req:reply(503) end
+    local query = { user = req["$fU"], n = 1 }
+    local answer, problem, reason = sip.http.get { url = "http://x/", query = query, redirects = 2 }
+    if not answer then log.warning("%s %s", reason, problem) elseif answer.status == 200 then log.info(answer.body) end
+    sip.http.post { url = "http://x/" .. sip.http.escape "a b", body = "{}", headers = { ["X-A"] = "1" } }
+    sip.http.request { method = "PUT", url = "http://x/" }
     sip.timer.every(60, function() sip.shared.calls:delete "x" end)
     local user, host = (req.ruri or ""):match "^sip:(.-)@(.-);?$"
     local parts = { (req.body or ""):gsub("\r\n", "\n"):match(TRIM) }

@@ -245,6 +245,11 @@ function core.sql_open()
     return 0
 end
 
+-- So are HTTP servers: spec/route/http_spec.lua.
+function core.http_ask()
+    return nil, "there is no server", "unavailable"
+end
+
 function core.interfaces()
     return fake.interfaces_table
 end

@@ -13,7 +13,7 @@ describe("lua/types/lunasip.lua", function()
 
     local parts = {
         auth = "Auth", log = "Log", dispatcher = "Dispatcher", media = "Media", nat = "Nat", registrar = "Registrar",
-        sql = "Sql", timer = "Timer",
+        sql = "Sql", http = "Http", timer = "Timer",
     }
 
     it("knows every function of sip", function()

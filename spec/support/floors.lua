@@ -3,12 +3,12 @@
 -- it takes a table path -> source text and returns a list of complaints, so that the rules are themselves tested.
 local M = {}
 
--- What each folder of engine/ may include, beside itself. The towers media and database stand
--- beside the others on base and io.
+-- What each folder of engine/ may include, beside itself. The towers media, database and http
+-- stand beside the others on base and io.
 local core = { "base", "io", "sip", "transport", "transaction" }
 local elements = {
     "base", "io", "sip", "transport", "transaction", "dialog", "location", "dispatcher", "media", "database",
-    "location_store",
+    "http", "location_store",
 }
 
 local function set(...)
@@ -32,6 +32,7 @@ M.may_include = {
     auth = set { "base", "io", "sip" },
     media = set { "base", "io" },
     database = set { "base", "io" },
+    http = set { "base", "io" },
     route = set(elements),
     script = set(elements, { "auth", "route" }),
     worker = set(elements, { "auth", "route", "script" }),
@@ -49,6 +50,7 @@ M.keepers = {
     { header = "^sqlite3%.h$", only = "^engine/database/sqlite%.c$" },
     { header = "^libpq", only = "^engine/database/postgres%.c$" },
     { header = "^mysql%.h$", only = "^engine/database/mysql%.c$" },
+    { header = "^curl/", only = "^engine/http/client%.c$" },
 }
 
 local lines_max, function_lines_max, script_lines_max = 600, 80, 150

@@ -58,7 +58,7 @@ end
 local function words_of(api)
     local words = { lunasip = "sip", Request = "req", Reply = "reply", Message = "msg", DialogEvent = "event",
         ["lunasip.Dictionary"] = "sip.shared.NAME", ["lunasip.Interface"] = "sip.interface.NAME",
-        ["lunasip.Database"] = "db",
+        ["lunasip.Database"] = "db", ["lunasip.HttpAnswer"] = "answer",
         ["lunasip.Destination"] = "destination", ["lunasip.ListedDestination"] = "destination" }
     local class = api.classes.lunasip
     for name, field in pairs(class and class.fields or {}) do

@@ -63,6 +63,10 @@ local SDP_STREAM = {
     kind = TEXT, codecs = TABLE, direction = TEXT, port = COUNT, host = TEXT, profile = TEXT, formats = TEXT,
     lines = TABLE,
 }
+local HTTP_ANSWER = {
+    status = COUNT, headers = TABLE, body = TEXT, delay = SECONDS, fail = one_of("boolean", "string"),
+}
+local HTTP = with(HTTP_ANSWER, { url = TEXT })
 -- Of a pattern: what is wanted, or a function that is asked.
 local SDP_FOUND = {
     kind = ANYTHING, port = ANYTHING, host = ANYTHING, profile = ANYTHING, formats = ANYTHING, codecs = ANYTHING,
@@ -86,6 +90,8 @@ local KNOWN = {
         A = TEXT_OR_TABLE, AAAA = TEXT_OR_TABLE, SRV = TEXT_OR_TABLE, NAPTR = TEXT_OR_TABLE, ttl = COUNT,
     },
     ["net:database"] = { url = TEXT, sql = TEXT },
+    ["net:http"] = HTTP,
+    ["server:answer"] = HTTP_ANSWER,
     ["db:impair"] = { delay = SECONDS, fail = one_of("boolean", "string") },
     ["net:reload"] = { source = TEXT },
     ["net:replay"] = { engine = TABLE, near = TABLE, ignore = TABLE, is_reported = FLAG },
