@@ -425,6 +425,7 @@ int script_check(const struct configuration *configuration, const char *route_pa
         .lua_dir = lua_dir,
         .route_path = route_path ? route_path : configuration->route_path,
         .source = is_inline ? text_of(configuration->route_source) : TEXT_NONE,
+        .is_deterministic = true, /* no compiled code: see heap.c */
     };
     struct generation *generation;
     int error = generation_create(&generation, &options, fault);

@@ -4,13 +4,28 @@ local posix = require "support.posix"
 local M = {}
 local blocks = 0
 
---- A block of 254 IPv4 loopback addresses nobody else uses: `block(10)` is its address number 10.
+-- A test holds this port of each of its blocks until its process ends, so that another one sees the block is taken.
+local HELD_PORT = 1719
+local held = {}
+
+local function prefix_of(index)
+    return ("127.%d.%d."):format(1 + math.floor(index / 256), index % 256)
+end
+
+--- A block of 253 IPv4 loopback addresses nobody else uses: `block(10)` is its address number 10.
 -- 127.0.x.y stays free for the demo and for people.
 function M.block()
-    local index = (posix.pid() % 4096) * 15 + blocks
-    blocks = (blocks + 1) % 15
-    local prefix = ("127.%d.%d."):format(1 + math.floor(index / 256), index % 256)
-    return function(number) return prefix .. number end
+    local first = (posix.pid() % 4096) * 15
+    for offset = blocks, blocks + 4095 do
+        local prefix = prefix_of((first + offset) % 61440)
+        local socket = posix.udp(prefix .. 254, HELD_PORT)
+        if socket then
+            blocks = offset + 1
+            held[#held + 1] = socket
+            return function(number) return prefix .. number end
+        end
+    end
+    error("no block of loopback addresses is free", 2)
 end
 
 --- A free UDP port on an address.

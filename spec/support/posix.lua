@@ -33,7 +33,8 @@ char *strerror(int);
 
 local M = {}
 local C = ffi.C
-local AF_INET, AF_INET6, SOCK_DGRAM, MSG_DONTWAIT = 2, 10, 2, 0x40
+local AF_INET, AF_INET6, MSG_DONTWAIT = 2, 10, 0x40
+local SOCK_DGRAM_CLOEXEC = 0x80002
 local O_WRONLY, O_CREAT, O_TRUNC = 1, 0x40, 0x200
 local CLOCK_MONOTONIC, WNOHANG = 1, 1
 
@@ -128,7 +129,7 @@ end
 -- `send(host, port, bytes)`; or nil
 function M.udp(host, port)
     local raw, size, family = socket_address(host, port or 0)
-    local fd = C.socket(family, SOCK_DGRAM, 0)
+    local fd = C.socket(family, SOCK_DGRAM_CLOEXEC, 0)
     if fd < 0 then return nil, "socket" end
     if C.bind(fd, raw, size) ~= 0 then
         local why = ffi.string(C.strerror(ffi.errno()))
