@@ -13,6 +13,7 @@
 
 #include <curl/curl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -32,7 +33,8 @@ struct client {
     CURLM *multi;
     pthread_t thread;
     struct timers timers;
-    struct list running; /**< struct exchange, owned */
+    struct list running;     /**< struct exchange, owned */
+    const char *authorities; /**< file in PEM, of the environment; NULL: the system's */
     _Atomic bool is_stopping;
 };
 
@@ -172,6 +174,8 @@ static void set_limits(CURL *easy, const struct exchange *exchange)
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (exchange->http->client->authorities)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, exchange->http->client->authorities);
 }
 
 static void set_callbacks(CURL *easy, struct exchange *exchange)
@@ -324,6 +328,8 @@ int client_start(struct http *http)
     client->http = http;
     timers_init(&client->timers, now_ms());
     client->multi = curl_multi_init();
+    /* OpenSSL's own variable, which libcurl does not look at: it names a file of its own. */
+    client->authorities = getenv("SSL_CERT_FILE");
     http->client = client;
     int error = client->multi ? 0 : ERROR_MEMORY;
     if (!error) {

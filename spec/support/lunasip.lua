@@ -63,7 +63,7 @@ end
 --- Start lunasip and wait until its control socket answers.
 -- options: public, private (lists of "udp:HOST:PORT"), sets (set number -> list of lines of the dispatcher list),
 -- blocks (more configuration, or other values), route (script; default scripts/sbc.lua), build, on (a host of
--- support.namespaces)
+-- support.namespaces), env (variables by name)
 function M.start(options)
     local folder = process.folder()
     local list = {}
@@ -85,9 +85,13 @@ function M.start(options)
     local self = setmetatable({ folder = folder, socket = folder .. "/control.sock" }, Engine)
     self.binary = (options.build or M.build) .. "/lunasip"
     local command = { self.binary, "run", folder .. "/lunasip.lua" }
+    local env = {}
+    for _, variables in ipairs { sanitizer_env, options.env or {} } do
+        for name, value in pairs(variables) do env[name] = value end
+    end
     self.process = process.start {
         command = options.on and namespaces.command(options.on, command) or command, directory = folder,
-        env = sanitizer_env,
+        env = env,
     }
     local ready = posix.wait_until(function() return self.process:poll() or self:status() end, 30, 0.05)
     if not ready or self.process.exit then

@@ -21,6 +21,8 @@ int clock_gettime(int, test_timespec *);
 long sysconf(int);
 int socket(int, int, int);
 int bind(int, const void *, unsigned);
+int listen(int, int);
+int accept(int, void *, unsigned *);
 int getsockname(int, void *, unsigned *);
 long recv(int, void *, size_t, int);
 long sendto(int, const void *, size_t, int, const void *, unsigned);
@@ -33,8 +35,8 @@ char *strerror(int);
 
 local M = {}
 local C = ffi.C
-local AF_INET, AF_INET6, MSG_DONTWAIT = 2, 10, 0x40
-local SOCK_DGRAM_CLOEXEC = 0x80002
+local AF_INET, AF_INET6, MSG_DONTWAIT, MSG_NOSIGNAL = 2, 10, 0x40, 0x4000
+local SOCK_DGRAM_CLOEXEC, SOCK_STREAM_CLOEXEC_NONBLOCK = 0x80002, 0x80801
 local O_WRONLY, O_CREAT, O_TRUNC = 1, 0x40, 0x200
 local CLOCK_MONOTONIC, WNOHANG = 1, 1
 
@@ -156,6 +158,38 @@ function M.udp(host, port)
         if fd >= 0 then C.close(fd) end
         fd = -1
     end
+    return self
+end
+
+local function stream(fd)
+    local buffer = ffi.new "char[65536]"
+    local self = {}
+    function self.receive()
+        local n = C.recv(fd, buffer, 65536, MSG_DONTWAIT)
+        return n > 0 and ffi.string(buffer, n) or nil
+    end
+    function self.send(bytes) return C.sendto(fd, bytes, #bytes, MSG_NOSIGNAL, nil, 0) == #bytes end
+    function self.close() C.close(fd) end
+    return self
+end
+
+--- A TCP socket that listens on an address, on a free port.
+-- @return socket with `port`, `close()`, `accept()` (a connection with `receive()`, `send(bytes)` and `close()`; nil
+-- when nobody came); or nil and why
+function M.tcp(host)
+    local raw, size, family = socket_address(host, 0)
+    local fd = C.socket(family, SOCK_STREAM_CLOEXEC_NONBLOCK, 0)
+    if fd < 0 or C.bind(fd, raw, size) ~= 0 or C.listen(fd, 64) ~= 0 then
+        return nil, ffi.string(C.strerror(ffi.errno()))
+    end
+    local length = ffi.new("unsigned[1]", 28)
+    C.getsockname(fd, raw, length)
+    local self = { host = host, port = raw[2] * 256 + raw[3] }
+    function self.accept()
+        local peer = C.accept(fd, nil, nil)
+        return peer >= 0 and stream(peer) or nil
+    end
+    function self.close() C.close(fd) end
     return self
 end
 
