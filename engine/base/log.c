@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define CALL_ID_BYTES    128   /* of a longer Call-ID, the rest is not shown */
-#define LOG_BUFFER_BYTES 16384 /* written at the latest when so much is gathered */
+#define CALL_ID_BYTES    128 /* of a longer Call-ID, the rest is not shown */
+#define LINE_ROOM        (LOG_LINE_BYTES + CALL_ID_BYTES + 64) /* a line with all around it */
+#define LOG_BUFFER_BYTES (16384 + LINE_ROOM) /* written when there is no room for one more line */
 
 struct log_buffer {
     pthread_mutex_t mutex;
@@ -57,18 +58,6 @@ void log_flush(struct log *log)
     pthread_mutex_unlock(&log->buffer->mutex);
 }
 
-static void gather(struct log_buffer *buffer, enum log_level level, const char *line, size_t n)
-{
-    pthread_mutex_lock(&buffer->mutex);
-    if (buffer->n + n > sizeof buffer->bytes)
-        buffer_write(buffer);
-    memcpy(buffer->bytes + buffer->n, line, n);
-    buffer->n += n;
-    if (level <= LOG_WARNING)
-        buffer_write(buffer);
-    pthread_mutex_unlock(&buffer->mutex);
-}
-
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 const char *log_level_name(enum log_level level)
@@ -97,59 +86,85 @@ const char *log_group_name(enum log_group group)
     return group < LOG_GROUP_COUNT ? group_names[group] : "?";
 }
 
-/* Of eight bytes at once: is one below ' ', or DEL? */
-static bool has_control(const char *p)
+/* Of eight bytes: not 0 when one of them is below ' ', or DEL. */
+static uint64_t controls_of(uint64_t bytes)
 {
     const uint64_t ones = 0x0101010101010101u, highs = ones << 7;
-    uint64_t bytes;
-    memcpy(&bytes, p, sizeof bytes);
     uint64_t del = bytes ^ (ones * 0x7f);
     return (((bytes - ones * ' ') & ~bytes) | ((del - ones) & ~del)) & highs;
 }
 
-/* Data from the network must not start a second line or move the terminal's cursor. */
-static void make_printable(char *p, size_t n)
+/* Copy eight bytes. @return false, and nothing is copied: there is a control character */
+static bool put_eight(char *out, const char *p)
 {
-    for (size_t i = 0; i < n;) {
-        if (n - i >= 8 && !has_control(p + i)) {
-            i += 8;
-            continue;
-        }
-        for (size_t end = n - i >= 8 ? i + 8 : n; i < end; i++)
-            if ((unsigned char)p[i] < ' ' || p[i] == 0x7f)
-                p[i] = p[i] == '\n' || p[i] == '\t' ? ' ' : '?';
-    }
+    uint64_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    if (controls_of(bytes))
+        return false;
+    memcpy(out, &bytes, sizeof bytes);
+    return true;
 }
 
-static char *put(char *out, struct text t, size_t most)
+/*
+ * Copy at most @p most bytes of a text. Data from the network must not start a second line or move the
+ * terminal's cursor.
+ */
+static char *put_printable(char *out, struct text t, size_t most)
 {
-    size_t n = t.n < most ? t.n : most;
-    if (n)
-        memcpy(out, t.p, n);
+    size_t n = t.n < most ? t.n : most, i = 0;
+    while (n - i >= 8 && put_eight(out + i, t.p + i))
+        i += 8;
+    if (n >= 8 && n - i < 8 && put_eight(out + n - 8, t.p + n - 8))
+        i = n;
+    for (; i < n; i++) {
+        char c = t.p[i];
+        bool is_control = (unsigned char)c < ' ' || c == 0x7f;
+        out[i] = (char)(c == '\n' || c == '\t' ? ' ' : is_control ? '?' : c);
+    }
     return out + n;
 }
 
-/* "info: script: LINE [CALL-ID]" */
+/* Copy a text of ours. */
+static char *put(char *out, struct text t)
+{
+    memcpy(out, t.p, t.n);
+    return out + t.n;
+}
+
+/* "info: script: LINE [CALL-ID]". @return how many bytes of the LINE_ROOM at @p out */
+static size_t print_line(char *out, enum log_level level, enum log_group group, struct text call_id,
+                         struct text line)
+{
+    char *at = put(out, text_of(level_names[level]));
+    at = put(at, TEXT(": "));
+    at = put(at, text_of(log_group_name(group)));
+    at = put(at, TEXT(": "));
+    at = put_printable(at, line, LOG_LINE_BYTES - 1);
+    if (call_id.n) {
+        at = put(at, TEXT(" ["));
+        at = put_printable(at, call_id, CALL_ID_BYTES);
+        *at++ = ']';
+    }
+    *at++ = '\n';
+    return (size_t)(at - out);
+}
+
 static void write_stderr(struct log *log, enum log_level level, enum log_group group,
                          struct text call_id, struct text line)
 {
-    char out[LOG_LINE_BYTES + CALL_ID_BYTES + 64], *at = out;
-    at = put(at, text_of(level_names[level]), 16);
-    at = put(at, TEXT(": "), 2);
-    at = put(at, text_of(log_group_name(group)), 32);
-    at = put(at, TEXT(": "), 2);
-    at = put(at, line, LOG_LINE_BYTES - 1);
-    if (call_id.n) {
-        at = put(at, TEXT(" ["), 2);
-        at = put(at, call_id, CALL_ID_BYTES);
-        at = put(at, TEXT("]"), 1);
+    struct log_buffer *buffer = log->buffer;
+    if (!buffer) {
+        char out[LINE_ROOM];
+        write_bytes(out, print_line(out, level, group, call_id, line));
+        return;
     }
-    make_printable(out, (size_t)(at - out));
-    *at++ = '\n';
-    if (log->buffer)
-        gather(log->buffer, level, out, (size_t)(at - out));
-    else
-        write_bytes(out, (size_t)(at - out));
+    pthread_mutex_lock(&buffer->mutex);
+    if (buffer->n + LINE_ROOM > sizeof buffer->bytes)
+        buffer_write(buffer);
+    buffer->n += print_line(buffer->bytes + buffer->n, level, group, call_id, line);
+    if (level <= LOG_WARNING)
+        buffer_write(buffer);
+    pthread_mutex_unlock(&buffer->mutex);
 }
 
 void log_text(struct log *log, enum log_level level, enum log_group group, struct text call_id,
