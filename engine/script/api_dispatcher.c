@@ -74,20 +74,25 @@ static bool require_decider(lua_State *L, struct subject *subject, const char *w
     return !handle_is_over(subject);
 }
 
+/** Push what lua/lunasip/dispatcher.lua makes a destination of: URI, set, attributes or nil, socket or nil. */
 static int push_chosen(lua_State *L, struct subject *subject,
                        const struct dispatcher_destination *destination)
 {
     int error = use_destination(subject, destination);
     if (error)
         return api_push_result(L, error);
-    push_destination(L, dispatcher_destination_uri(destination),
-                     dispatcher_destination_set(destination),
-                     dispatcher_destination_attrs(destination),
-                     dispatcher_destination_attr(destination, TEXT("socket")));
-    return 1;
+    struct text attributes = dispatcher_destination_attrs(destination);
+    api_push_text(L, dispatcher_destination_uri(destination));
+    lua_pushinteger(L, (lua_Integer)dispatcher_destination_set(destination));
+    if (attributes.n)
+        push_attributes(L, attributes);
+    else
+        lua_pushnil(L);
+    api_push_text(L, dispatcher_destination_attr(destination, TEXT("socket")));
+    return 4;
 }
 
-/** (msg, set, algorithm [, limit [, value to hash]]) -> destination or nil, err */
+/** (msg, set, algorithm [, limit [, value to hash]]) -> what push_chosen() pushes, or nil, err */
 static int core_dispatcher_select(lua_State *L)
 {
     struct subject subject;
@@ -117,7 +122,7 @@ static int core_dispatcher_select(lua_State *L)
     return push_chosen(L, &subject, dispatcher_choice_current(choice));
 }
 
-/** (msg) -> the next destination of the last select, or nil, err */
+/** (msg) -> the next destination of the last select as push_chosen() pushes it, or nil, err */
 static int core_dispatcher_next(lua_State *L)
 {
     struct subject subject;

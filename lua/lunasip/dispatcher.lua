@@ -21,6 +21,14 @@ local function algorithm_number(algorithm)
     return number
 end
 
+-- What the engine gives for one destination, as a table; nil, err as they are.
+local function destination(uri, set, attrs, socket)
+    if uri == nil then
+        return nil, set
+    end
+    return { uri = uri, set = set, attrs = attrs or {}, socket = socket }
+end
+
 local SELECT_OPTIONS = { limit = true, value = true }
 
 --- Choose a destination; sets the request's next hop ($du) and sending interface.
@@ -35,7 +43,7 @@ function M.select(request, set, algorithm, options)
     check_set(set)
     local number = algorithm_number(algorithm == nil and 4 or algorithm)
     if options == nil then
-        return core.dispatcher_select(request, set, number)
+        return destination(core.dispatcher_select(request, set, number))
     end
     if type(options) ~= "table" then
         error("dispatcher.select: options are a table, not a " .. type(options), 2)
@@ -45,13 +53,13 @@ function M.select(request, set, algorithm, options)
             error("dispatcher.select: no option '" .. tostring(name) .. "'; limit or value", 2)
         end
     end
-    return core.dispatcher_select(request, set, number, options.limit, options.value)
+    return destination(core.dispatcher_select(request, set, number, options.limit, options.value))
 end
 
 --- The next destination of the last select(); failure routes.
 -- @treturn table or nil, err when none is left
 function M.next(request)
-    return core.dispatcher_next(request)
+    return destination(core.dispatcher_next(request))
 end
 
 --- Say what became of a destination.

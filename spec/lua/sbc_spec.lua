@@ -5,6 +5,14 @@ local runtime = require "lunasip.runtime"
 
 local GATEWAY = { uri = "sip:127.0.0.21:5060", set = 2, attrs = {} }
 
+-- As the engine gives a destination: its URI, its set, its attributes.
+local function give(gateway, err)
+    if gateway then
+        return gateway.uri, gateway.set, gateway.attrs
+    end
+    return nil, err
+end
+
 local function load_sbc()
     local env = runtime.new_environment "scripts/sbc.lua"
     assert(runtime.load("scripts/sbc.lua", env))()
@@ -68,9 +76,9 @@ describe("scripts/sbc.lua", function()
         fake.core.dispatcher_is_from = function() return fake.answers.dispatcher_is_from end
         fake.core.dispatcher_select = function(...)
             fake.calls[#fake.calls + 1] = { "dispatcher_select", ... }
-            return fake.answers.dispatcher_select or nil, "no live destination"
+            return give(fake.answers.dispatcher_select, "no live destination")
         end
-        fake.core.dispatcher_next = function() return fake.answers.dispatcher_next or nil, "no further destination" end
+        fake.core.dispatcher_next = function() return give(fake.answers.dispatcher_next, "no further destination") end
         fake.core.media_manage = function(...)
             fake.calls[#fake.calls + 1] = { "media_manage", ... }
             return fake.answers.media_manage or nil, "no port left"

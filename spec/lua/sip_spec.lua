@@ -45,6 +45,22 @@ describe("sip.dispatcher", function()
         end
     end)
 
+    it("gives a destination as a table that is the caller's own", function()
+        local select_before, next_before = fake.core.dispatcher_select, fake.core.dispatcher_next
+        finally(function()
+            fake.core.dispatcher_select, fake.core.dispatcher_next = select_before, next_before
+        end)
+        fake.core.dispatcher_select = function() return "sip:a", 2, nil, nil end
+        local one, other = sip.dispatcher.select("req", 2), sip.dispatcher.select("req", 2)
+        assert.same({ uri = "sip:a", set = 2, attrs = {} }, one)
+        assert.not_equal(one.attrs, other.attrs)
+        fake.core.dispatcher_next = function() return "sip:b", 2, { weight = "50" }, "udp:127.0.0.1:5060" end
+        assert.same({ uri = "sip:b", set = 2, attrs = { weight = "50" }, socket = "udp:127.0.0.1:5060" },
+            sip.dispatcher.next "req")
+        fake.core.dispatcher_next = function() return nil, "no further destination" end
+        assert.same({ nil, "no further destination" }, { sip.dispatcher.next "req" })
+    end)
+
     it("passes the rest on", function()
         sip.dispatcher.next "req"
         assert.same({ "dispatcher_next", "req" }, last())
