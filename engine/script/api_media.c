@@ -28,22 +28,30 @@ static struct text flag_value(lua_State *L, int index)
     return api_text(L, index, "media: a flag's value");
 }
 
+/** One flag, its value on top of the stack. */
+static void set_flag(lua_State *L, struct text name, struct media_flags *flags,
+                     struct flag_fault *fault)
+{
+    int error = media_flags_set(flags, name, flag_value(L, -1));
+    if (error)
+        note_fault(fault, error, name);
+}
+
 /** Every flag of the table at @p index, whose keys and values were checked. */
 static void set_flags(lua_State *L, int index, struct media_flags *flags, struct flag_fault *fault)
 {
     for (lua_pushnil(L); !fault->error && lua_next(L, index); lua_pop(L, 1)) {
         struct text name;
         name.p = lua_tolstring(L, -2, &name.n);
-        int count = lua_istable(L, -1) ? (int)lua_objlen(L, -1) : 1;
+        if (!lua_istable(L, -1)) {
+            set_flag(L, name, flags, fault);
+            continue;
+        }
+        int count = (int)lua_objlen(L, -1);
         for (int i = 1; i <= count && !fault->error; i++) {
-            if (lua_istable(L, -1))
-                lua_rawgeti(L, -1, i);
-            else
-                lua_pushvalue(L, -1);
-            int error = media_flags_set(flags, name, flag_value(L, -1));
+            lua_rawgeti(L, -1, i);
+            set_flag(L, name, flags, fault);
             lua_pop(L, 1);
-            if (error)
-                note_fault(fault, error, name);
         }
     }
     if (fault->error)

@@ -62,7 +62,8 @@ static void *resize(struct generation *generation, void *block, size_t old_bytes
 
 #else
 
-static void *resize(struct generation *generation, void *block, size_t old_bytes, size_t new_bytes)
+static inline void *resize(struct generation *generation, void *block, size_t old_bytes,
+                           size_t new_bytes)
 {
     if (new_bytes > 0 && memory_must_fail())
         return NULL;
@@ -84,11 +85,16 @@ static void *counted_allocate(void *arg, void *block, size_t old_bytes, size_t n
 {
     struct generation *generation = arg;
     size_t before = block ? old_bytes : 0;
+    if (new_bytes == 0) { /* most often: what was collected */
+        generation->memory_bytes -= before;
+        generation->huge_blocks -= before >= HUGE_BYTES;
+        return resize(generation, block, before, 0);
+    }
     if (new_bytes <= before) {
         /* Lua relies on shrinking never to fail. */
         void *same = resize(generation, block, before, new_bytes);
         count(generation, before, new_bytes);
-        return same || new_bytes == 0 ? same : block;
+        return same ? same : block;
     }
     void *fresh = NULL;
     if (generation->memory_bytes - before + new_bytes <= MEMORY_HARD * generation->memory_most)
