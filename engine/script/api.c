@@ -100,6 +100,32 @@ int api_push_text(lua_State *L, struct text t)
     return 1;
 }
 
+static struct literal *literal_slot(struct generation *generation, const char *text)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)text * 0x9e3779b97f4a7c15u;
+    size_t place = hash >> (64 - LITERALS_BITS);
+    while (generation->literals[place].text && generation->literals[place].text != text)
+        place = (place + 1) % LITERALS;
+    return &generation->literals[place];
+}
+
+void api_push_literal(lua_State *L, const char *text)
+{
+    struct generation *generation = generation_of(L);
+    struct literal *slot = literal_slot(generation, text);
+    if (slot->text) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, slot->reference);
+        return;
+    }
+    lua_pushstring(L, text);
+    if (generation->literal_count + 1 == LITERALS)
+        return;
+    lua_pushvalue(L, -1);
+    slot->reference = luaL_ref(L, LUA_REGISTRYINDEX);
+    slot->text = text;
+    generation->literal_count++;
+}
+
 void api_set_text(lua_State *L, const char *field, struct text t)
 {
     if (!text_is_set(t))

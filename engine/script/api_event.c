@@ -27,7 +27,7 @@ static void push_dialog(lua_State *L, const struct run *run)
     api_push_text(L, dialog_caller_tag(dialog));
     api_push_text(L, dialog_from_uri(dialog));
     api_push_text(L, dialog_to_uri(dialog));
-    lua_pushstring(L, dialog_state_name(dialog_current_state(dialog)));
+    api_push_literal(L, dialog_state_name(dialog_current_state(dialog)));
     lua_pushnumber(L, (double)(now_ms - started_ms) / 1000);
     lua_pushboolean(L, answered_ms != 0);
     /* The first millisecond of a clock counts as the second: 0 says "not answered". */
@@ -36,7 +36,7 @@ static void push_dialog(lua_State *L, const struct run *run)
     else
         lua_pushnil(L);
     if (run->event == DIALOG_EVENT_END)
-        lua_pushstring(L, dialog_end_name(dialog_end_reason(dialog)));
+        api_push_literal(L, dialog_end_name(dialog_end_reason(dialog)));
     else
         lua_pushnil(L);
 }
@@ -92,9 +92,12 @@ int event_push(lua_State *L, const struct run *run)
     if (run->change)
         return push_registration(L, run);
     const struct message *cause = run->event_message;
-    lua_pushstring(L, run->handler->name);
+    api_push_literal(L, run->handler->name);
     push_dialog(L, run);
-    lua_pushstring(L, cause ? method_name(cause->method) : NULL);
+    if (cause)
+        api_push_literal(L, method_name(cause->method));
+    else
+        lua_pushnil(L);
     if (cause && !cause->is_request)
         lua_pushinteger(L, cause->status);
     else

@@ -83,13 +83,16 @@ void word_push(lua_State *L, const struct word *word, const struct subject *subj
 {
     char scratch[WORD_SCRATCH_BYTES];
     double number;
-    if (word->text)
+    const char *literal = word->literal ? word->literal(subject) : NULL;
+    if (literal)
+        api_push_literal(L, literal);
+    else if (word->text)
         api_push_text(L, word->text(subject));
     else if (word->print)
         api_push_text(L, word->print(subject, scratch));
-    else if (!word->number)
+    else if (word->push)
         word->push(L, subject);
-    else if (word->number(subject, &number))
+    else if (word->number && word->number(subject, &number))
         lua_pushnumber(L, number);
     else
         lua_pushnil(L);

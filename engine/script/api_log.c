@@ -195,10 +195,13 @@ static void append_word(struct line *line, const struct word *word)
         text = word->text(&line->subject);
     } else if (word->print) {
         text = word->print(&line->subject, scratch);
-    } else if (!word->number) {
+    } else if (word->push) {
         word->push(line->L, &line->subject);
         append_value(line);
         return;
+    } else if (word->literal) {
+        const char *literal = word->literal(&line->subject);
+        text = literal ? text_of(literal) : TEXT_NONE;
     } else if (word->number(&line->subject, &number)) {
         append_whole(line, number);
         return;
@@ -315,12 +318,13 @@ static const struct program *push_program(lua_State *L, int index)
 {
     lua_pushvalue(L, index);
     lua_rawget(L, lua_upvalueindex(2));
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        lua_pushvalue(L, lua_upvalueindex(3));
-        lua_pushvalue(L, index);
-        lua_call(L, 1, 1);
-    }
+    const struct program *program = lua_touserdata(L, -1);
+    if (program)
+        return program;
+    lua_pop(L, 1);
+    lua_pushvalue(L, lua_upvalueindex(3));
+    lua_pushvalue(L, index);
+    lua_call(L, 1, 1);
     return lua_touserdata(L, -1);
 }
 
@@ -332,7 +336,7 @@ static int write_line(lua_State *L)
     if (!generation->options.log || !log_is_on(generation->options.log, level))
         return 0;
     int index = lua_type(L, 1) == LUA_TSTRING ? 1 : 2;
-    if (lua_type(L, index) != LUA_TSTRING)
+    if (index == 2 && lua_type(L, index) != LUA_TSTRING)
         return api_misuse(L, "sip.log.%s: a format is needed, not a %s", log_level_name(level),
                           luaL_typename(L, index));
     struct line line;

@@ -50,6 +50,13 @@ static struct text read_method(const struct subject *subject)
     return text_of(method_name(message->method));
 }
 
+/* A known method is the same text in every message. */
+static const char *literal_method(const struct subject *subject)
+{
+    const struct message *message = subject->message;
+    return message && message->method != METHOD_OTHER ? method_name(message->method) : NULL;
+}
+
 static struct text read_ruri(const struct subject *subject)
 {
     return subject->is_reply ? TEXT_NONE : edits_request_uri(subject->edits);
@@ -95,10 +102,10 @@ static void push_is_stateless(lua_State *L, const struct subject *subject)
 }
 
 /* What the engine knows of the call, not what the message says of itself (a To tag is soon written). */
-static struct text read_call_state(const struct subject *subject)
+static const char *literal_call_state(const struct subject *subject)
 {
     const struct dialog *dialog = subject->context ? context_dialog(subject->context) : NULL;
-    return dialog ? text_of(dialog_state_name(dialog_current_state(dialog))) : TEXT_NONE;
+    return dialog ? dialog_state_name(dialog_current_state(dialog)) : NULL;
 }
 
 /* ---- headers and body ---- */
@@ -182,14 +189,14 @@ static bool read_id(const struct subject *subject, double *number)
 
 const struct word words_message[] = {
     {"is_request", .push = push_is_request},
-    {"method", .text = read_method},
+    {"method", .text = read_method, .literal = literal_method},
     {"ruri", .text = read_ruri, .write = write_ruri},
     {"original_ruri", .text = read_original_ruri},
     {"status", .number = read_status},
     {"reason", .text = read_reason},
     {"is_local", .push = push_is_local},
     {"is_stateless", .push = push_is_stateless},
-    {"call_state", .text = read_call_state},
+    {"call_state", .literal = literal_call_state},
     {"call_id", .text = read_call_id},
     {"cseq", .number = read_cseq},
     {"user_agent", .text = read_user_agent},

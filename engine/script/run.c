@@ -150,7 +150,8 @@ struct run *run_take(struct generation *generation)
         generation->free_runs = run->next_free;
     }
     run->next_free = NULL;
-    run->serial = generation->last_serial = generation->last_serial % RUN_SERIAL_MOST + 1;
+    generation->last_serial = (generation->last_serial & RUN_SERIAL_MOST) + 1;
+    run->serial = generation->last_serial;
     run->vars_reference = LUA_NOREF;
     run->instructions_most = generation->options.settings->script_budget_instructions;
     if (run->thread || generation_protect(generation, make_thread, run, NULL) == 0)

@@ -46,7 +46,7 @@ struct handler {
 
 /** Serial numbers of runs begin again here: a handle that was kept for so many runs may find another's. */
 #define RUN_SERIAL_BITS 38
-#define RUN_SERIAL_MOST ((UINT64_C(1) << RUN_SERIAL_BITS) - 1)
+#define RUN_SERIAL_MOST ((UINT64_C(1) << (RUN_SERIAL_BITS - 1)) - 1)
 
 /** One run and its coroutine. Lives as long as its generation and is used again and again. */
 struct run {
@@ -122,6 +122,14 @@ struct message_name {
     int method;              /**< upvalue that holds it */
 };
 
+/** A text of the program that Lua has, too. */
+struct literal {
+    const char *text; /**< its address is the key; NULL: free */
+    int reference;
+};
+#define LITERALS_BITS 7
+#define LITERALS      (1u << LITERALS_BITS)
+
 struct generation {
     struct generation_options options;   /**< pointers as described there */
     char *lua_dir, *route_path;          /**< owned */
@@ -151,6 +159,8 @@ struct generation {
     int names_reference;                      /**< table that holds the texts of names[] */
     struct message_name names[MESSAGE_NAMES]; /**< see api_index.c */
     unsigned name_count;
+    struct literal literals[LITERALS]; /**< see api_push_literal() */
+    unsigned literal_count;
 
     struct run *current; /**< whose coroutine runs */
     struct run *runs, *free_runs;
@@ -286,11 +296,13 @@ struct subject {
     bool is_reply;
 };
 /**
- * A word of a message, req.NAME. Exactly one of its readers is set; those without Lua serve log
- * lines, too. Lists end with a NULL name.
+ * A word of a message, req.NAME. Exactly one of its readers is set, but for literal, which may have
+ * another for what it does not know; those without Lua serve log lines, too. Lists end with a NULL name.
  */
 struct word {
     const char *name;
+    /** A text that is part of the program, for api_push_literal(); NULL when there is none. */
+    const char *(*literal)(const struct subject *subject);
     /** A text of the message, borrowed; absent when there is none. */
     struct text (*text)(const struct subject *subject);
     /** A text printed into @p scratch of WORD_SCRATCH_BYTES; absent when there is none. */
@@ -349,6 +361,11 @@ struct text api_text_or_none(lua_State *L, int index, const char *what);
 uint64_t api_number(lua_State *L, int index, uint64_t least, uint64_t most, const char *what);
 /** Push a text, nil when absent. @return 1 */
 int api_push_text(lua_State *L, struct text t);
+/**
+ * Push a text that neither moves nor changes while the generation lives, such as a string literal. It
+ * is found by its address: Lua reads it the first time only.
+ */
+void api_push_literal(lua_State *L, const char *text);
 /** Set a field of the table on top; nothing when absent. */
 void api_set_text(lua_State *L, const char *field, struct text t);
 /** Push true, or nil and the error's text. @return 1 or 2 */

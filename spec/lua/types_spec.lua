@@ -69,7 +69,7 @@ describe("lua/types/lunasip.lua", function()
         local api = require("lunasip.check.api").parse(text)
         local engine = require("lunasip.stage").library
         ffi.cdef [[
-        struct word { const char *name; void *text, *print, *number, *push, *write; };
+        struct word { const char *name; void *literal, *text, *print, *number, *push, *write; };
         extern const struct word words_message[], words_address[], words_network[], words_flags[];
         ]]
 
