@@ -97,22 +97,24 @@ struct response_context {
     unsigned offer_branch;   /**< index of the branch that sends that offer */
     bool is_collecting_done; /**< the best response is being chosen or was sent */
     bool is_best_old;        /**< of branches before the last relay: any new one is better */
-    uint16_t running;        /**< handlers that run or wait; a branch route runs inside of relay */
-    struct pending_run run;  /**< the outermost of them */
-    uint16_t branch_count;   /**< ever made */
-    uint16_t pending;        /**< branches not final */
+    bool best_is_local;
+    uint16_t running;       /**< handlers that run or wait; a branch route runs inside of relay */
+    uint16_t branch_count;  /**< ever made */
+    uint16_t pending;       /**< branches not final */
+    struct pending_run run; /**< the outermost of them */
     struct list branches;
     struct target_group *groups; /**< serial forking: groups left */
     size_t group_count, group_at;
     struct relay_options fork_options;
     struct message *best;     /**< best final response so far; owned */
     struct edits *best_edits; /**< onreply's changes to it; owned */
-    bool best_is_local;
     struct text challenges; /**< 401/407 challenges of the other branches, whole lines (s16.7 7) */
-    char on_failure[ROUTE_NAME_BYTES], on_reply[ROUTE_NAME_BYTES], on_branch[ROUTE_NAME_BYTES];
+    char on_failure[ROUTE_NAME_BYTES];
     struct list accepted;            /**< the 2xx as sent upstream, see accepted.c */
     struct media_flags *media_flags; /**< of media.manage; owned */
 };
+_Static_assert(sizeof(struct response_context) <= 496,
+               "with its count half a KiB: thousands linger");
 
 /** One worker's proxy core. */
 struct proxy {
