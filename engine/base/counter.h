@@ -14,7 +14,8 @@
     XX(SIP_SENT, "sip.sent", "SIP messages sent")                                                  \
     XX(SIP_SEND_FAILED, "sip.send_failed", "SIP messages that the kernel refused to send")         \
     XX(SIP_KEEPALIVE, "sip.keepalive", "CRLF and STUN-less keepalives received")                   \
-    XX(SIP_TOO_LARGE, "sip.too_large", "messages beyond limits.message_bytes, dropped")            \
+    XX(SIP_TOO_LARGE, "sip.too_large",                                                             \
+       "messages beyond limits.message_bytes or limits.headers, dropped")                          \
     XX(SIP_MALFORMED, "sip.malformed", "messages without usable start line or headers, dropped")   \
     XX(SIP_FOREIGN_VIA, "sip.foreign_via", "responses whose top Via is not ours, dropped")         \
     XX(SIP_INSANE, "sip.insane", "requests refused by the sanity check")                           \
@@ -23,6 +24,8 @@
        "messages dropped because that worker's mailbox was full")                                  \
     XX(SIP_SHED, "sip.shed", "new requests refused with 503 because the worker was behind")        \
     XX(SIP_SOURCE_LIMITED, "sip.source_limited", "new requests beyond the rate of one source")     \
+    XX(SIP_SOURCE_FORGOTTEN, "sip.source_forgotten",                                               \
+       "sources whose rate was forgotten for another's: limits.sources reached")                   \
     XX(SIP_KERNEL_DROPPED, "sip.kernel_dropped",                                                   \
        "datagrams the kernel dropped: receive buffer full")                                        \
     XX(TRANSACTION_CREATED, "transaction.created", "transactions made")                            \
@@ -37,16 +40,26 @@
     XX(DIALOG_IDLE, "dialog.idle", "dialogs ended after limits.dialog_idle_s without a message")   \
     XX(DIALOG_LEG_LIMIT, "dialog.leg_limit", "answering To tags that a dialog could not remember") \
     XX(ROUTE_LOOP, "route.loop", "requests refused as a loop (482) or by Max-Forwards (483)")      \
+    XX(ROUTE_BRANCH_LIMIT, "route.branch_limit", "targets not tried: limits.branches reached")     \
+    XX(ROUTE_BREADTH_LIMIT, "route.breadth_limit",                                                 \
+       "forks refused with 440: more targets than Max-Breadth, or limits.max_breadth without one") \
     XX(ROUTE_QUEUE_FULL, "route.queue_full",                                                       \
        "messages of a waiting call beyond limits.call_queue")                                      \
     XX(SCRIPT_ERROR, "script.error", "handler runs that ended with an error")                      \
     XX(SCRIPT_BUDGET, "script.budget", "handler runs ended by their budget")                       \
+    XX(SCRIPT_MEMORY_LIMIT, "script.memory_limit",                                                 \
+       "handler runs ended because script.memory_mib was reached")                                 \
+    XX(SCRIPT_GENERATION_LIMIT, "script.generation_limit",                                         \
+       "dialogs that went to the newest generation: script.generations reached")                   \
+    XX(SCRIPT_LEAVE_LIMIT, "script.leave_limit",                                                   \
+       "generations that left nothing, because it was beyond script.leave_bytes")                  \
     XX(SCRIPT_WAITING_LIMIT, "script.waiting_limit",                                               \
        "handler runs ended because script.waiting was reached")                                    \
     XX(SCRIPT_REGEX_LIMIT, "script.regex_limit",                                                   \
        "regular expressions ended by script.regex_steps")                                          \
     XX(SCRIPT_UNANSWERED, "script.unanswered",                                                     \
        "requests that the route neither sent on nor answered")                                     \
+    XX(SHARED_FULL, "shared.full", "values refused: shared.bytes reached")                         \
     XX(AUTH_CHALLENGED, "auth.challenged", "challenges sent (401, 407)")                           \
     XX(AUTH_GOOD, "auth.good", "credentials that were right")                                      \
     XX(AUTH_REFUSED, "auth.refused", "credentials that were wrong or not to be used")              \
@@ -102,6 +115,8 @@
     XX(DATABASE_FAILED, "database.failed", "of them, answered with an error")                      \
     XX(DATABASE_LATE, "database.late", "of them, not answered within their deadline")              \
     XX(DATABASE_QUEUE_FULL, "database.queue_full", "queries refused: database.queue reached")      \
+    XX(DATABASE_STATEMENT_FORGOTTEN, "database.statement_forgotten",                               \
+       "texts of statements forgotten for others: database.statements reached")                    \
     XX(DATABASE_TOO_LARGE, "database.too_large",                                                   \
        "answers dropped: larger than database.answer_bytes")                                       \
     XX(DATABASE_DISCONNECTED, "database.disconnected", "connections to databases lost")            \

@@ -76,7 +76,7 @@ static bool is_source(const struct hash_link *link, const void *key)
 }
 
 /* A place for a new source: a new one, or that of the longest silent. NULL without memory. */
-static struct bucket *make_bucket(struct rate *rate)
+static struct bucket *make_bucket(struct rate *rate, struct counters *counters)
 {
     struct bucket *bucket = NULL;
     if (rate->recent.count < rate->most)
@@ -84,13 +84,14 @@ static struct bucket *make_bucket(struct rate *rate)
     if (!bucket && rate->recent.count) {
         bucket = oldest(rate);
         unlink_bucket(bucket);
+        counter_count(counters, COUNTER_SIP_SOURCE_FORGOTTEN);
     }
     return bucket;
 }
 
 /* @return the source's bucket, which is now the last of the list; NULL without memory */
 static struct bucket *find_bucket(struct rate *rate, const struct address *source, uint64_t now_ms,
-                                  uint32_t per_second)
+                                  uint32_t per_second, struct counters *counters)
 {
     char scratch[18];
     uint64_t hash = hash_text(&rate->hash_key, address_key(source, scratch));
@@ -101,7 +102,7 @@ static struct bucket *find_bucket(struct rate *rate, const struct address *sourc
         list_append(&rate->recent, &bucket->recent);
         return bucket;
     }
-    struct bucket *bucket = make_bucket(rate);
+    struct bucket *bucket = make_bucket(rate, counters);
     if (!bucket)
         return NULL;
     *bucket = (struct bucket){
@@ -129,14 +130,14 @@ static void fill(struct bucket *bucket, uint64_t now_ms, uint32_t per_second)
 }
 
 bool rate_take(struct rate *rate, const struct address *source, uint64_t now_ms,
-               uint32_t per_second)
+               uint32_t per_second, struct counters *counters)
 {
     if (!per_second || !address_is_set(source))
         return true;
     const struct address key = source_of(source);
     bool may_pass = true;
     pthread_mutex_lock(&rate->mutex);
-    struct bucket *bucket = find_bucket(rate, &key, now_ms, per_second);
+    struct bucket *bucket = find_bucket(rate, &key, now_ms, per_second, counters);
     if (bucket) {
         fill(bucket, now_ms, per_second);
         may_pass = bucket->tokens >= TOKEN;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/address.h"
+#include "base/counter.h"
 #include "base/hash.h"
 
 struct rate; /* counted */
@@ -21,9 +22,10 @@ int rate_create(struct rate **ratep, const struct hash_key *hash_key, size_t mos
  * The port does not matter, and of an IPv6 address only the first 64 bits: a host has all the rest.
  * @param now_ms      the loop's time
  * @param per_second  limits.cps_per_source; 0: it may, and is not remembered
+ * @param counters    the calling loop's: SIP_SOURCE_FORGOTTEN
  * @return true also when there is no memory to remember a first source with
  */
 bool rate_take(struct rate *rate, const struct address *source, uint64_t now_ms,
-               uint32_t per_second);
+               uint32_t per_second, struct counters *counters);
 /** Sources remembered now. */
 size_t rate_count(struct rate *rate);

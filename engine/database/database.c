@@ -134,6 +134,15 @@ void database_stop(struct database *database)
 
 /* ---- asking ---- */
 
+int database_statement(struct database *database, struct text sql, struct statement **statementp)
+{
+    unsigned forgotten = 0;
+    int error = statements_get(&database->statements, sql, statementp, &forgotten);
+    if (forgotten)
+        database_count(database, COUNTER_DATABASE_STATEMENT_FORGOTTEN);
+    return error;
+}
+
 /** Under the lock. @param queryp returned owned */
 static int make_query(struct database *database, struct query **queryp,
                       const struct database_query *ask, const struct database_home *home,
@@ -146,7 +155,7 @@ static int make_query(struct database *database, struct query **queryp,
         return ERROR_LIMIT;
     }
     struct statement *statement = NULL;
-    int error = statements_get(&database->statements, ask->sql, &statement);
+    int error = database_statement(database, ask->sql, &statement);
     if (error)
         return error;
     if (statement->placeholders != ask->value_count) {

@@ -122,6 +122,8 @@ void lab_stop(struct database *database);
 void lab_take(struct database *database, struct query *query);
 bool lab_is_connected(const struct database *database);
 
+/** statements_get() of this database; what is forgotten is counted. Under the lock, but in the lab. */
+int database_statement(struct database *database, struct text sql, struct statement **statementp);
 /** Count one where several threads count. */
 static inline void database_count(struct database *database, enum counter counter)
 {

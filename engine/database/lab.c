@@ -29,7 +29,7 @@ struct database_answer *database_lab_run(struct database *database, struct text 
     struct database_answer *plain = answer_plain(NULL, NULL);
     if (!plain)
         return NULL;
-    int error = statements_get(&database->statements, sql, &statement);
+    int error = database_statement(database, sql, &statement);
     if (!engine_check(database->lab))
         error = ERROR_STATE;
     if (error)

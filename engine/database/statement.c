@@ -152,7 +152,8 @@ static int read_statement(struct statements *statements, struct text text,
     return statement ? 0 : ERROR_MEMORY;
 }
 
-int statements_get(struct statements *statements, struct text text, struct statement **statementp)
+int statements_get(struct statements *statements, struct text text, struct statement **statementp,
+                   unsigned *forgotten)
 {
     uint64_t hash = hash_text(&statements->key, text);
     struct hash_link *link = hash_find(&statements->table, hash, has_text, &text);
@@ -170,8 +171,10 @@ int statements_get(struct statements *statements, struct text text, struct state
     }
     list_prepend(&statements->recent, &statement->recent);
     *statementp = memory_ref(statement);
-    if (statements->recent.count > statements->most)
+    if (statements->recent.count > statements->most) {
         forget(CONTAINER_OF(statements->recent.last, struct statement, recent));
+        ++*forgotten;
+    }
     return 0;
 }
 

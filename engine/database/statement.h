@@ -33,9 +33,11 @@ void statements_init(struct statements *statements, const struct database_operat
 /**
  * The statement of a text, read if it is new; the one that was asked least recently is forgotten for it.
  * @param statementp  returned owned
+ * @param forgotten   more by one when another was
  * @return 0; ERROR_ARGUMENT (a NUL byte, or it begins or ends a transaction), ERROR_MEMORY
  */
-int statements_get(struct statements *statements, struct text text, struct statement **statementp);
+int statements_get(struct statements *statements, struct text text, struct statement **statementp,
+                   unsigned *forgotten);
 void statements_release(struct statements *statements);
 
 /** Spell @p text as the kind wants it, appending to @p out. @return the number of placeholders */

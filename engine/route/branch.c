@@ -325,11 +325,14 @@ static int prepare(struct branch *branch, const struct fork_target *target,
 void branch_start(struct response_context *context, const struct fork_target *target,
                   const struct relay_options *options, unsigned breadth, struct relay_wait *wait)
 {
-    struct branch *branch = NULL;
-    if (context->branch_count < context->proxy->options.settings->limits_branches)
-        branch = memory_alloc(sizeof *branch, branch_destroy);
-    if (!branch) {
+    if (context->branch_count >= context->proxy->options.settings->limits_branches) {
+        counter_count(context->proxy->options.counters, COUNTER_ROUTE_BRANCH_LIMIT);
         relay_wait_outcome(wait, ERROR_LIMIT);
+        return;
+    }
+    struct branch *branch = memory_alloc(sizeof *branch, branch_destroy);
+    if (!branch) {
+        relay_wait_outcome(wait, ERROR_MEMORY);
         return;
     }
     branch->context = context;

@@ -105,6 +105,7 @@ static int start_group(struct response_context *context, const struct target_gro
 {
     unsigned breadth;
     if (share_breadth(context, group->count, &breadth)) {
+        counter_count(context->proxy->options.counters, COUNTER_ROUTE_BREADTH_LIMIT);
         proxy_reply(context, &(struct response_options){.status = 440,
                                                         .reason = TEXT("Max-Breadth Exceeded")});
         return ERROR_LIMIT;
@@ -237,8 +238,10 @@ int proxy_fork(struct response_context *context, const struct fork_target *v, si
 {
     if (count == 0 || !context->server)
         return ERROR_ARGUMENT;
-    if (count > context->proxy->options.settings->limits_branches)
+    if (count > context->proxy->options.settings->limits_branches) {
+        counter_add(context->proxy->options.counters, COUNTER_ROUTE_BRANCH_LIMIT, count);
         return ERROR_LIMIT;
+    }
     int error = check(context);
     if (!error)
         error = keep_groups(context, v, count);

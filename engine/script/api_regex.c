@@ -156,8 +156,7 @@ static int core_regex_match(lua_State *L)
     if (count == PCRE2_ERROR_NOMEMORY)
         return luaL_error(L, "not enough memory");
     if (count < 0) {
-        if (generation->script)
-            counter_count(generation->script->options.counters, COUNTER_SCRIPT_REGEX_LIMIT);
+        generation_count(generation, COUNTER_SCRIPT_REGEX_LIMIT);
         return api_push_failure(L, "the pattern takes too many steps (script.regex_steps)");
     }
     const PCRE2_SIZE *at = pcre2_get_ovector_pointer(regex->found);

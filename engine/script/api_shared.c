@@ -58,8 +58,10 @@ static struct shared_value value_argument(lua_State *L, int index)
 
 static int push_outcome(lua_State *L, int error)
 {
-    if (error == ERROR_LIMIT)
+    if (error == ERROR_LIMIT) {
+        generation_count(generation_of(L), COUNTER_SHARED_FULL);
         return api_push_failure(L, "full");
+    }
     if (error == ERROR_STATE)
         return api_push_failure(L, "exists");
     if (error == ERROR_ARGUMENT)

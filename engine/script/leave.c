@@ -67,6 +67,13 @@ static int core_left(lua_State *L)
     return api_push_text(L, script ? script->left : TEXT_NONE);
 }
 
+/* () counts what was too long to be left */
+static int core_leave_refused(lua_State *L)
+{
+    generation_count(generation_of(L), COUNTER_SCRIPT_LEAVE_LIMIT);
+    return 0;
+}
+
 /* () -> script.leave_bytes */
 static int core_leave_bytes(lua_State *L)
 {
@@ -80,6 +87,7 @@ void api_leave_open(lua_State *L)
         {"leave", core_leave},
         {"left", core_left},
         {"leave_bytes", core_leave_bytes},
+        {"leave_refused", core_leave_refused},
         {NULL, NULL},
     };
     api_register(L, functions);

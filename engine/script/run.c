@@ -392,12 +392,17 @@ void run_relayed(void *arg, int error)
     resume(run, error);
 }
 
+static enum counter excess_counter(const struct run *run)
+{
+    return run->over == over_memory ? COUNTER_SCRIPT_MEMORY_LIMIT : COUNTER_SCRIPT_BUDGET;
+}
+
 /** It yielded: by its budget's hook, or to wait. */
 static int on_yield(struct run *run)
 {
     struct script *script = run->generation->script;
     if (run->over) {
-        report_fault(run, run->over, COUNTER_SCRIPT_BUDGET);
+        report_fault(run, run->over, excess_counter(run));
         return ERROR_SCRIPT;
     }
     if (run->wait == WAIT_NONE) {
@@ -420,9 +425,9 @@ static int on_yield(struct run *run)
 static int on_error(struct run *run, int status)
 {
     if (run->over)
-        report_fault(run, run->over, COUNTER_SCRIPT_BUDGET);
+        report_fault(run, run->over, excess_counter(run));
     else if (status == LUA_ERRMEM)
-        report_fault(run, over_memory, COUNTER_SCRIPT_ERROR);
+        report_fault(run, over_memory, COUNTER_SCRIPT_MEMORY_LIMIT);
     else
         report_fault(run, NULL, COUNTER_SCRIPT_ERROR);
     drop_thread(run);

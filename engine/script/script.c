@@ -152,6 +152,7 @@ static void move_dialogs(struct script *script, struct generation *oldest)
 {
     struct move move = {oldest, script->newest, 0};
     dialogs_for_each(proxy_dialogs(script->proxy), move_dialog, &move);
+    counter_add(script->options.counters, COUNTER_SCRIPT_GENERATION_LIMIT, move.count);
     if (move.count)
         log_warning(
             script->options.log, LOG_SCRIPT, TEXT_NONE,

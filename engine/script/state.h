@@ -195,6 +195,12 @@ int generation_open(struct generation **generationp, const struct generation_opt
 void generation_compile_patterns(lua_State *L, struct generation *generation);
 /** The generation that @p L belongs to. */
 struct generation *generation_of(lua_State *L);
+/** Count for the worker that the generation serves; while it is loaded aside there is none yet. */
+static inline void generation_count(const struct generation *generation, enum counter counter)
+{
+    if (generation->script)
+        counter_count(generation->script->options.counters, counter);
+}
 /**
  * Call @p function under protection with @p arg as its light userdata. Nothing is returned.
  * @param fault  receives the error's text in one line, memory_free_raw(); NULL: not wanted

@@ -88,7 +88,7 @@ static bool is_beyond_rate(struct worker *worker, struct message *message)
     uint32_t per_second = (uint32_t)worker->settings.limits_cps_per_source;
     if (!worker->options.rate || !is_new_request(worker, message) ||
         rate_take(worker->options.rate, &message->source.peer, loop_now_ms(worker->loop),
-                  per_second))
+                  per_second, &worker->counters))
         return false;
     counter_count(&worker->counters, COUNTER_SIP_SOURCE_LIMITED);
     transport_reply(

@@ -53,7 +53,7 @@ end
 --- Make one text of plain data.
 -- @param value text, number, boolean or table of these
 -- @int most_bytes longest text
--- @treturn string or nil, err
+-- @treturn string or nil, err, whether it is too long
 function M.pack(value, most_bytes)
     local parts, size_bytes = {}, 0
     local out = {
@@ -67,7 +67,7 @@ function M.pack(value, most_bytes)
     }
     local ok, err = pcall(pack_value, value, out, 0)
     if not ok then
-        return nil, err
+        return nil, err, size_bytes > most_bytes
     end
     return table.concat(parts)
 end
@@ -110,9 +110,11 @@ local function leaving(handler)
         if state == nil then
             return
         end
-        local packed, err = M.pack(state, core.leave_bytes())
+        local packed, err, is_too_long = M.pack(state, core.leave_bytes())
         if packed then
             packed, err = core.leave(packed)
+        elseif is_too_long then
+            core.leave_refused()
         end
         if not packed then
             error("nothing is left to the next generation: " .. err, 0)

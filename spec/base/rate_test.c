@@ -15,6 +15,8 @@
 
 static const struct hash_key key = {1, 2};
 
+static struct counters counters;
+
 static struct rate *make(size_t most)
 {
     struct rate *rate;
@@ -26,7 +28,7 @@ static bool take(struct rate *rate, const char *source, uint64_t now_ms, uint32_
 {
     struct address address;
     assert_int_equal(address_parse(&address, text_of(source), 5060), 0);
-    return rate_take(rate, &address, now_ms, per_second);
+    return rate_take(rate, &address, now_ms, per_second, &counters);
 }
 
 /* How many of @p count requests at @p now_ms pass. */
@@ -74,7 +76,7 @@ static void no_limit_remembers_nobody(void **state)
     struct rate *rate = make(16);
     (void)state;
     assert_int_equal(burst(rate, "10.0.0.1", 0, 0, 1000), 1000);
-    assert_true(rate_take(rate, &(struct address){0}, 0, 1));
+    assert_true(rate_take(rate, &(struct address){0}, 0, 1, &counters));
     assert_int_equal(rate_count(rate), 0);
     memory_release(rate);
 }
@@ -102,6 +104,7 @@ static void time_does_not_go_back(void **state)
 static void the_longest_silent_is_forgotten_first(void **state)
 {
     struct rate *rate = make(3);
+    uint64_t forgotten = counter_read(&counters, COUNTER_SIP_SOURCE_FORGOTTEN);
     (void)state;
     burst(rate, "10.0.0.1", 1, 5, 9);
     burst(rate, "10.0.0.2", 2, 5, 9);
@@ -118,6 +121,7 @@ static void the_longest_silent_is_forgotten_first(void **state)
         take(rate, source, 7, 5);
     }
     assert_int_equal(rate_count(rate), 3);
+    assert_int_equal(counter_read(&counters, COUNTER_SIP_SOURCE_FORGOTTEN) - forgotten, 10002);
     memory_release(rate);
 }
 

@@ -279,6 +279,22 @@ static void a_lost_connection_is_made_again(void **state)
     bench_close(&bench);
 }
 
+static void texts_of_statements_are_forgotten(void **state)
+{
+    (void)state;
+    struct bench bench;
+    fake_open(&bench, 1);
+    bench.settings.database_statements = 2;
+    assert_int_equal(create(&bench), 0);
+    static const char *const texts[] = {"f", "f1", "f", "f2", "f1"}; /* the last two for another */
+    for (uintptr_t i = 0; i < 5; i++) {
+        ask(&bench, texts[i], i);
+        expect(&bench, i, 0);
+    }
+    assert_int_equal(counter_read(&bench.counters, COUNTER_DATABASE_STATEMENT_FORGOTTEN), 2);
+    bench_close(&bench);
+}
+
 static void the_queue_has_an_end(void **state)
 {
     (void)state;
@@ -432,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_late_answer_is_dropped),
         cmocka_unit_test(fails_at_once_while_the_server_is_away),
         cmocka_unit_test(a_lost_connection_is_made_again),
+        cmocka_unit_test(texts_of_statements_are_forgotten),
         cmocka_unit_test(the_queue_has_an_end),
         cmocka_unit_test(a_stop_answers_everything),
         cmocka_unit_test(an_answer_that_nobody_takes_is_counted),

@@ -39,19 +39,21 @@ static void knows_each_text_once(void **state)
     uint64_t live = memory_live();
     struct statements statements;
     struct statement *one, *two, *three;
+    unsigned forgotten = 0;
     statements_init(&statements, &database_sqlite, &(struct hash_key){1, 2}, 2);
-    assert_int_equal(statements_get(&statements, TEXT("SELECT ?"), &one), 0);
-    assert_int_equal(statements_get(&statements, TEXT("SELECT ?"), &two), 0);
+    assert_int_equal(statements_get(&statements, TEXT("SELECT ?"), &one, &forgotten), 0);
+    assert_int_equal(statements_get(&statements, TEXT("SELECT ?"), &two, &forgotten), 0);
     assert_ptr_equal(one, two);
     assert_int_equal(one->placeholders, 1);
     memory_release(two);
     /* Two fit: with the third, the one that was not asked for longest goes, and gets a new id. */
-    assert_int_equal(statements_get(&statements, TEXT("SELECT 2"), &two), 0);
-    assert_int_equal(statements_get(&statements, TEXT("SELECT 3"), &three), 0);
+    assert_int_equal(statements_get(&statements, TEXT("SELECT 2"), &two, &forgotten), 0);
+    assert_int_equal(statements_get(&statements, TEXT("SELECT 3"), &three, &forgotten), 0);
     memory_release(two);
     memory_release(three);
-    assert_int_equal(statements_get(&statements, TEXT("SELECT ?"), &two), 0);
+    assert_int_equal(statements_get(&statements, TEXT("SELECT ?"), &two, &forgotten), 0);
     assert_int_not_equal(one->id, two->id);
+    assert_int_equal(forgotten, 2);
     memory_release(one);
     memory_release(two);
     statements_release(&statements);
@@ -65,12 +67,14 @@ static void refuses_transactions(void **state)
         "BEGIN", " commit", "Rollback TO x", "START TRANSACTION", "savepoint a", ""};
     struct statements statements;
     struct statement *statement;
+    unsigned forgotten = 0;
     statements_init(&statements, &database_sqlite, &(struct hash_key){1, 2}, 2);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        assert_int_equal(statements_get(&statements, text_of(texts[i]), &statement),
+        assert_int_equal(statements_get(&statements, text_of(texts[i]), &statement, &forgotten),
                          ERROR_ARGUMENT);
-    assert_int_equal(statements_get(&statements, TEXT("SELECT\0 1"), &statement), ERROR_ARGUMENT);
-    assert_int_equal(statements_get(&statements, TEXT("beginning"), &statement), 0);
+    assert_int_equal(statements_get(&statements, TEXT("SELECT\0 1"), &statement, &forgotten),
+                     ERROR_ARGUMENT);
+    assert_int_equal(statements_get(&statements, TEXT("beginning"), &statement, &forgotten), 0);
     memory_release(statement);
     statements_release(&statements);
 }
@@ -83,9 +87,10 @@ static void needs_memory(void **state)
     for (uint64_t n = 0; error; n++) {
         struct statements statements;
         struct statement *statement = NULL;
+        unsigned forgotten = 0;
         statements_init(&statements, &database_postgres, &(struct hash_key){1, 2}, 2);
         memory_fail_after(n);
-        error = statements_get(&statements, TEXT("SELECT ?"), &statement);
+        error = statements_get(&statements, TEXT("SELECT ?"), &statement, &forgotten);
         memory_fail_never();
         assert_true(error == 0 || error == ERROR_MEMORY);
         memory_release(statement);
