@@ -42,6 +42,24 @@ static int parse_number(const struct place *place, const struct dispatcher_desti
     return 0;
 }
 
+static int parse_uri(const struct place *place, struct text text, struct uri *uri)
+{
+    if (uri_parse(uri, text) || (uri->scheme != URI_SIP && uri->scheme != URI_SIPS) || !uri->host.n)
+        return rows_fault(place->fault, ERROR_SYNTAX,
+                          "%s:%u: \"%.*s\" is not a SIP URI; write sip:HOST or sip:HOST:PORT",
+                          place->name, place->line, TEXT_ARG(text));
+    return 0;
+}
+
+/* What pings are sent with, read when one is due. */
+static int check_uri(const struct place *place, const struct dispatcher_destination *destination,
+                     const char *attribute)
+{
+    struct uri uri;
+    struct text t = param_find(destination->attrs, text_of(attribute));
+    return text_is_set(t) ? parse_uri(place, t, &uri) : 0;
+}
+
 static int parse_attributes(const struct place *place, struct dispatcher_destination *destination)
 {
     unsigned cc = 0;
@@ -54,18 +72,20 @@ static int parse_attributes(const struct place *place, struct dispatcher_destina
         error = parse_number(place, destination, "latency", 60000, &destination->latency_ms);
     if (!error)
         error = parse_number(place, destination, "cc", 1, &cc);
+    if (!error)
+        error = check_uri(place, destination, "ping_from");
+    if (!error)
+        error = check_uri(place, destination, "obproxy");
     destination->has_congestion_control = cc != 0;
     return error;
 }
 
-static int parse_uri(const struct place *place, struct dispatcher_destination *destination)
+static int parse_own_uri(const struct place *place, struct dispatcher_destination *destination)
 {
     struct uri uri;
-    if (uri_parse(&uri, destination->uri) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS) ||
-        !uri.host.n)
-        return rows_fault(place->fault, ERROR_SYNTAX,
-                          "%s:%u: \"%.*s\" is not a SIP URI; write sip:HOST or sip:HOST:PORT",
-                          place->name, place->line, TEXT_ARG(destination->uri));
+    int error = parse_uri(place, destination->uri, &uri);
+    if (error)
+        return error;
     destination->port = uri.port;
     if (address_parse_host(&destination->address, uri.host) == 0)
         address_set_port(&destination->address, uri.port);
@@ -92,7 +112,7 @@ int destination_create(struct dispatcher_destination **destinationp,
     destination->flags = line->flags;
     destination->priority = line->priority;
     destination->hash = destination_hash(destination->uri);
-    int error = parse_uri(&place, destination);
+    int error = parse_own_uri(&place, destination);
     if (!error)
         error = parse_attributes(&place, destination);
     if (error) {

@@ -120,6 +120,7 @@ static int send_probe(struct probe *probe)
         .method = METHOD_OPTIONS,
         .method_text = text_of(options.ping_method),
         .request_uri = uri,
+        .next_hop = dispatcher_destination_attr(probe->destination, TEXT("obproxy")),
         .from = buffer_text(&from),
         .to = buffer_text(&to),
         .call_id = {call_id, sizeof call_id},

@@ -149,6 +149,8 @@ static const struct {
     {"1 sip:a 0 0 rweight=x", "F:1: attribute rweight is \"x\"; write a number from 0 to 100"},
     {"1 sip:a\n1 sip:b 0 0 maxload", "F:2: attribute maxload is \"\"; write a number from 0 to "
                                      "1000000"},
+    {"1 sip:a 0 0 obproxy=here", "F:1: \"here\" is not a SIP URI; write sip:HOST or sip:HOST:PORT"},
+    {"1 sip:a 0 0 ping_from=me", "F:1: \"me\" is not a SIP URI; write sip:HOST or sip:HOST:PORT"},
     {"1 sip:a 0 0 cc=2", "F:1: attribute cc is \"2\"; write a number from 0 to 1"},
 };
 

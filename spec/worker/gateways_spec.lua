@@ -89,6 +89,53 @@ describe("gateways", function()
             gateway:reply(options, 200)
         end)
 
+        it("are pinged through their outbound proxy, which is no Route (obproxy, RFC 3261 §8.1.2)", function()
+            open {
+                sets = { [1] = { { uri = "sip:gw@192.0.2.99", attrs = "obproxy=sip:10.0.0.20:5060" } } },
+                ping_interval = 60,
+            }
+            with_gateway()
+            local options = gateway:receive("OPTIONS", 70)
+            assert.equal("sip:gw@192.0.2.99", options.uri)
+            assert.is_nil(options:header "Route")
+            gateway:reply(options, 200)
+            net:advance(1)
+            assert.equal("AP", letters())
+        end)
+
+        it("go when their outbound proxy is silent, and come back", function()
+            open {
+                sets = { [1] = { { uri = "sip:gw@192.0.2.99", attrs = "obproxy=sip:10.0.0.20:5060" } } },
+                ping_interval = 60,
+            }
+            with_gateway()
+            gateway:receive("OPTIONS", 70)
+            net:advance(35)
+            assert.equal("IP", letters())
+            gateway.queue = {}
+            gateway:reply(gateway:receive("OPTIONS", 70), 200)
+            net:advance(1)
+            assert.equal("AP", letters())
+        end)
+
+        it("are pinged by the URI that their line names, others by ping_from", function()
+            open {
+                sets = { [1] = {
+                    { uri = "sip:10.0.0.20", attrs = "ping_from=sip:trunk@example.com" }, "sip:10.0.0.21",
+                } },
+                ping_interval = 60, ping_from = "sip:prober@example.org",
+            }
+            with_gateway()
+            local other = net:agent { name = "other", address = "10.0.0.21", side = "private" }
+            local own = gateway:receive("OPTIONS", 70)
+            assert.is_truthy(own:header "From":find("^<sip:trunk@example%.com>;tag="))
+            assert.equal("<sip:10.0.0.20>", own:header "To")
+            local common = other:receive("OPTIONS", 70)
+            assert.is_truthy(common:header "From":find("^<sip:prober@example%.org>;tag="))
+            gateway:reply(own, 200)
+            other:reply(common, 200)
+        end)
+
         it("have their round trip measured", function()
             open { sets = { [1] = { "sip:10.0.0.20" } }, ping_interval = 60 }
             with_gateway()
