@@ -101,6 +101,7 @@ script {
 -- AUTH: digest authentication, sip.auth. Servers with the same secret (16 characters and more) take each other's
 -- nonces, and those of the time before a restart; without one it is drawn anew: auth { secret = env "AUTH_SECRET" }
 auth {
+    -- domain = "example.com", -- of users whom `lunasip user` is told without one
     -- nonce_s = 300, -- how long a nonce of a challenge is good; 1 to 86400
     -- nonces = 100000, -- nonces in use that are remembered, for their counts; 16 to 10000000
     -- one_time_nonce = 0, -- 1: a nonce is good for one request; 0 to 1
@@ -191,8 +192,10 @@ resolve {
     -- cache = 4096, -- names remembered; 16 to 1048576
 }
 
--- DATABASE: what holds for every database that this file or a script opens.
+-- DATABASE: what holds for every database that this file or a script opens, and the one that is meant where none is
+-- named: by sip.sql.open(), sip.auth.check() and `lunasip user`.
 database {
+    -- url = "sqlite:/var/lib/lunasip/sip.db", -- or postgres://USER:PASSWORD@HOST/NAME, mysql://...
     -- connections = 4, -- connections to one database; ordered queries have one more; 1 to 64
     -- queue = 10000, -- queries of one database that are not answered; 1 to 10000000
     -- timeout_ms = 2000, -- deadline of a query, and of an attempt to connect; 10 to 60000

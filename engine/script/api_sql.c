@@ -35,11 +35,26 @@ static size_t keep(struct generation *generation, struct database *database)
     return count + 1;
 }
 
-/** (url) -> number, name; or nil, err. Where nothing can be asked, the number is 0 and only the URL is checked. */
+/** The URL that was given, else the configuration's; misuse where there is neither. */
+static const char *read_url(lua_State *L)
+{
+    const struct configuration *configuration = generation_of(L)->configuration;
+    if (!lua_isnoneornil(L, 1))
+        return api_text(L, 1, "sql.open: the URL").p;
+    if (!configuration || !configuration->database_url)
+        api_misuse(L,
+                   "sql.open: a URL is needed, or database { url = \"...\" } in the configuration");
+    return configuration->database_url;
+}
+
+/**
+ * (url or nil) -> number, name; or nil, err. Without a URL the configuration's is meant. Where nothing can be asked, the
+ * number is 0 and only the URL is checked.
+ */
 static int core_sql_open(lua_State *L)
 {
     struct generation *generation = generation_of(L);
-    const char *url = api_text(L, 1, "sql.open: the URL").p, *problem;
+    const char *url = read_url(L), *problem;
     struct database *database;
     int error = database_check_url(url, &problem);
     if (error == ERROR_ARGUMENT)

@@ -28,7 +28,9 @@ static void configuration_destroy(void *object)
     memory_free_raw(configuration->user);
     memory_free_raw(configuration->group);
     memory_free_raw(configuration->auth_secret);
+    memory_free_raw(configuration->auth_domain);
     memory_free_raw(configuration->location_database);
+    memory_free_raw(configuration->database_url);
     memory_release(configuration->sources);
     free_names(configuration->files, configuration->file_count);
     free_names(configuration->specs, configuration->spec_count);
@@ -374,7 +376,9 @@ static void read_all(lua_State *L, struct configuration *configuration)
     configuration->user = read_string(L, "user");
     configuration->group = read_string(L, "group");
     configuration->auth_secret = read_string(L, "auth_secret");
+    configuration->auth_domain = read_string(L, "auth_domain");
     configuration->location_database = read_string(L, "location_database");
+    configuration->database_url = read_string(L, "database_url");
     configuration->workers = read_number(L, "workers");
     configuration->media_threads = read_number(L, "media_threads");
 }

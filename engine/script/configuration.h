@@ -36,7 +36,9 @@ struct configuration {
     char *control_path;      /**< NULL: no control socket */
     char *user, *group;      /**< accounts to run as; NULL: stay who we are */
     char *auth_secret;       /**< what nonces are signed with; NULL: drawn at the start */
+    char *auth_domain;       /**< of users who are named without one; NULL: none */
     char *location_database; /**< URL of where bindings are kept; NULL: in memory alone */
+    char *database_url;      /**< the database that is meant where none is named; NULL: none */
     enum log_level log_level;
     bool is_log_syslog; /**< to syslog; else stderr */
     bool is_drain_bye;  /**< calls that outlive the drain deadline get BYE; else they are left */

@@ -1,6 +1,7 @@
 --- sip.auth: digest authentication (RFC 3261 s22, RFC 7616, RFC 8760) of those who call us, and to those we call.
 local core = require "lunasip.core"
 local log = require "lunasip.log"
+local sql = require "lunasip.sql"
 local subscriber = require "lunasip.subscriber"
 local suggest = require "lunasip.suggest"
 
@@ -41,7 +42,7 @@ local function look_up(given, user, realm, algorithm)
     return given
 end
 
--- What kind of secret the options have.
+-- What kind of secret the options have; the configuration's database where they have none.
 local function source_of(options)
     local found
     for _, name in ipairs { "password", "ha1", "database" } do
@@ -52,9 +53,7 @@ local function source_of(options)
             found = name
         end
     end
-    if not found then
-        error("auth.check: either password, ha1 or database is needed", 3)
-    end
+    found = found or "database"
     if found ~= "database" and (options.table ~= nil or options.use_domain ~= nil) then
         error("auth.check: table and use_domain belong to a database", 3)
     end
@@ -64,26 +63,48 @@ local function source_of(options)
     return found
 end
 
+-- The database that the options name, else the configuration's, which is opened once.
+local configured
+local function database_of(options)
+    if options.database or configured then
+        return options.database or configured
+    end
+    local ok, db, problem = pcall(sql.open)
+    if not ok then
+        error("auth.check: either password, ha1 or database is needed, or the configuration's database { url = … }", 3)
+    elseif not db then
+        log.error("auth.check: %s", problem)
+    end
+    configured = db
+    return db
+end
+
 --- Whose request is it? Answers nothing: challenge() does.
 --
 -- Yields when the function given does, and for a database.
 -- @param req request
 -- @string realm
--- @tparam table options one of
+-- @tparam[opt] table options one of
 --   password = text | function(user, realm, algorithm) -> text, or nil when there is no such user;
 --   ha1 = likewise, H(user:realm:password) in hexadecimal digits of that algorithm, or a table of them by algorithm;
 --   database = what sip.sql.open() gave, with Kamailio's table of users: table = its name ("subscriber"), use_domain =
---   false when the user name alone counts;
+--   false when the user name alone counts; without any of them the database of the configuration's
+--   database { url = … };
 --   and cache_s = how long what was right is remembered; code = 401 or 407: look only at the credentials for that
 -- @treturn string user, or nil, reason: "no credentials", "wrong" (password or user: nobody is told which), "stale",
 --   "replayed", "foreign nonce", "malformed", "not supported", "unavailable" (the database could not tell)
 -- @usage if not sip.auth.check(req, "example.com", { password = "secret" }) then req:set_header("X-Stranger", "1") end
 function M.check(req, realm, options)
+    options = options or {}
     check_options(options, CHECK, "auth.check")
     local form = source_of(options)
     local cache_s, code = options.cache_s, options.code
     if cache_s ~= nil and (type(cache_s) ~= "number" or not (cache_s >= 0.001 and cache_s <= MOST_CACHE_S)) then
         error("auth.check: cache_s is a number of seconds, at most " .. MOST_CACHE_S, 2)
+    end
+    local db = form == "database" and database_of(options)
+    if db == nil then
+        return nil, "unavailable"
     end
     local user, algorithm = core.auth_find(req, realm, code)
     if not user then
@@ -97,7 +118,7 @@ function M.check(req, realm, options)
     end
     local secret
     if form == "database" then
-        form, secret = subscriber.find(options.database, options, user, realm, algorithm)
+        form, secret = subscriber.find(db, options, user, realm, algorithm)
         if not form then
             log.error("auth.check: %s", secret)
             return nil, "unavailable"

@@ -4,8 +4,9 @@
 --     local result, err = config.load("conf/sbc.lua")      -- err: "file:line: what is wrong; what to do"
 --
 -- The result holds plain values only: listeners, media, dispatcher, route, control, log, workers,
--- media_threads, user, group, addresses, shared, auth_secret, location_database, settings (["block.name"] = number,
--- what was set), lines (where each block and name stands), files (that the blocks name), specs.
+-- media_threads, user, group, addresses, shared, auth_secret, auth_domain, location_database, database_url, settings
+-- (["block.name"] = number, what was set), lines (where each block and name stands), files (that the blocks name),
+-- specs.
 -- Every number that can be set comes from the engine's own list (core.settings), block by block.
 local blocks = require "lunasip.config.blocks"
 local checks = require "lunasip.config.check"
@@ -121,14 +122,16 @@ local function reload_block(numbers)
     end
 end
 
-local SECRET_LEAST = 16
+local SECRET_LEAST, DOMAIN_MOST = 16, 64
+local NOT_NUMBERS = { secret = true, domain = true }
 
--- auth { nonce_s = …, secret = env "AUTH_SECRET" }: what nonces are signed with, on all servers that share it.
+-- auth { nonce_s = …, secret = env "AUTH_SECRET", domain = "example.com" }: what nonces are signed with, on all servers
+-- that share it; whose users these are.
 local function auth_block(numbers)
     return function(check, value, result, folder)
         local settings = {}
         for name, entry in pairs(check:type(value, "table", "auth", "auth { nonce_s = 300 }")) do
-            settings[name] = name ~= "secret" and entry or nil
+            settings[name] = not NOT_NUMBERS[name] and entry or nil
         end
         numbers(check, settings, result, folder)
         if value.secret ~= nil and (type(value.secret) ~= "string" or #value.secret < SECRET_LEAST) then
@@ -136,6 +139,13 @@ local function auth_block(numbers)
                 :format(SECRET_LEAST), "secret")
         end
         result.auth_secret = value.secret
+        local domain = value.domain
+        if domain ~= nil and (type(domain) ~= "string" or #domain > DOMAIN_MOST
+            or not domain:match "^%[?[%w][%w.:_-]*%]?$") then
+            check:fail("auth domain must be the name that stands behind the @ of users; write domain = \"example.com\"",
+                "domain")
+        end
+        result.auth_domain = domain
     end
 end
 
@@ -153,6 +163,20 @@ local function location_block(numbers)
     end
 end
 
+-- database { url = "postgres://…", timeout_ms = … }: the one that is meant where none is named.
+local function database_block(numbers)
+    return function(check, value, result, folder)
+        local settings = {}
+        for name, entry in pairs(check:type(value, "table", "database", "database { timeout_ms = 2000 }")) do
+            settings[name] = name ~= "url" and entry or nil
+        end
+        numbers(check, settings, result, folder)
+        if value.url ~= nil then
+            result.database_url = database.url(check, value.url, folder, "url")
+        end
+    end
+end
+
 local function all_blocks()
     local out = {}
     for block, known in pairs(numeric_blocks()) do
@@ -166,6 +190,9 @@ local function all_blocks()
     end
     if out.location then
         out.location = location_block(out.location)
+    end
+    if out.database then
+        out.database = database_block(out.database)
     end
     if out.drain then
         out.drain = drain_block(out.drain)

@@ -54,12 +54,13 @@ end
 
 --- Open a database, best while the script is loaded. The same URL is the same connections, for all workers and
 -- across reloads; it connects by itself, and again after a loss.
--- @string url sqlite:PATH, postgres://USER:PASSWORD@HOST:PORT/NAME, mysql://… (MariaDB)
+-- @string[opt] url sqlite:PATH, postgres://USER:PASSWORD@HOST:PORT/NAME, mysql://… (MariaDB); default: the
+--   configuration's database { url = … }
 -- @tparam[opt] table options timeout_ms = deadline of its queries (default: the setting database.timeout_ms)
 -- @treturn table db, or nil, err
 function M.open(url, options)
     local timeout_ms = check_options(options or {}, "sql.open")
-    if type(url) ~= "string" then
+    if url ~= nil and type(url) ~= "string" then
         error("sql.open: the URL is a text, not a " .. type(url), 2)
     end
     local number, name = core.sql_open(url)

@@ -433,7 +433,7 @@ local Auth = {}
 ---Whose request is it? Answers nothing. Yields when the function given does.
 ---@param request Request
 ---@param realm string
----@param options lunasip.CheckOptions
+---@param options? lunasip.CheckOptions without password, ha1 and database: the configuration's database { url = ... }
 ---@return string? user
 ---@return string? reason "no credentials", "wrong", "stale", "replayed", "foreign nonce", "malformed", "not supported",
 ---"unavailable": the database could not tell
@@ -575,7 +575,8 @@ local Sql = {}
 
 ---Open a database, best while the script is loaded. The same URL is the same connections, for all workers and across
 ---reloads; it connects by itself, and again after a loss.
----@param url string sqlite:PATH, postgres://USER:PASSWORD@HOST:PORT/NAME, mysql://... (MariaDB)
+---@param url? string sqlite:PATH, postgres://USER:PASSWORD@HOST:PORT/NAME, mysql://... (MariaDB); default: the
+---configuration's database { url = ... }
 ---@param options? lunasip.SqlOptions
 ---@return lunasip.Database? db, string? err
 function Sql.open(url, options) end

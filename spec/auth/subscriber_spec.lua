@@ -97,6 +97,26 @@ describe("sip.auth.check with a database", function()
         assert.equal(200, (register "alice"))
     end)
 
+    it("is the configuration's database where none is named", function()
+        net = lab.new {
+            conf = { listen = { lan = { "udp:192.0.2.1:5060" } }, database = { url = URL } },
+            databases = { [URL] = TABLE },
+            route = [[
+                local sip = require "lunasip"
+                function request_route(req)
+                    local user = sip.auth.check(req, "example.com")
+                    if not user then
+                        return sip.auth.challenge(req, "example.com", { algorithms = { "MD5" } })
+                    end
+                    req:reply(200, user)
+                end]],
+        }
+        local phone = net:agent { name = "phone", address = "192.0.2.10", side = "lan",
+            credentials = { username = "alice", password = "secret" } }
+        phone:register { uri = "sip:example.com" }
+        assert.equal("alice", phone:receive(200).reason)
+    end)
+
     it("lets nobody in without a password or an HA1", function()
         open()
         assert.equal(401, (register("dave", "")))

@@ -81,6 +81,14 @@ workers = 2 media_threads = 1 user = "lunasip"
         os.remove(name)
     end)
 
+    it("reads the database that is meant where none is named, and whose users these are", function()
+        local result = assert(config.check(GOOD .. [[
+            database { url = "sqlite:sip.db", timeout_ms = 500 } auth { domain = "example.com", nonce_s = 60 }]], PATH))
+        assert.equal("sqlite:" .. PATH:match "^(.*/)" .. "sip.db", result.database_url)
+        assert.equal("example.com", result.auth_domain)
+        assert.same({ 500, 60 }, { result.settings["database.timeout_ms"], result.settings["auth.nonce_s"] })
+    end)
+
     it("reads the environment", function()
         local result = assert(config.check(GOOD .. [[control { socket = env "NO_SUCH_NAME_HERE" or "/tmp/s" }]], PATH))
         assert.equal("/tmp/s", result.control.socket)
@@ -100,6 +108,10 @@ describe("a faulty configuration", function()
         { "timers {\n  t1_ms = 1,\n}", 4, "timers t1_ms is 1; it must be from 10 to 10000" },
         { "timers { 5 }", 3, "takes no bare values" },
         { "timers { t1_ms = 500 }\ntimers { t2_ms = 500 }", 4, "timers is there already, in line 3; keep one" },
+        { "database {\n  url = 'db.example',\n}", 4, "url: a URL begins with sqlite:, .*write url = " },
+        { "database { url = 5 }", 3, "url must be a text" },
+        { "database { ulr = 'sqlite:sip.db' }", 3, "no setting 'ulr'" },
+        { "auth { domain = 'alice@example.com' }", 3, "auth domain must be the name that stands behind the @" },
         { "timers(5)", 3, "timers must be a table, not 5" },
         { "limits { headers = 20.5 }", 3, "headers must be a whole number" },
         { "media { public = 'localhost' }", 3, "'localhost' is not an IP address" },

@@ -228,6 +228,16 @@ describe("sip.sql", function()
             fault_of("local db = sip.sql.open '" .. URL .. "'\nlocal rows = db:query 'SELECT 1'" .. rest))
     end)
 
+    it("means the configuration's database where none is named", function()
+        open([[answer(req, #(sip.sql.open(nil, { timeout_ms = 500 }):query "SELECT * FROM phones"))]],
+            { database = { url = URL } })
+        assert.equal("2", said())
+        net:close()
+        open "req:reply(200)"
+        assert.equal('2: sql.open: a URL is needed, or database { url = "..." } in the configuration',
+            fault_of "local db = sip.sql.open()\nfunction request_route(req) db:query 'SELECT 1' req:reply(200) end")
+    end)
+
     it("wants as many values as there are places, and no transaction", function()
         open [[
             local _, problem = pcall(function() return db:query "SELECT ?" end)

@@ -4,16 +4,19 @@ local core = require "lunasip.core"
 local M = {}
 
 --- Check a URL; the path of a SQLite file is relative to the configuration's folder.
+-- @string[opt] name of the setting; default "database"
 -- @treturn string the URL
-function M.url(check, value, folder)
-    check:type(value, "string", "database", "database = \"sqlite:location.db\"")
+function M.url(check, value, folder, name)
+    name = name or "database"
+    local example = name .. " = \"sqlite:location.db\""
+    check:type(value, "string", name, example)
     local problem = core.sql_check_url(value)
     if problem then
-        check:fail("database: " .. problem .. "; write database = \"sqlite:location.db\"", "database")
+        check:fail(("%s: %s; write %s"):format(name, problem, example), name)
     end
     local path = value:match "^sqlite:(.*)$"
-    if path and path ~= ":memory:" and not path:find "^/" and folder ~= "" then
-        value = "sqlite:" .. folder:gsub("/?$", "/") .. path
+    if path and path ~= ":memory:" and not path:find "^/" then
+        value = "sqlite:" .. folder .. path
     end
     return value
 end
