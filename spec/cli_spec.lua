@@ -91,6 +91,7 @@ describe("lunasip on the command line", function()
 
     describe("check", function()
         local LISTEN = 'listen { public = { "udp:127.0.0.1:5060" } }\nroute "route.lua"\n'
+        local HERE = 'route "route.lua"; '
         local ROUTE = "function request_route(req)\n  req:reply(404)\nend\n"
 
         it("says that a configuration is fine, and starts nothing", function()
@@ -125,12 +126,12 @@ describe("lunasip on the command line", function()
             { "no script", 'listen { a = "udp:127.0.0.1:5060" }', 1, "no route; write route" },
             { "no address", 'route "route.lua"', 1, "no listen; write listen" },
             { "a bad address", 'route "route.lua"\nlisten { a = "udp:127.0.0.999:5060" }', 2, "not an IP address; w" },
-            { "a name for an address", 'listen { a = "udp:localhost:5060" }', 1, "not an IP address; write" },
-            { "a wildcard", 'listen { a = "udp:0.0.0.0:5060" }', 1, "every address; name each" },
-            { "a wildcard of IPv6", 'listen { a = "udp:[::]:5060" }', 1, "every address; name each" },
-            { "no port", 'listen { a = "udp:127.0.0.1" }', 1, "no port; write HOST:PORT" },
-            { "a transport to come", 'listen { a = "tls:127.0.0.1:5061" }', 1, "not available yet; use udp" },
-            { "the same address twice", 'listen { a = "udp:127.0.0.1:5060",\n  b = "udp:127.0.0.1:5060" }', 1,
+            { "a name for an address", HERE .. 'listen { a = "udp:localhost:5060" }', 1, "not an IP address; write" },
+            { "a wildcard", HERE .. 'listen { a = "udp:0.0.0.0:5060" }', 1, "every address; name each" },
+            { "a wildcard of IPv6", HERE .. 'listen { a = "udp:[::]:5060" }', 1, "every address; name each" },
+            { "no port", HERE .. 'listen { a = "udp:127.0.0.1" }', 1, "no port; write HOST:PORT" },
+            { "a transport to come", HERE .. 'listen { a = "tls:127.0.0.1:5061" }', 1, "not available yet; use udp" },
+            { "the same address twice", HERE .. 'listen { a = "udp:127.0.0.1:5060",\n  b = "udp:127.0.0.1:5060" }', 1,
                 "listed twice, in 'a' and 'b'; keep one" },
             { "too few ports", LISTEN .. "media { public = '127.0.0.1',\n  ports = { 30000, 30002 } }", 4, "few; a" },
             { "a bad gateway", LISTEN .. "dispatcher {\n  sets = { [1] = { 'sip:192.0.2.1:99999' } } }", 4,
@@ -402,6 +403,21 @@ describe("lunasip on the command line", function()
             assert.equal("", output)
             assert.matches("route%.lua:%d:%d+: ", shown)
             assert.equal(1, generation())
+        end)
+
+        it("says every fault of configuration and script, however many, in any encoding", function()
+            start()
+            local lines = {}
+            for i = 1, 150 do
+                lines[i] = ("oops%d(\"f\252r alle\")\n"):format(i)
+            end
+            write(folder .. "/route.lua", table.concat(lines))
+            local path = engine.folder .. "/lunasip.lua"
+            write(path, read(path) .. "\ndrain { deadline = 1 }\nwokers = 3\n")
+            local code, _, shown = ctl "reload"
+            assert.equal(1, code)
+            assert.matches("no setting 'deadline'; .*no setting 'wokers'; ", shown)
+            assert.matches("no global 'oops1'.*no global 'oops150'", shown)
         end)
 
         it("drains, takes calls again, and stops", function()

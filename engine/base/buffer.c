@@ -40,24 +40,28 @@ void buffer_append_u64(struct buffer *buffer, uint64_t value)
     buffer_append(buffer, (struct text){digits + i, sizeof digits - i});
 }
 
+void buffer_vprintf(struct buffer *buffer, const char *format, va_list values)
+{
+    va_list again;
+    size_t room = buffer->error ? 0 : buffer->room - buffer->n;
+    va_copy(again, values);
+    int n = vsnprintf(room ? buffer->p + buffer->n : NULL, room, format, values);
+    if (n >= 0 && (size_t)n >= room) { /* it did not fit */
+        buffer_reserve(buffer, (size_t)n + 1);
+        if (!buffer->error)
+            vsnprintf(buffer->p + buffer->n, (size_t)n + 1, format, again);
+    }
+    va_end(again);
+    if (n >= 0 && !buffer->error)
+        buffer->n += (size_t)n;
+}
+
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
-    va_list args;
-    size_t room = buffer->error ? 0 : buffer->room - buffer->n;
-    va_start(args, format);
-    int n = vsnprintf(room ? buffer->p + buffer->n : NULL, room, format, args);
-    va_end(args);
-    if (n < 0)
-        return;
-    if ((size_t)n >= room) { /* it did not fit */
-        buffer_reserve(buffer, (size_t)n + 1);
-        if (buffer->error)
-            return;
-        va_start(args, format);
-        vsnprintf(buffer->p + buffer->n, (size_t)n + 1, format, args);
-        va_end(args);
-    }
-    buffer->n += (size_t)n;
+    va_list values;
+    va_start(values, format);
+    buffer_vprintf(buffer, format, values);
+    va_end(values);
 }
 
 void buffer_clear(struct buffer *buffer)

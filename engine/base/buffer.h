@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 
+#include <stdarg.h>
+
 /** Zero-initialised is empty and ready. */
 struct buffer {
     char *p;     /**< bytes; owned */
@@ -14,6 +16,9 @@ struct buffer {
 void buffer_append_u64(struct buffer *buffer, uint64_t value);
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/** The same with a list of values, which is used up. */
+void buffer_vprintf(struct buffer *buffer, const char *format, va_list values)
+    __attribute__((format(printf, 2, 0)));
 /** Make room for @p size_bytes more. */
 void buffer_reserve(struct buffer *buffer, size_t size_bytes);
 static inline void buffer_append(struct buffer *buffer, struct text t)

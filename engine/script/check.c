@@ -14,12 +14,13 @@ struct check_report {
 /** What the protected functions below work on. */
 struct check {
     const struct check_options *options;
-    struct configuration *configuration; /**< NULL: it could not be read */
+    struct configuration *configuration; /**< what could be read of it */
     struct dispatcher *dispatcher;       /**< NULL: none, or its lists could not be read */
     struct generation *generation;       /**< a state without a script */
     struct check_report *report;
     struct settings settings; /**< defaults: a small script.memory_mib is the script's, not ours */
     const char *fault;        /**< "file:line: what; what to do", for add_fault() */
+    bool has_sets;            /**< the dispatcher's sets are known, or known not to be there */
     bool is_loadable;         /**< nothing was found that loading would stumble over */
 };
 
@@ -95,9 +96,13 @@ static void push_sets(lua_State *L, struct dispatcher *dispatcher)
     lua_pop(L, 1);
 }
 
-/** name -> true */
+/** name -> true; nil: not known */
 static void push_media(lua_State *L, const struct configuration *configuration)
 {
+    if (configuration_is_unknown(configuration, "media")) {
+        lua_pushnil(L);
+        return;
+    }
     lua_newtable(L);
     for (size_t i = 0; i < configuration->media_count; i++) {
         lua_pushboolean(L, 1);
@@ -127,12 +132,16 @@ static void push_facts(lua_State *L, const struct check *check)
     else
         lua_pushnil(L);
     lua_setfield(L, -2, "source");
-    push_sets(L, check->dispatcher);
-    lua_setfield(L, -2, "sets");
+    if (check->has_sets) {
+        push_sets(L, check->dispatcher);
+        lua_setfield(L, -2, "sets");
+    }
     push_media(L, configuration);
     lua_setfield(L, -2, "media");
-    lua_pushcfunction(L, has_group);
-    lua_setfield(L, -2, "has_group");
+    if (!configuration_is_unknown(configuration, "address")) {
+        lua_pushcfunction(L, has_group);
+        lua_setfield(L, -2, "has_group");
+    }
 }
 
 static int check_script(lua_State *L)
@@ -179,12 +188,18 @@ static int protect(struct check *check, lua_CFunction step, char **fault)
     return generation_protect(check->generation, step, check, fault);
 }
 
-/** Add @p line, which is given, to the list. */
-static int note_fault(struct check *check, char *line, char **fault)
+/** Add @p lines, which are given, to the list: a fault each. */
+static int note_faults(struct check *check, char *lines, char **fault)
 {
-    check->fault = line ? line : "";
-    int error = protect(check, add_fault, fault);
-    memory_free_raw(line);
+    int error = 0;
+    for (char *line = lines ? lines : "", *end; line && !error; line = end ? end + 1 : NULL) {
+        end = strchr(line, '\n');
+        if (end)
+            *end = 0;
+        check->fault = line;
+        error = protect(check, add_fault, fault);
+    }
+    memory_free_raw(lines);
     return error;
 }
 
@@ -200,8 +215,7 @@ static int open_state(struct check *check, char **fault)
                             .lua_dir = check->options->lua_dir,
                             .is_deterministic = true, /* no compiled code: see MEMORY_HARD */
                             .route_path = check->options->route_path ? check->options->route_path
-                                          : configuration            ? configuration->route_path
-                                                                     : NULL,
+                                                                     : configuration->route_path,
                         });
     return error ? error : protect(check, open_checker, fault);
 }
@@ -218,40 +232,46 @@ static int load_script(struct check *check, char **fault)
     error = script_check(check->configuration, check->options->route_path, check->options->lua_dir,
                          io, &log, &line);
     memory_release(io);
-    return error == ERROR_MEMORY ? error : error ? note_fault(check, line, fault) : 0;
+    return error == ERROR_MEMORY ? error : error ? note_faults(check, line, fault) : 0;
 }
 
 static int check_lists(struct check *check, char **fault)
 {
     const struct configuration *configuration = check->configuration;
     char *line = NULL;
-    if (!configuration->has_dispatcher)
+    check->has_sets = !configuration_is_unknown(configuration, "dispatcher");
+    if (!configuration->has_dispatcher || !check->has_sets)
         return 0;
     int error = dispatcher_create(&check->dispatcher, &configuration->dispatcher, &line);
-    return error == ERROR_MEMORY ? error : error ? note_fault(check, line, fault) : 0;
+    check->has_sets = !error;
+    return error == ERROR_MEMORY ? error : error ? note_faults(check, line, fault) : 0;
 }
 
-/** Lists and script of a configuration that could be read. */
-static int check_parts(struct check *check, char **fault)
+/** Lists and script of the configuration, as far as it says them. */
+static int check_parts(struct check *check, bool is_faulty, char **fault)
 {
     int error = check_lists(check, fault);
-    if (!error)
+    if (!error && check->generation->route_path[0])
         error = protect(check, check_script, fault);
-    if (!error && check->is_loadable)
+    if (!error && check->is_loadable && !is_faulty)
         error = load_script(check, fault);
     return error;
 }
 
 static int check_all(struct check *check, char **fault)
 {
-    char *line = NULL;
-    int unreadable = configuration_load(&check->configuration, check->options->conf_path,
-                                        check->options->lua_dir, &line);
-    int error = unreadable == ERROR_MEMORY ? unreadable : open_state(check, fault);
+    char *lines;
+    int error = configuration_load_partly(&check->configuration, check->options->conf_path,
+                                          check->options->lua_dir, &lines);
+    bool is_faulty = !error && lines;
     if (!error)
-        error = unreadable ? note_fault(check, line, fault) : check_parts(check, fault);
+        error = open_state(check, fault);
+    if (!error && is_faulty)
+        error = note_faults(check, lines, fault);
     else
-        memory_free_raw(line);
+        memory_free_raw(lines);
+    if (!error)
+        error = check_parts(check, is_faulty, fault);
     return error ? error : protect(check, take_report, fault);
 }
 

@@ -35,6 +35,7 @@ static void configuration_destroy(void *object)
     free_names(configuration->files, configuration->file_count);
     free_names(configuration->specs, configuration->spec_count);
     free_names(configuration->dictionaries, configuration->dictionary_count);
+    free_names(configuration->unknown, configuration->unknown_count);
 }
 
 /* ---- from Lua; errors are raised, everything made hangs on the configuration at once ---- */
@@ -42,6 +43,7 @@ static void configuration_destroy(void *object)
 struct load {
     struct configuration *configuration;
     const char *path;
+    char *faults; /* owned; a line for each that the schema found */
 };
 
 /** Zeroed, or raises. */
@@ -359,6 +361,7 @@ static void read_places(lua_State *L, struct configuration *configuration)
 /** With the result of config.load() on top. */
 static void read_all(lua_State *L, struct configuration *configuration)
 {
+    read_names(L, "unknown", &configuration->unknown, &configuration->unknown_count);
     read_places(L, configuration);
     read_listeners(L, configuration);
     read_media(L, configuration);
@@ -391,41 +394,98 @@ static int load_table(lua_State *L)
     lua_call(L, 1, 1);
     lua_getfield(L, -1, "load");
     lua_pushstring(L, load->path);
-    lua_call(L, 1, 2);
-    if (!lua_istable(L, -2))
-        return lua_error(L);
-    lua_pop(L, 1);
+    lua_call(L, 1, 3);
+    if (!lua_istable(L, -3)) {
+        lua_pushvalue(L, -2);
+        load->faults = take_text(L);
+    }
+    lua_pushvalue(L, lua_istable(L, -3) ? -3 : -1);
     read_all(L, load->configuration);
+    return 0;
+}
+
+/* What reading the table raised is one fault more. @return 0 or ERROR_MEMORY */
+static int add_fault(struct load *load, char *fault)
+{
+    struct buffer faults = {0};
+    if (load->faults) {
+        buffer_append(&faults, text_of(load->faults));
+        buffer_append_char(&faults, '\n');
+    }
+    buffer_append(&faults, text_of(fault));
+    buffer_append_char(&faults, 0);
+    memory_free_raw(fault);
+    if (faults.error) {
+        buffer_release(&faults);
+        return ERROR_MEMORY;
+    }
+    memory_free_raw(load->faults);
+    load->faults = faults.p;
+    return 0;
+}
+
+static int load_file(struct load *load, const char *lua_dir)
+{
+    struct generation *scratch = NULL;
+    char *fault = NULL;
+    int error =
+        generation_open(&scratch, &(struct generation_options){
+                                      .settings = &load->configuration->settings,
+                                      .lua_dir = lua_dir,
+                                      .route_path = load->path, /* for faults without a line */
+                                  });
+    if (!error)
+        error = generation_protect(scratch, load_table, load, &fault);
+    if (error == ERROR_SCRIPT)
+        error = fault ? add_fault(load, fault) : ERROR_MEMORY;
+    memory_release(scratch);
+    return error;
+}
+
+int configuration_load_partly(struct configuration **configurationp, const char *path,
+                              const char *lua_dir, char **faults)
+{
+    struct load load = {
+        .configuration = memory_alloc(sizeof(struct configuration), configuration_destroy),
+        .path = path,
+    };
+    *faults = NULL;
+    if (!load.configuration)
+        return ERROR_MEMORY;
+    settings_default(&load.configuration->settings);
+    load.configuration->path = text_strdup(text_of(path));
+    int error = load.configuration->path ? load_file(&load, lua_dir) : ERROR_MEMORY;
+    if (error) {
+        memory_free_raw(load.faults);
+        memory_release(load.configuration);
+        return error;
+    }
+    *faults = load.faults;
+    *configurationp = load.configuration;
     return 0;
 }
 
 int configuration_load(struct configuration **configurationp, const char *path, const char *lua_dir,
                        char **fault)
 {
-    *fault = NULL;
-    struct configuration *configuration =
-        memory_alloc(sizeof *configuration, configuration_destroy);
-    if (!configuration)
-        return ERROR_MEMORY;
-    settings_default(&configuration->settings);
-    configuration->path = text_strdup(text_of(path));
-    struct generation *scratch = NULL;
-    int error = configuration->path ? 0 : ERROR_MEMORY;
-    if (!error)
-        error = generation_open(&scratch, &(struct generation_options){
-                                              .settings = &configuration->settings,
-                                              .lua_dir = lua_dir,
-                                              .route_path = path, /* for faults without a line */
-                                          });
-    if (!error)
-        error = generation_protect(scratch, load_table, &(struct load){configuration, path}, fault);
-    memory_release(scratch);
-    if (error) {
-        memory_release(configuration);
+    struct configuration *configuration;
+    int error = configuration_load_partly(&configuration, path, lua_dir, fault);
+    if (error)
         return error;
+    if (*fault) {
+        memory_release(configuration);
+        return ERROR_SCRIPT;
     }
     *configurationp = configuration;
     return 0;
+}
+
+bool configuration_is_unknown(const struct configuration *configuration, const char *block)
+{
+    for (size_t i = 0; i < configuration->unknown_count; i++)
+        if (strcmp(configuration->unknown[i], block) == 0)
+            return true;
+    return false;
 }
 
 unsigned configuration_line(const struct configuration *configuration, const char *name)

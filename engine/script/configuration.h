@@ -52,18 +52,30 @@ struct configuration {
     size_t spec_count;
     char **dictionaries; /**< names given in `shared`; the store takes any name */
     size_t dictionary_count;
+    char **unknown; /**< blocks that are faulty or not there; only in configuration_load_partly() */
+    size_t unknown_count;
 };
 
 /**
  * @param configurationp  returned owned; memory_release()
  * @param path            configuration file
  * @param lua_dir         holds lunasip/config.lua
- * @param fault           on error one line that says where, what and what to do;
+ * @param fault           on error a line for each fault that says where, what and what to do;
  *                        memory_free_raw(). May be NULL on ERROR_MEMORY
  * @return 0, ERROR_SCRIPT (the file is faulty or missing), ERROR_MEMORY
  */
 int configuration_load(struct configuration **configurationp, const char *path, const char *lua_dir,
                        char **fault);
+/**
+ * The same for a check of the script, which a faulty configuration is to be no obstacle to: holds
+ * what could be read; not to be run.
+ * @param faults  a line for each fault, or NULL: there are none; memory_free_raw()
+ * @return 0 (also when there are faults), ERROR_MEMORY
+ */
+int configuration_load_partly(struct configuration **configurationp, const char *path,
+                              const char *lua_dir, char **faults);
+/** Of a configuration that was loaded partly: is that block faulty or not there? */
+bool configuration_is_unknown(const struct configuration *configuration, const char *block);
 /** Line of a block or an assigned name; 1 when it is not there. */
 unsigned configuration_line(const struct configuration *configuration, const char *name);
 /** Is @p address in a network of the group? ERROR_NOT_FOUND when there is no such group. @return 1, 0 or the error */

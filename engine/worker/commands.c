@@ -7,7 +7,7 @@
 #include "worker/registrations.h"
 #include "worker/status.h"
 
-#include <stdio.h>
+#include <stdarg.h>
 
 const char *command_word(const json_t *words, size_t i)
 {
@@ -15,10 +15,44 @@ const char *command_word(const json_t *words, size_t i)
     return value ? value : "";
 }
 
-void command_say(struct command_answer *answer, int code, const char *text)
+void command_say(struct command_answer *answer, int code, const char *format, ...)
 {
+    va_list values;
     answer->code = code;
-    snprintf(answer->text, sizeof answer->text, "%s", text);
+    buffer_clear(&answer->text);
+    va_start(values, format);
+    buffer_vprintf(&answer->text, format, values);
+    va_end(values);
+}
+
+/* JSON is UTF-8; a script whose lines are quoted need not be. */
+static json_t *text_json(struct buffer *text)
+{
+    if (text->error)
+        return json_string(error_text(text->error));
+    json_t *json = json_stringn(buffer_text(text).p, text->n);
+    for (size_t i = 0; !json && i < text->n; i++)
+        if ((unsigned char)text->p[i] > 127)
+            text->p[i] = '?';
+    return json ? json : json_stringn(buffer_text(text).p, text->n);
+}
+
+json_t *command_answer_json(struct command_answer *answer)
+{
+    json_t *json = json_pack("{s:i, s:o}", "code", answer->code, "text", text_json(&answer->text));
+    if (json && answer->data)
+        json_object_set_new(json, "data", answer->data);
+    else
+        json_decref(answer->data);
+    answer->data = NULL;
+    return json;
+}
+
+void command_answer_release(struct command_answer *answer)
+{
+    buffer_release(&answer->text);
+    json_decref(answer->data);
+    answer->data = NULL;
 }
 
 static void do_status(struct engine *engine, const json_t *words, struct command_answer *answer)
@@ -39,10 +73,9 @@ static void do_reload(struct engine *engine, const json_t *words, struct command
     }
     int error = engine_reload(engine, path[0] ? path : NULL, &fault);
     if (error)
-        command_say(answer, 1, fault ? fault : error_text(error));
+        command_say(answer, 1, "%s", fault ? fault : error_text(error));
     else
-        snprintf(answer->text, sizeof answer->text, "generation %u serves new calls",
-                 engine_generation(engine));
+        command_say(answer, 0, "generation %u serves new calls", engine_generation(engine));
     memory_free_raw(fault);
 }
 
@@ -63,15 +96,14 @@ static void set_destination(struct engine *engine, const json_t *words,
     if (error == ERROR_SYNTAX)
         command_say(answer, 2, "the state is one of active, inactive, disabled, trying, probing");
     else if (error == ERROR_UNSUPPORTED)
-        snprintf(answer->text, sizeof answer->text,
-                 "set %u %s is never pinged (ping_interval, flags): nothing would end \"probing\"",
-                 set, uri);
+        command_say(
+            answer, 1,
+            "set %u %s is never pinged (ping_interval, flags): nothing would end \"probing\"", set,
+            uri);
     else if (error)
-        snprintf(answer->text, sizeof answer->text, "set %u has no destination %s", set, uri);
+        command_say(answer, 1, "set %u has no destination %s", set, uri);
     else
-        snprintf(answer->text, sizeof answer->text, "set %u %s is now %s", set, uri, state);
-    if (error && answer->code == 0)
-        answer->code = 1;
+        command_say(answer, 0, "set %u %s is now %s", set, uri, state);
 }
 
 static void do_dispatcher(struct engine *engine, const json_t *words, struct command_answer *answer)
@@ -98,8 +130,7 @@ static void do_calls(struct engine *engine, const json_t *words, struct command_
         command_say(answer, 0, "every call was ended");
     } else {
         size_t ended = calls_end(engine, which);
-        snprintf(answer->text, sizeof answer->text, ended ? "call ended" : "there is no such call");
-        answer->code = ended ? 0 : 1;
+        command_say(answer, !ended, "%s", ended ? "call ended" : "there is no such call");
     }
 }
 
@@ -125,7 +156,7 @@ static void do_log(struct engine *engine, const json_t *words, struct command_an
         return;
     }
     engine_log(engine)->level = level;
-    snprintf(answer->text, sizeof answer->text, "log level is %s", log_level_name(level));
+    command_say(answer, 0, "log level is %s", log_level_name(level));
 }
 
 static void do_drain(struct engine *engine, const json_t *words, struct command_answer *answer)
@@ -136,7 +167,7 @@ static void do_drain(struct engine *engine, const json_t *words, struct command_
         return;
     }
     engine_set_draining(engine, !is_off);
-    command_say(answer, 0, is_off ? "new calls are taken" : "new calls get 503");
+    command_say(answer, 0, "%s", is_off ? "new calls are taken" : "new calls get 503");
 }
 
 static void do_stop(struct engine *engine, const json_t *words, struct command_answer *answer)
@@ -176,9 +207,8 @@ void command_run(struct engine *engine, const json_t *words, struct command_answ
                     "unknown verb; one of: status, reload, dispatcher, calls, transactions, media, "
                     "registrations, log, drain, stop");
     } else if (json_array_size(words) > verbs[i].words_most) {
-        answer->code = 2;
-        snprintf(answer->text, sizeof answer->text, "ctl %s: '%s' is one word too many", verb,
-                 command_word(words, verbs[i].words_most));
+        command_say(answer, 2, "ctl %s: '%s' is one word too many", verb,
+                    command_word(words, verbs[i].words_most));
     } else {
         verbs[i].run(engine, words, answer);
     }

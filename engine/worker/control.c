@@ -165,11 +165,11 @@ static bool write_line(int fd, const char *line)
 
 static void drain(struct control *control);
 
+/* And release it. */
 static void send_answer(int client, struct command_answer *answer)
 {
-    json_t *reply = json_pack("{s:i, s:s}", "code", answer->code, "text", answer->text);
-    if (answer->data)
-        json_object_set_new(reply, "data", answer->data);
+    json_t *reply = command_answer_json(answer);
+    command_answer_release(answer);
     char *out = json_dumps(reply, JSON_COMPACT | JSON_PRESERVE_ORDER);
     if (out)
         write_line(client, out);

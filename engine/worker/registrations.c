@@ -173,19 +173,18 @@ static void do_add(struct change *change, const char *expires, struct command_an
     }
     worker_ask(change->engine->workers[0], add, change);
     if (change->error)
-        command_say(answer, 1, change->reason ? change->reason : error_text(change->error));
+        command_say(answer, 1, "%s", change->reason ? change->reason : error_text(change->error));
     else
-        command_say(answer, 0, change->expires_s ? "bound" : "bound for good");
+        command_say(answer, 0, "%s", change->expires_s ? "bound" : "bound for good");
 }
 
 static void do_remove(struct change *change, struct command_answer *answer)
 {
     worker_ask(change->engine->workers[0], remove_some, change);
-    answer->code = change->error || !change->count;
     if (change->error)
-        command_say(answer, 1, error_text(change->error));
+        command_say(answer, 1, "%s", error_text(change->error));
     else
-        snprintf(answer->text, sizeof answer->text, "%zu bindings ended", change->count);
+        command_say(answer, !change->count, "%zu bindings ended", change->count);
 }
 
 /* Verbs with an AoR. */
@@ -219,7 +218,7 @@ void registrations_command(struct engine *engine, const json_t *words,
         walk(engine, list_record, answer->data);
     } else if (count == 2 && text_equal(verb, TEXT("flush"))) {
         walk(engine, flush_record, &change);
-        snprintf(answer->text, sizeof answer->text, "%zu bindings ended", change.count);
+        command_say(answer, 0, "%zu bindings ended", change.count);
     } else if (count > 2) {
         run_of_aor(engine, verb, words, answer);
     } else {

@@ -117,14 +117,14 @@ static int choose_route(struct engine *engine, const char *route_path, struct pr
 }
 
 /* Everything that `lunasip check` finds, in its words. @return 0, ERROR_SCRIPT, ERROR_MEMORY */
-static int check(struct engine *engine, struct prepared *prepared, char **fault)
+static int check(struct engine *engine, const char *route_path, char **fault)
 {
     struct check_report *report;
     char *problem = NULL;
     int error = check_run(&report,
                           &(struct check_options){
                               .conf_path = engine->conf_path,
-                              .route_path = prepared->route_path,
+                              .route_path = route_path,
                               .lua_dir = engine->lua_dir,
                           },
                           &problem);
@@ -147,12 +147,12 @@ static int load_script(struct engine *engine, struct prepared *prepared, char **
     int error = engine_load_generations(engine, prepared->configuration, prepared->route_path,
                                         prepared->generations, fault);
     if (error == ERROR_SCRIPT)
-        check(engine, prepared, fault);
+        check(engine, prepared->route_path, fault);
     if (!error)
         error =
             sources_hash(prepared->configuration, prepared->generations[0], &prepared->hash, fault);
     if (!error && prepared->hash != engine->checked_hash)
-        error = check(engine, prepared, fault);
+        error = check(engine, prepared->route_path, fault);
     if (error)
         return error;
     engine->checked_hash = prepared->hash;
@@ -165,6 +165,8 @@ static int prepare(struct engine *engine, const char *route_path, struct prepare
 {
     int error =
         configuration_load(&prepared->configuration, engine->conf_path, engine->lua_dir, fault);
+    if (error == ERROR_SCRIPT)
+        check(engine, route_path ? route_path : engine->route_path, fault);
     if (!error)
         error = changes_check(engine->first, prepared->configuration, fault);
     if (!error)

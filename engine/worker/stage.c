@@ -244,9 +244,8 @@ const char *stage_command(struct stage *stage, int engine, const char *words)
     if (!stage->engines[engine].engine)
         return NULL;
     command_run(stage->engines[engine].engine, array, &answer);
-    json_t *reply = json_pack("{s:i, s:s}", "code", answer.code, "text", answer.text);
-    if (answer.data)
-        json_object_set_new(reply, "data", answer.data);
+    json_t *reply = command_answer_json(&answer);
+    command_answer_release(&answer);
     stage->answer = json_dumps(reply, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(reply);
     json_decref(array);

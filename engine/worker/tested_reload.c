@@ -6,7 +6,6 @@
 #include "worker/sources.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #define SAID_BYTES 3000 /* of what the specs printed: its end has the failures */
@@ -16,13 +15,6 @@ bool tested_reload_is_asked(const json_t *words)
     return text_equal(text_of(command_word(words, 0)), TEXT("reload")) &&
            text_equal(text_of(command_word(words, 1)), TEXT("--test")) &&
            json_array_size(words) <= 3;
-}
-
-static bool refuse(struct command_answer *answer, const char *text)
-{
-    answer->code = 1;
-    snprintf(answer->text, sizeof answer->text, "%s", text);
-    return false;
 }
 
 static int start(struct tested_reload *tested, struct engine *engine, char **fault)
@@ -42,12 +34,14 @@ bool tested_reload_begin(struct tested_reload *tested, struct engine *engine, co
     char *fault = NULL;
     const char *path = command_word(words, 2);
     *answer = (struct command_answer){0};
-    if (tested->run)
-        return refuse(answer, "the specs of another reload are running; ask again");
+    if (tested->run) {
+        command_say(answer, 1, "the specs of another reload are running; ask again");
+        return false;
+    }
     tested->path = path[0] ? text_strdup(text_of(path)) : NULL;
     int error = path[0] && !tested->path ? ERROR_MEMORY : start(tested, engine, &fault);
     if (error) {
-        refuse(answer, fault ? fault : error_text(error));
+        command_say(answer, 1, "%s", fault ? fault : error_text(error));
         memory_free_raw(fault);
         tested_reload_release(tested);
         return false;
@@ -68,17 +62,16 @@ int tested_reload_end(struct tested_reload *tested, struct engine *engine,
     if (has_passed)
         error = engine_reload_tested(engine, tested->path, tested->hash, &fault);
     if (!has_passed) {
-        answer->code = 1;
-        snprintf(answer->text, sizeof answer->text, "not reloaded, its specs failed:\n%.*s",
-                 TEXT_ARG(buffer_text(&said)));
+        command_say(answer, 1, "not reloaded, its specs failed:\n%.*s",
+                    TEXT_ARG(buffer_text(&said)));
         log_error(engine_log(engine), LOG_CONTROL, TEXT_NONE, "not reloaded: its specs failed");
     } else if (error == ERROR_STATE && !fault) {
-        refuse(answer, "not reloaded: a file has changed while the specs ran; ask again");
+        command_say(answer, 1, "not reloaded: a file has changed while the specs ran; ask again");
     } else if (error) {
-        refuse(answer, fault ? fault : error_text(error));
+        command_say(answer, 1, "%s", fault ? fault : error_text(error));
     } else {
-        snprintf(answer->text, sizeof answer->text,
-                 "its specs pass; generation %u serves new calls", engine_generation(engine));
+        command_say(answer, 0, "its specs pass; generation %u serves new calls",
+                    engine_generation(engine));
     }
     memory_free_raw(fault);
     buffer_release(&said);

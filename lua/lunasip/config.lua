@@ -1,12 +1,13 @@
 --- The configuration: a Lua file in a sandbox, checked against a schema.
 --
 --     local config = require "lunasip.config"
---     local result, err = config.load("conf/sbc.lua")      -- err: "file:line: what is wrong; what to do"
+--     local result, err, partial = config.load("conf/sbc.lua")   -- err: "file:line: what is wrong; what to do"
 --
 -- The result holds plain values only: listeners, media, dispatcher, route, control, log, workers,
 -- media_threads, user, group, addresses, shared, auth_secret, auth_domain, location_database, database_url, settings
 -- (["block.name"] = number, what was set), lines (where each block and name stands), files (that the blocks name),
 -- specs.
+-- A faulty file gives a line for each fault, and what could be read all the same, for a check of the script.
 -- Every number that can be set comes from the engine's own list (core.settings), block by block.
 local blocks = require "lunasip.config.blocks"
 local checks = require "lunasip.config.check"
@@ -59,10 +60,10 @@ local function numeric_block(block, known)
         for _, name in ipairs(checks.sorted(value)) do
             local setting = known[name]
             if setting then
-                local number = check:number(value[name], setting.least, setting.most, block .. " " .. name)
-                result.settings[block .. "." .. name] = number
-            elseif block ~= "shared" then
-                check:fail(("%s takes no bare values; write %s { NAME = number }"):format(block, block), value[name])
+                result.settings[block .. "." .. name] = check:try(check.number, check, value[name], setting.least,
+                    setting.most, block .. " " .. name)
+            elseif type(name) == "number" and block ~= "shared" then
+                check:note(("%s takes no bare values; write %s { NAME = number }"):format(block, block), value[name])
             end
         end
     end
@@ -75,13 +76,13 @@ local function shared_block(numbers)
         local seen = { shv = true }
         for _, name in ipairs(value) do
             if type(name) ~= "string" or not name:match "^%a[%w_]*$" then
-                check:fail(("shared: '%s' is no name; write shared { \"calls\" }"):format(tostring(name)), name)
+                check:note(("shared: '%s' is no name; write shared { \"calls\" }"):format(tostring(name)), name)
+            elseif seen[name] then
+                check:note(("shared: '%s' is there already; choose another name"):format(name), name)
+            else
+                seen[name] = true
+                result.shared[#result.shared + 1] = name
             end
-            if seen[name] then
-                check:fail(("shared: '%s' is there already; choose another name"):format(name), name)
-            end
-            seen[name] = true
-            result.shared[#result.shared + 1] = name
         end
     end
 end
@@ -115,9 +116,9 @@ local function reload_block(numbers)
         local specs = type(value.specs) == "string" and { value.specs } or value.specs or {}
         check:type(specs, "table", "reload specs", "specs = { \"route_spec.lua\" }")
         result.specs = {}
-        for i, path in ipairs(specs) do
+        for _, path in ipairs(specs) do
             check:type(path, "string", "reload specs", "specs = { \"route_spec.lua\" }")
-            result.specs[i] = blocks.readable(check, folder, path, "reload spec")
+            result.specs[#result.specs + 1] = check:try(blocks.readable, check, folder, path, "reload spec")
         end
     end
 end
@@ -219,80 +220,110 @@ local function line_of_caller(path)
     return 1
 end
 
--- The globals of a configuration: its blocks, env, and a few harmless functions.
-local function environment(check, result, folder)
-    local known, seen = all_blocks(), {}
+-- What a name that does not exist stands for: whatever is done with it, one fault was enough.
+local function unknown()
+    local function itself(value)
+        return value
+    end
+    return setmetatable({}, { __metatable = false, __call = itself, __index = itself })
+end
+
+-- name -> true: what may stand on the left, and what may be called.
+local function names_of(known)
     local names = { env = true }
-    for name in pairs(known) do
-        names[name] = true
-    end
-    for name in pairs(ASSIGNED) do
-        names[name] = true
-    end
-    local function once(name)
-        check.line = line_of_caller(check.path)
-        if seen[name] then
-            check:fail(("%s is there already, in line %d; keep one"):format(name, seen[name]))
+    for _, list in ipairs { known, ASSIGNED } do
+        for name in pairs(list) do
+            names[name] = true
         end
-        seen[name] = check.line
     end
+    return names
+end
+
+-- Run the check of a block or an assigned value; a name is given once.
+local function run_once(check, seen, faulty, name, run)
+    check.line = line_of_caller(check.path)
+    local before = #check.faults
+    if seen[name] then
+        check:note(("%s is there already, in line %d; keep one"):format(name, seen[name]))
+        return
+    end
+    seen[name] = check.line
+    local value = check:try(run)
+    faulty[name] = #check.faults > before or nil
+    return value
+end
+
+-- The globals of a configuration: its blocks, env, and a few harmless functions.
+-- @treturn table globals @treturn table lines by name @treturn table names that have faults
+local function environment(check, result, folder)
+    local known, seen, faulty = all_blocks(), {}, {}
+    local names = names_of(known)
     local values = {
         ipairs = ipairs, pairs = pairs, tostring = tostring, tonumber = tonumber, type = type, error = error,
         env = function(name)
             check.line = line_of_caller(check.path)
-            return os.getenv(check:type(name, "string", "env", "env \"NAME\""))
+            name = check:try(check.type, check, name, "string", "env", "env \"NAME\"")
+            return name and os.getenv(name)
         end,
     }
     for name, run in pairs(known) do
         values[name] = function(value)
-            once(name)
-            run(check, value, result, folder)
+            run_once(check, seen, faulty, name, function()
+                run(check, value, result, folder)
+            end)
         end
     end
     return setmetatable({}, {
         __metatable = false,
         __index = function(_, name)
-            if values[name] == nil then
-                check.line = line_of_caller(check.path)
-                check:fail(("there is no block '%s'%s"):format(tostring(name), suggest.hint(tostring(name), names)))
+            if values[name] ~= nil then
+                return values[name]
             end
-            return values[name]
+            check.line = line_of_caller(check.path)
+            check:note(("there is no block '%s'%s"):format(tostring(name), suggest.hint(tostring(name), names)), nil,
+                true)
+            return unknown()
         end,
         __newindex = function(_, name, value)
-            once(name)
-            if known[name] then
-                check:fail(("'%s' is a block, not a value; write %s { … }"):format(name, name))
+            local assigned = run_once(check, seen, faulty, name, function()
+                if known[name] then
+                    check:fail(("'%s' is a block, not a value; write %s { … }"):format(name, name))
+                elseif not ASSIGNED[name] then
+                    check:fail(("there is no setting '%s'%s"):format(tostring(name),
+                        suggest.hint(tostring(name), names)))
+                end
+                return ASSIGNED[name](check, value, name)
+            end)
+            if ASSIGNED[name] then
+                result[name] = assigned
             end
-            if not ASSIGNED[name] then
-                check:fail(("there is no setting '%s'%s"):format(tostring(name), suggest.hint(tostring(name), names)))
-            end
-            result[name] = ASSIGNED[name](check, value, name)
         end,
-    }), seen
+    }), seen, faulty
 end
 
 -- Blocks that must be there, and what one block says about another: a media block's interfaces must be listen
 -- interfaces, or nothing could ever say which it means.
-local function cross_check(check, result, seen)
+local function cross_check(check, result, seen, faulty)
     for _, block in ipairs { "listen", "route" } do
         if not seen[block] then
             check.line = 1
-            check:fail(("there is no %s; write %s"):format(block,
+            check:note(("there is no %s; write %s"):format(block,
                 block == "listen" and "listen { public = { \"udp:HOST:PORT\" } }" or "route \"sbc.lua\""))
         end
     end
-    if result.group and not result.user then
+    if seen.group and not seen.user then
         check.line = seen.group
-        check:fail "there is a group but no user; write user = \"lunasip\""
+        check:note "there is a group but no user; write user = \"lunasip\""
     end
+    local is_known = result.media and seen.listen and not faulty.listen
     local interfaces = {}
     for _, listener in ipairs(result.listeners) do
         interfaces[listener.interface] = true
     end
-    for _, interface in ipairs(result.media and result.media.interfaces or {}) do
+    for _, interface in ipairs(is_known and result.media.interfaces or {}) do
         if not interfaces[interface.name] then
             check.line = seen.media
-            check:fail(("media names an interface '%s' that listen does not%s"):format(interface.name,
+            check:note(("media names an interface '%s' that listen does not%s"):format(interface.name,
                 suggest.hint(interface.name, interfaces)), interface.name)
         end
     end
@@ -312,39 +343,53 @@ local function run_bounded(chunk, path)
     return ok, err
 end
 
--- A fault of check:fail(), or what the configuration itself raised.
-local function one_line(err, path)
-    if type(err) == "table" and getmetatable(err) ~= checks.fault then
-        err = path .. ":1: an error was raised that is not a text"
+-- What the configuration itself raised, as a fault.
+local function raised(err, path)
+    local text = type(err) == "string" and err:match "^[^\r\n]*" or "an error was raised that is not a text"
+    local line = text:match "^.-:(%d+): "
+    return { line = tonumber(line) or 1, text = line and text or path .. ":1: " .. text }
+end
+
+-- Of a faulty configuration: what could be read, and the blocks that the script may not be measured by.
+local function partial(result, seen, faulty)
+    result.unknown = {}
+    for _, name in ipairs { "address", "dispatcher", "listen", "media" } do
+        if not seen[name] or faulty[name] then
+            result.unknown[#result.unknown + 1] = name
+        end
     end
-    return (tostring(err):match "^[^\r\n]*")
+    return result
 end
 
 --- Check a configuration's text.
 -- @string source
 -- @string path as shown in messages; paths in the text are relative to its folder
--- @treturn table or nil, "file:line: what is wrong; what to do"
+-- @treturn table or nil, "file:line: what is wrong; what to do" in a line for each fault, and what could be read:
+--   like the result, with unknown = names of blocks that are not there or faulty
 function M.check(source, path)
     if source:byte(1) == 27 then
-        return nil, path .. ":1: is bytecode; write the configuration as text"
+        return nil, path .. ":1: is bytecode; write the configuration as text", partial({}, {}, {})
     end
     local chunk, err = loadstring(source, "@" .. path)
     if not chunk then
-        return nil, one_line(err, path)
+        return nil, raised(err, path).text, partial({}, {}, {})
     end
     local check = checks.new(path, source)
     local result = { listeners = {}, addresses = {}, shared = {}, settings = {} }
-    local env, seen = environment(check, result, path:match "^(.*/)" or "")
+    local env, seen, faulty = environment(check, result, path:match "^(.*/)" or "")
     setfenv(chunk, env)
     local ok
     ok, err = run_bounded(chunk, path)
     if ok then
-        ok, err = pcall(cross_check, check, result, seen)
-    end
-    if not ok then
-        return nil, one_line(err, path)
+        cross_check(check, result, seen, faulty)
+    else
+        check:keep(raised(err, path))
     end
     result.lines, result.files = seen, check.files
+    local faults = check:report()
+    if faults then
+        return nil, faults, partial(result, seen, faulty)
+    end
     return result
 end
 
@@ -357,7 +402,7 @@ function M.load(path)
     end
     if not source then
         return nil, path .. ":1: cannot be read (" .. (err and err:match ": ([^:]*)$" or "it is not a file")
-            .. "); give the path of a configuration file"
+            .. "); give the path of a configuration file", partial({}, {}, {})
     end
     return M.check(source, path)
 end

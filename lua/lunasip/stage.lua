@@ -67,7 +67,7 @@ local function load_engine()
 end
 
 local engine = load_engine()
-local FAULT_BYTES = 1024
+local FAULT_BYTES = 65536 -- a line for each fault of a script
 local NEVER_US = 0xffffffffffffffffULL
 local NAME_TTL_S = 300
 local LEVELS = { [0] = "error", "warning", "info", "debug" }

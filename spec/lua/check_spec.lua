@@ -314,6 +314,27 @@ end
         assert.matches("d%.list:1:1: .*\n.*route%.lua:1:33: ", found.text)
     end)
 
+    it("says every fault of a configuration, and those of the script that do not follow from them", function()
+        local conf = CONF:gsub("dispatcher[^\n]*", "dispatcher { file = 'd.list', ping_interval = -1 }")
+            :gsub("media[^\n]*", "media { public = 'here' }")
+        write(folder .. "/c.lua", conf .. "\ntimers { t1_ms = 1 }\nwokers = 3\n")
+        write(folder .. "/d.list", "1 sip:192.0.2.1 0\n")
+        local found = check_source [[
+local sip = require "lunasip"
+function request_route(req)
+    sip.dispatcher.select(req, 77, 4)
+    sip.media.manage(req, { from = "nowhere", to = "public" })
+    req:rely()
+end
+error "is not run"
+]]
+        assert.equal(5, found.faults, found.text)
+        for _, pattern in ipairs { "ping_interval is %-1", "'here' is not an IP address", "t1_ms is 1",
+            "no setting 'wokers'", "no req:rely" } do
+            assert.matches(pattern, found.text)
+        end
+    end)
+
     it("prints all faults in the order of their places, with the line and a caret", function()
         local found = check_source(handler "\treq:rely()\n  log.inof 'x' return undefned")
         assert.equal(3, found.faults)

@@ -177,13 +177,63 @@ describe("a faulty configuration", function()
         { "listen { }", 1, "listen names no interface" },
     }
 
+    -- The fault is one line; whether listen and route are there is said beside it.
     local function check(source, line, pattern)
         local result, err = config.check(source, PATH)
         assert.is_nil(result)
-        assert.matches("^conf/test%.lua:" .. line .. ": ", err)
-        assert.matches(pattern, err)
-        assert.is_nil(err:find "\n")
+        local found = {}
+        for fault in (err .. "\n"):gmatch "(.-)\n" do
+            assert.matches("^conf/test%.lua:%d+: ", fault)
+            if fault:find("^conf/test%.lua:" .. line .. ": ") and fault:find(pattern) then
+                found[#found + 1] = fault
+            else
+                assert.matches("^conf/test%.lua:1: there is no [lr]%a+; write ", fault)
+            end
+        end
+        assert.equal(1, #found, err)
     end
+
+    it("is told with all its other faults, in the order of their lines", function()
+        local result, err, partial = config.check([[
+listen { public = { "udp:nowhere:5060", "tcp:127.0.0.1:5060" }, private = { "udp:127.0.0.20:5060" }, ["a b"] = 5 }
+route "../scripts/sbc.lua"
+media { publik = "127.0.0.1", private = { "127.0.0.20", advertise = "::1" }, ports = 5 }
+timers { t1_ms = 1, t2_ms = "slow", t9 = 5, 7 }
+dispatcher { sets = { [1] = { "192.0.2.1", "sip:192.0.2.2" }, two = {} }, ping_interval = -1, ping_method = "ping" }
+address { trusted = { "10.0.0.0/33", "nowhere", "10.0.0.0/8" } }
+log { level = "loud", to = "paper" }
+lisen { public = 5 }
+workers = many + 1
+]], PATH)
+        assert.is_nil(result)
+        local told = {}
+        for line, text in (err .. "\n"):gmatch "conf/test%.lua:(%d+): (.-)\n" do
+            told[#told + 1] = line .. " " .. text:match "^[^;]*"
+        end
+        assert.same({
+            "1 'a b' is not a name",
+            "1 'nowhere' is not an IP address",
+            "1 transport 'tcp' is not available yet",
+            "3 '::1' is not an IPv4 address",
+            "3 media ports must be two numbers",
+            "4 timers has no setting 't9'",
+            "4 timers takes no bare values",
+            "4 timers t1_ms is 1",
+            "4 timers t2_ms must be a whole number, not 'slow'",
+            "5 dispatcher set 1: '192.0.2.1' is not a SIP URI",
+            "5 dispatcher set 'two' is no number",
+            "5 dispatcher ping_interval is -1",
+            "5 ping_method must be a method in capitals",
+            "6 '10.0.0.0/33' has a prefix longer than 32 bits",
+            "6 'nowhere' is not an address or network",
+            "7 log level must be one of debug, error, info, warning",
+            "7 log to must be one of stderr, syslog",
+            "8 there is no block 'lisen'",
+            "9 there is no block 'many'",
+        }, told)
+        assert.equal("scripts/sbc.lua", partial.route)
+        assert.same({ "address", "dispatcher", "listen", "media" }, partial.unknown)
+    end)
 
     for _, fault in ipairs(faults) do
         it("is told in one line: " .. fault[1]:gsub("%s+", " "):sub(1, 60), function()

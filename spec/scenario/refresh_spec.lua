@@ -93,7 +93,7 @@ describe("a running engine", function()
         write(engine.folder .. "/lunasip.lua", "nonsense {")
         code, output = engine:ctl("reload", "--test")
         assert.equal(1, code)
-        assert.matches("lunasip%.lua:%d+: ", output)
+        assert.matches("lunasip%.lua:%d+:%d+: ", output)
         assert.equal("one", ask())
     end)
 

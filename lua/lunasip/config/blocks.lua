@@ -97,22 +97,25 @@ local function add_listener(check, name, entry, result, seen)
     result.listeners[#result.listeners + 1] = listener
 end
 
+local function add_listeners(check, name, entries, result, seen)
+    interface_name(check, name, "listen")
+    check:type(entries, "table", "listen " .. name, "{ \"udp:HOST:PORT\" }")
+    if #entries == 0 then
+        check:fail(("listen %s has no address; write %s = { \"udp:HOST:PORT\" }"):format(name, name), name)
+    end
+    for _, entry in ipairs(entries) do
+        check:try(add_listener, check, name, entry, result, seen)
+    end
+end
+
 -- "udp:…", { "udp:…", advertise = … } or a list of these.
 function M.listen(check, value, result)
     check:type(value, "table", "listen", "listen { public = { \"udp:HOST:PORT\" } }")
     local seen = {}
     for _, name in ipairs(checks.sorted(value)) do
-        interface_name(check, name, "listen")
-        local entries = as_list(value[name])
-        check:type(entries, "table", "listen " .. name, "{ \"udp:HOST:PORT\" }")
-        if #entries == 0 then
-            check:fail(("listen %s has no address; write %s = { \"udp:HOST:PORT\" }"):format(name, name), name)
-        end
-        for _, entry in ipairs(entries) do
-            add_listener(check, name, entry, result, seen)
-        end
+        check:try(add_listeners, check, name, as_list(value[name]), result, seen)
     end
-    if #result.listeners == 0 then
+    if next(value) == nil then
         check:fail "listen names no interface; write listen { public = { \"udp:HOST:PORT\" } }"
     end
 end
@@ -165,30 +168,35 @@ local function media_ports(check, ports, media)
     end
 end
 
+local function add_media_interface(check, name, entries, media)
+    interface_name(check, name, "media")
+    check:type(entries, "table", "media " .. name, name .. " = \"192.0.2.1\"")
+    if #entries == 0 then
+        check:fail(("media %s has no address; write %s = \"192.0.2.1\""):format(name, name), name)
+    end
+    local interface = { name = name }
+    media.interfaces[#media.interfaces + 1] = interface
+    for _, entry in ipairs(entries) do
+        check:try(media_address, check, interface, entry)
+    end
+end
+
 -- One entry per interface: an address, { address, advertise = … }, or a list of one per family.
 function M.media(check, value, result)
     check:type(value, "table", "media", "media { public = \"192.0.2.1\", ports = { 30000, 39999 } }")
     local media = { interfaces = {}, port_least = 30000, port_most = 39999 }
+    local is_empty = true
     for _, name in ipairs(checks.sorted(value)) do
         if name ~= "ports" then
-            interface_name(check, name, "media")
-            local entries = as_list(value[name])
-            check:type(entries, "table", "media " .. name, name .. " = \"192.0.2.1\"")
-            local interface = { name = name }
-            for _, entry in ipairs(entries) do
-                media_address(check, interface, entry)
-            end
-            if not interface.v4 and not interface.v6 then
-                check:fail(("media %s has no address; write %s = \"192.0.2.1\""):format(name, name), name)
-            end
-            media.interfaces[#media.interfaces + 1] = interface
+            is_empty = false
+            check:try(add_media_interface, check, name, as_list(value[name]), media)
         end
     end
-    if #media.interfaces == 0 then
-        check:fail "media names no interface; write media { public = \"192.0.2.1\" }"
+    if is_empty then
+        check:note "media names no interface; write media { public = \"192.0.2.1\" }"
     end
     if value.ports ~= nil then
-        media_ports(check, value.ports, media)
+        check:try(media_ports, check, value.ports, media)
     end
     result.media = media
 end
@@ -200,7 +208,9 @@ end
 
 function M.control(check, value, result, folder)
     check:type(value, "table", "control", "control { socket = \"../run/lunasip.sock\" }")
-    check:keys(value, { socket = true }, "control")
+    if not check:keys(value, { socket = true }, "control") and value.socket == nil then
+        return
+    end
     local path = check:type(value.socket, "string", "control socket", "socket = \"../run/lunasip.sock\"")
     local full = resolve_path(folder, path)
     if #full > 107 then
@@ -224,8 +234,8 @@ function M.log(check, value, result)
     check:type(value, "table", "log", "log { level = \"info\" }")
     check:keys(value, { level = true, to = true }, "log")
     result.log = {
-        level = one_of(check, value.level, LEVELS, "log level") or "info",
-        to = one_of(check, value.to, TARGETS, "log to") or "stderr",
+        level = check:try(one_of, check, value.level, LEVELS, "log level") or "info",
+        to = check:try(one_of, check, value.to, TARGETS, "log to") or "stderr",
     }
 end
 
@@ -233,35 +243,6 @@ local function add_network(result, name, network)
     local group = result.addresses[name] or {}
     result.addresses[name] = group
     group[#group + 1] = network
-end
-
--- Networks by name, and files in the shape of Kamailio's address table: group address mask port tag.
-function M.address(check, value, result, folder)
-    check:type(value, "table", "address", "address { trusted = { \"10.0.0.0/8\" } }")
-    for _, name in ipairs(checks.sorted(value)) do
-        local entries = value[name]
-        if type(entries) == "string" then
-            entries = { entries }
-        end
-        if name == "file" then
-            check:type(entries, "table", "address file", "file = \"address.list\"")
-            for _, path in ipairs(entries) do
-                check:type(path, "string", "address file", "file = \"address.list\"")
-                M.read_address_file(check, readable(check, folder, path, "address file"), path, result)
-            end
-        else
-            interface_name(check, name, "address")
-            check:type(entries, "table", "address " .. name, name .. " = { \"10.0.0.0/8\" }")
-            check:keys(entries, {}, "address " .. name)
-            for _, text in ipairs(entries) do
-                local network, err = address.network(tostring(text))
-                if not network then
-                    check:fail(err, text)
-                end
-                add_network(result, name, network)
-            end
-        end
-    end
 end
 
 -- One line "1 10.0.0.0 8 0 tag" -> group, network; or nil, err.
@@ -280,7 +261,7 @@ local function address_line(text)
     return network and group, network or err
 end
 
-function M.read_address_file(check, full, path, result)
+local function read_address_file(check, full, path, result)
     local number = 0
     for line in io.lines(full) do
         number = number + 1
@@ -288,9 +269,44 @@ function M.read_address_file(check, full, path, result)
         if text:find "%S" then
             local group, network = address_line(text)
             if not group then
-                check:fail(("%s line %d: %s"):format(path, number, network), path)
+                check:note(("%s line %d: %s"):format(path, number, network), path)
+            else
+                add_network(result, group, network)
             end
-            add_network(result, group, network)
+        end
+    end
+end
+
+local function add_file(check, folder, path, result)
+    check:type(path, "string", "address file", "file = \"address.list\"")
+    read_address_file(check, readable(check, folder, path, "address file"), path, result)
+end
+
+local function add_group(check, name, entries, result)
+    interface_name(check, name, "address")
+    check:type(entries, "table", "address " .. name, name .. " = { \"10.0.0.0/8\" }")
+    check:keys(entries, {}, "address " .. name)
+    for _, text in ipairs(entries) do
+        local network, err = address.network(tostring(text))
+        if network then
+            add_network(result, name, network)
+        else
+            check:note(err, text)
+        end
+    end
+end
+
+-- Networks by name, and files in the shape of Kamailio's address table: group address mask port tag.
+function M.address(check, value, result, folder)
+    check:type(value, "table", "address", "address { trusted = { \"10.0.0.0/8\" } }")
+    for _, name in ipairs(checks.sorted(value)) do
+        local entries = type(value[name]) == "string" and { value[name] } or value[name]
+        if name ~= "file" then
+            check:try(add_group, check, name, entries, result)
+        elseif check:try(check.type, check, entries, "table", "address file", "file = \"address.list\"") then
+            for _, path in ipairs(entries) do
+                check:try(add_file, check, folder, path, result)
+            end
         end
     end
 end

@@ -41,16 +41,20 @@ local function destination(check, set, entry)
     }
 end
 
+local function read_set(check, set, entries, out)
+    if type(set) ~= "number" or set % 1 ~= 0 or set < 0 then
+        check:fail(("dispatcher set '%s' is no number; write sets = { [1] = { … } }"):format(tostring(set)), set)
+    end
+    check:type(entries, "table", "dispatcher set " .. set, "[" .. set .. "] = { \"sip:192.0.2.1:5060\" }")
+    for _, entry in ipairs(entries) do
+        out[#out + 1] = check:try(destination, check, set, entry)
+    end
+end
+
 local function read_sets(check, sets, out)
     check:type(sets, "table", "dispatcher sets", "sets = { [1] = { \"sip:192.0.2.1:5060\" } }")
     for _, set in ipairs(checks.sorted(sets)) do
-        if type(set) ~= "number" or set % 1 ~= 0 or set < 0 then
-            check:fail(("dispatcher set '%s' is no number; write sets = { [1] = { … } }"):format(tostring(set)), set)
-        end
-        check:type(sets[set], "table", "dispatcher set " .. set, "[" .. set .. "] = { \"sip:192.0.2.1:5060\" }")
-        for _, entry in ipairs(sets[set]) do
-            out[#out + 1] = destination(check, set, entry)
-        end
+        check:try(read_set, check, set, sets[set], out)
     end
 end
 
@@ -73,35 +77,46 @@ local function reply_codes(check, codes)
     return codes
 end
 
+local function ping_method(check, method)
+    if type(method) ~= "string" or not method:match "^%u+$" then
+        check:fail("ping_method must be a method in capitals; write ping_method = \"OPTIONS\"", "ping_method")
+    end
+    return method
+end
+
+local function file(check, folder, path)
+    check:type(path, "string", "dispatcher file", "file = \"dispatcher.list\"")
+    return blocks.readable(check, folder, path, "dispatcher file")
+end
+
+local function files(check, folder, paths)
+    local out = {}
+    check:type(paths, "table", "dispatcher file", "file = \"dispatcher.list\"")
+    for _, path in ipairs(paths) do
+        out[#out + 1] = check:try(file, check, folder, path)
+    end
+    return out
+end
+
 return function(check, value, result, folder)
     check:type(value, "table", "dispatcher", "dispatcher { file = \"dispatcher.list\" }")
     check:keys(value, KEYS, "dispatcher")
-    local dispatcher = { files = {}, sets = {} }
-    local files = value.file or {}
-    if type(files) == "string" then
-        files = { files }
-    end
-    check:type(files, "table", "dispatcher file", "file = \"dispatcher.list\"")
-    for _, path in ipairs(files) do
-        check:type(path, "string", "dispatcher file", "file = \"dispatcher.list\"")
-        dispatcher.files[#dispatcher.files + 1] = blocks.readable(check, folder, path, "dispatcher file")
-    end
+    local paths = type(value.file) == "string" and { value.file } or value.file or {}
+    local dispatcher = { files = check:try(files, check, folder, paths), sets = {} }
     if value.sets ~= nil then
-        read_sets(check, value.sets, dispatcher.sets)
+        check:try(read_sets, check, value.sets, dispatcher.sets)
     end
     local function number(name, default, least, most)
         local given = value[name]
-        dispatcher[name] = check:number(given == nil and default or given, least, most, "dispatcher " .. name)
+        dispatcher[name] = check:try(check.number, check, given == nil and default or given, least, most,
+            "dispatcher " .. name)
     end
     number("ping_interval", 0, 0, 86400)
     number("probing_threshold", 1, 1, 1000)
     number("inactive_threshold", 1, 1, 1000)
     number("probing_mode", 1, 0, 3)
-    dispatcher.ping_method = value.ping_method == nil and "OPTIONS" or value.ping_method
-    if type(dispatcher.ping_method) ~= "string" or not dispatcher.ping_method:match "^%u+$" then
-        check:fail("ping_method must be a method in capitals; write ping_method = \"OPTIONS\"", "ping_method")
-    end
-    dispatcher.ping_from = uri_text(check, value.ping_from or "sip:dispatcher@localhost", "ping_from")
-    dispatcher.ping_reply_codes = reply_codes(check, value.ping_reply_codes or "class=2")
+    dispatcher.ping_method = check:try(ping_method, check, value.ping_method == nil and "OPTIONS" or value.ping_method)
+    dispatcher.ping_from = check:try(uri_text, check, value.ping_from or "sip:dispatcher@localhost", "ping_from")
+    dispatcher.ping_reply_codes = check:try(reply_codes, check, value.ping_reply_codes or "class=2")
     result.dispatcher = dispatcher
 end
