@@ -1,6 +1,8 @@
 /* Datagrams of the real world, over loopback. */
 #include "uv_bench.h"
 
+#include <unistd.h>
+
 /* ---- datagrams ---- */
 
 static void send_to_itself(struct bench *bench, const char *local, const char *host)
@@ -24,6 +26,38 @@ static void sends_and_receives_in_both_families(void **state)
 {
     send_to_itself(*state, "127.0.0.1:0", "127.0.0.1");
     send_to_itself(*state, "[::1]:0", "::1");
+}
+
+/* A plain socket of the same family, which is told the mark of what it receives. */
+static void expect_mark(struct bench *bench, const char *local, int family, int receive_option)
+{
+    int level = family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP, on = 1;
+    struct udp *udp = open_udp(bench, local, &(struct udp_options){.dscp = 46});
+    struct address peer = *udp_local(udp);
+    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t length = sizeof peer;
+    address_set_port(&peer, 0);
+    assert_int_equal(bind(fd, &peer.sa, address_size(&peer)), 0);
+    assert_int_equal(getsockname(fd, &peer.sa, &length), 0);
+    assert_int_equal(setsockopt(fd, level, receive_option, &on, sizeof on), 0);
+    assert_int_equal(udp_send(udp, &peer, TEXT("x")), 0);
+    _Alignas(struct cmsghdr) char control[64];
+    char byte;
+    struct iovec iov = {&byte, 1};
+    struct msghdr header = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    assert_int_equal(recvmsg(fd, &header, 0), 1);
+    const struct cmsghdr *mark = CMSG_FIRSTHDR(&header);
+    assert_non_null(mark);
+    assert_int_equal(*CMSG_DATA(mark), 46 << 2); /* RFC 2474 s3; the low byte of IPv6's int */
+    close(fd);
+    udp_close(udp);
+}
+
+static void marks_what_it_sends(void **state)
+{
+    expect_mark(*state, "127.0.0.1:0", AF_INET, IP_RECVTOS);
+    expect_mark(*state, "[::1]:0", AF_INET6, IPV6_RECVTCLASS);
 }
 
 static void refuses_the_other_family(void **state)
@@ -308,6 +342,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(sends_and_receives_in_both_families),
+        TEST(marks_what_it_sends),
         TEST(refuses_the_other_family),
         TEST(keeps_order_through_queue_and_batches),
         TEST(a_full_queue_leaves_by_itself),

@@ -25,6 +25,14 @@ int listen(int, int);
 int accept(int, void *, unsigned *);
 int getsockname(int, void *, unsigned *);
 long recv(int, void *, size_t, int);
+struct test_iovec { void *base; size_t length; };
+struct test_msghdr {
+    void *name; unsigned name_length; struct test_iovec *iov; size_t iov_length; void *control; size_t control_length;
+    int flags;
+};
+struct test_cmsg { size_t length; int level, type; uint8_t value; };
+long recvmsg(int, struct test_msghdr *, int);
+int setsockopt(int, int, int, const void *, unsigned);
 long sendto(int, const void *, size_t, int, const void *, unsigned);
 int close(int);
 struct test_pollfd { int fd; short events, revents; };
@@ -37,6 +45,7 @@ local M = {}
 local C = ffi.C
 local AF_INET, AF_INET6, MSG_DONTWAIT, MSG_NOSIGNAL = 2, 10, 0x40, 0x4000
 local SOCK_DGRAM_CLOEXEC, SOCK_STREAM_CLOEXEC_NONBLOCK = 0x80002, 0x80801
+local IPPROTO_IP, IP_TOS, IP_RECVTOS = 0, 1, 13
 local O_WRONLY, O_CREAT, O_TRUNC = 1, 0x40, 0x200
 local CLOCK_MONOTONIC, WNOHANG = 1, 1
 
@@ -128,7 +137,7 @@ end
 
 --- A UDP socket bound to an address; port 0 takes a free one.
 -- @return socket with `port`, `close()`, `receive()` (nil when nothing is there), `wait(seconds)` until something is,
--- `send(host, port, bytes)`; or nil
+-- `send(host, port, bytes)`, `receive_marked()` (bytes and the DSCP of the IPv4 header, RFC 2474); or nil
 function M.udp(host, port)
     local raw, size, family = socket_address(host, port or 0)
     local fd = C.socket(family, SOCK_DGRAM_CLOEXEC, 0)
@@ -140,11 +149,23 @@ function M.udp(host, port)
     end
     local length = ffi.new("unsigned[1]", 28)
     C.getsockname(fd, raw, length)
+    C.setsockopt(fd, IPPROTO_IP, IP_RECVTOS, ffi.new("int[1]", 1), 4)
     local self = { host = host, port = raw[2] * 256 + raw[3] }
     local buffer = ffi.new "char[65536]"
     function self.receive()
         local n = C.recv(fd, buffer, 65536, MSG_DONTWAIT)
         return n >= 0 and ffi.string(buffer, n) or nil
+    end
+    function self.receive_marked()
+        local control = ffi.new "struct test_cmsg[2]"
+        local iov = ffi.new("struct test_iovec[1]", { { buffer, 65536 } })
+        local header = ffi.new("struct test_msghdr", {
+            iov = iov, iov_length = 1, control = control, control_length = ffi.sizeof(control),
+        })
+        local n = C.recvmsg(fd, header, MSG_DONTWAIT)
+        if n < 0 then return nil end
+        assert(header.control_length > 0 and control[0].type == IP_TOS)
+        return ffi.string(buffer, n), bit.rshift(control[0].value, 2)
     end
     function self.wait(seconds)
         local one = ffi.new("struct test_pollfd[1]", { { fd, 1, 0 } })
