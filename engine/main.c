@@ -6,6 +6,7 @@
 #include "worker/control.h"
 #include "worker/engine.h"
 #include "worker/privileges.h"
+#include "worker/user_command.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,8 @@ static const char usage[] =
     "                                   status, reload [--test], dispatcher list|set, calls, "
     "transactions,\n"
     "                                   media, registrations, log level, drain, stop\n"
+    "       lunasip user [--conf CONF] [--database URL] [--domain DOMAIN] add|passwd|rm|list ...\n"
+    "                                   users with passwords, in Kamailio's table of a database\n"
     "       lunasip version\n";
 
 static const char *lua_dir(void)
@@ -249,6 +252,8 @@ int main(int argc, char *argv[])
         return command_of_demo(argc - 2, argv + 2);
     if (strcmp(verb, "test") == 0)
         return program_run(lua_dir(), "lunasip.test", argc - 2, argv + 2);
+    if (strcmp(verb, "user") == 0)
+        return user_command(lua_dir(), argc - 2, argv + 2);
     if (strcmp(verb, "version") == 0) {
         printf("lunasip %s\n", LUNASIP_VERSION);
         return EXIT_FINE;

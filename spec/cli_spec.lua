@@ -68,7 +68,7 @@ describe("lunasip on the command line", function()
             local code, output, said = run(word)
             assert.equal(0, code)
             assert.equal("", said)
-            for _, verb in ipairs { "run", "check", "test", "demo", "ctl", "version" } do
+            for _, verb in ipairs { "run", "check", "test", "demo", "ctl", "user", "version" } do
                 assert.matches("lunasip " .. verb, output)
             end
         end

@@ -188,6 +188,9 @@ end]]
             public = { ("udp:%s:5060"):format(at(1)) }, private = { ("udp:%s:5060"):format(at(2)) },
             sets = { { "sip:" .. at(11) }, { "sip:" .. at(12) } },
         }
+        write(folder .. "/users.lua", 'listen { lan = "udp:127.0.0.1:5060" } route "first/route.lua" '
+            .. 'database { url = "sqlite:users.db" }')
+        local env = { LUNASIP_SOCKET = engine.socket, LUNASIP_CONF = folder .. "/users.lua" }
         local count = 0
         for _, text in ipairs(blocks_of "sh") do
             for line in text:gmatch "[^\n]+" do
@@ -200,7 +203,7 @@ end]]
                     assert.equal("build/lunasip", command)
                     -- `run` stays: other specs run it. Everything else ends by itself.
                     if words[1] ~= "run" then
-                        local code, output = run_in(folder, words, { LUNASIP_SOCKET = engine.socket })
+                        local code, output = run_in(folder, words, env)
                         assert.equal(0, code, line .. "\n" .. output)
                     end
                 end

@@ -2,7 +2,7 @@
 -- is killed in the middle of them: calls go on, and nothing that was acknowledged is lost.
 local json = require "dkjson"
 
-local kamailio_tables = require "support.kamailio_tables"
+local database = require "support.database"
 local lunasip = require "support.lunasip"
 local network = require "support.network"
 local posix = require "support.posix"
@@ -10,7 +10,6 @@ local process = require "support.process"
 
 local SIGKILL = 9
 local USERS = lunasip.calls(2000)
-local HERE = io.popen("pwd"):read "*l"
 
 local ROUTE = [[
 local sip = require "lunasip"
@@ -33,13 +32,8 @@ local SLOW = {
     mysql = "SELECT sleep(2)",
 }
 
-local function server(kind, folder, verb)
-    local code, output = process.run({ HERE .. "/spec/support/database_server.sh", kind, folder, verb }, 120)
-    assert(code == 0, output)
-end
-
 describe("registrations in a database", function()
-    local at, folder, engine, phone, kind, url, is_up
+    local at, folder, engine, phone, db
 
     local function write(path, text)
         local file = assert(io.open(path, "w"))
@@ -47,32 +41,15 @@ describe("registrations in a database", function()
         file:close()
     end
 
-    local function open_database(of)
-        kind, folder = of, process.folder()
-        if kind == "sqlite" then
-            url = "sqlite:" .. folder .. "/location.db"
-            return
-        end
-        process.run { "chmod", "755", folder }
-        local data = folder .. "/server"
-        server(kind, data, "init")
-        is_up = true
-        local socket = kind == "mysql" and data .. "/mysql.sock" or data
-        url = ("%s://sip:geheim@localhost/sip?socket=%s"):format(kind, socket)
-        write(folder .. "/tables.sql", kamailio_tables.sql(kind))
-        local code, output = process.run({
-            "sh", "-c", kind == "mysql" and ("mariadb --no-defaults -S %s -u sip -pgeheim sip < %s"):format(socket,
-                folder .. "/tables.sql")
-                or ("PGPASSWORD=geheim psql -q -v ON_ERROR_STOP=1 -h %s -U sip -d sip -f %s"):format(socket,
-                    folder .. "/tables.sql"),
-        }, 30)
-        assert(code == 0, output)
+    local function open_database(kind)
+        db = database.open(kind)
+        folder = process.folder()
     end
 
     local function start(location)
         location = location or {}
-        location.database = url
-        write(folder .. "/route.lua", ROUTE:format(url, SLOW[kind]))
+        location.database = db.url
+        write(folder .. "/route.lua", ROUTE:format(db.url, SLOW[db.kind]))
         engine = lunasip.start {
             public = { "udp:" .. at(10) .. ":5060" }, route = folder .. "/route.lua",
             blocks = { location = location, database = { timeout_ms = 2000 } },
@@ -86,10 +63,7 @@ describe("registrations in a database", function()
 
     after_each(function()
         phone.close()
-        if is_up then
-            is_up = nil
-            server(kind, folder .. "/server", "kill") -- before its folder goes, which has its process id
-        end
+        database.clean() -- before its folder goes, which has its process id
         process.clean()
     end)
 
@@ -203,7 +177,7 @@ describe("registrations in a database", function()
             local found = register(1, 50, 1)
             assert.equal(50, count_of(found, 200))
             for i = 51, 70 do send("REGISTER", "u" .. i) end
-            server(kind, folder .. "/server", "kill")
+            db:server "kill"
             collect("REGISTER", 20, 10, found)
             -- Away: calls go on, registrations are told to come again.
             send("OPTIONS", "u1")
@@ -211,7 +185,7 @@ describe("registrations in a database", function()
             assert.equal(5, count_of(register(71, 75, 1), 503))
             assert.is_true(engine:status().registrations.unwritten >= 5)
             -- Back: what waited is written, and registrations are taken again.
-            server(kind, folder .. "/server", "start")
+            db:server "start"
             assert.is_truthy(posix.wait_until(function()
                 return engine:status().registrations.unwritten == 0
             end, 30, 0.2))
