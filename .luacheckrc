@@ -16,3 +16,4 @@ files["conf"] = {
 files["spec/bench/kamailio.lua"] = {
     globals = { "KSR" }, read_globals = { "with_relay" }, allow_defined_top = true, ignore = { "131" },
 }
+files["spec/bench/registrar.lua"] = { globals = { "request_route" }, read_globals = { "secret" } }

@@ -155,6 +155,7 @@ location {
     -- database = "sqlite:/var/lib/lunasip/location.db", -- where bindings outlive a restart; or postgres://, mysql://
     -- db_mode = 1, -- with a database: 0: not used; 1: a REGISTER waits for its rows; 2: written soon after; 0 to 2
     -- store_queue = 100000, -- rows of bindings that wait to be written; 1 to 10000000
+    -- write_through_ms = 5, -- db_mode 1: how long rows are gathered, which are then written together; 0 to 1000
     -- write_back_ms = 1000, -- db_mode 2: how often rows are written; 10 to 3600000
     -- load_batch = 5000, -- rows that one query reads at the start; 1 to 100000
     -- expire_batch = 1000, -- addresses of record that expire without a pause; 1 to 100000

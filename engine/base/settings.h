@@ -83,6 +83,8 @@
     XX(location, db_mode, 1, 0, 2,                                                                 \
        "with a database: 0: not used; 1: a REGISTER waits for its rows; 2: written soon after")    \
     XX(location, store_queue, 100000, 1, 10000000, "rows of bindings that wait to be written")     \
+    XX(location, write_through_ms, 5, 0, 1000,                                                     \
+       "db_mode 1: how long rows are gathered, which are then written together")                   \
     XX(location, write_back_ms, 1000, 10, 3600000, "db_mode 2: how often rows are written")        \
     XX(location, load_batch, 5000, 1, 100000, "rows that one query reads at the start")            \
     XX(drain, deadline_s, 30, 0, 86400, "how long SIGTERM waits for calls to end")                 \

@@ -148,6 +148,7 @@ static int error_of(unsigned number)
     case ER_DUP_ENTRY:
     case ER_DUP_ENTRY_WITH_KEY_NAME: return ERROR_STATE;
     case ER_LOCK_WAIT_TIMEOUT:
+    case ER_LOCK_DEADLOCK: /* to be tried again, too */
     case ER_QUERY_INTERRUPTED:
     case ER_STATEMENT_TIMEOUT: return ERROR_TIMEOUT;
     case ER_RECORD_FILE_FULL:
@@ -170,6 +171,11 @@ static bool is_lost(MYSQL_STMT *statement)
 {
     unsigned number = mysql_stmt_errno(statement);
     return number && error_of(number) == ERROR_TRANSPORT;
+}
+
+static bool is_in_transaction(const struct database_connection *connection)
+{
+    return connection->mysql->server_status & IN_TRANSACTION;
 }
 
 /* ---- asking ---- */
@@ -388,9 +394,13 @@ static void drop_others(MYSQL_STMT *handle)
         mysql_stmt_free_result(handle);
 }
 
-/** @return false when the connection is lost */
+/**
+ * @param is_batch  a transaction is open, and stays so
+ * @return false when the connection is lost
+ */
 static bool run_one(struct database_connection *connection,
-                    const struct database_statement *statement, struct answer_builder *builder)
+                    const struct database_statement *statement, struct answer_builder *builder,
+                    bool is_batch)
 {
     bool lost = false;
     struct prepared_mysql *prepared = prepare(connection, statement, builder, &lost);
@@ -406,21 +416,47 @@ static bool run_one(struct database_connection *connection,
     lost = is_lost(handle);
     if (!lost)
         drop_others(handle);
-    if (connection->mysql->server_status & IN_TRANSACTION)
+    if (!is_batch && is_in_transaction(connection))
         lost = lost || mysql_rollback(connection->mysql);
     return !lost;
 }
 
+/** BEGIN or COMMIT. @return false with all failed */
+static bool simple(struct database_connection *connection, const char *sql,
+                   struct answer_builder *const *builders, size_t count)
+{
+    MYSQL *mysql = connection->mysql;
+    if (!mysql_query(mysql, sql))
+        return true;
+    int error = error_of(mysql_errno(mysql));
+    for (size_t i = 0; i < count; i++)
+        answer_problem(builders[i], error, mysql_error(mysql));
+    return false;
+}
+
+/**
+ * A batch is one transaction, hence one sync of the server's log. A statement that fails in it fails alone,
+ * unless the server rolled all back (a deadlock): then those before it failed likewise.
+ */
 static int mysql_run(struct database_connection *connection, const struct database_statement *v,
                      struct answer_builder *const *builders, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (run_one(connection, &v[i], builders[i]))
-            continue;
-        for (; i < count; i++)
-            answer_problem(builders[i], ERROR_TRANSPORT, "connection lost");
+    bool is_batch = count > 1;
+    if (is_batch && !simple(connection, "START TRANSACTION", builders, count))
         return ERROR_TRANSPORT;
+    for (size_t i = 0; i < count; i++) {
+        if (!run_one(connection, &v[i], builders[i], is_batch)) {
+            for (size_t j = 0; j < count; j++)
+                answer_problem(builders[j], ERROR_TRANSPORT, "connection lost");
+            return ERROR_TRANSPORT;
+        }
+        bool is_rolled_back =
+            is_batch && answer_has_failed(builders[i]) && !is_in_transaction(connection);
+        for (size_t j = 0; is_rolled_back && j < i; j++)
+            answer_problem(builders[j], ERROR_TIMEOUT, "the transaction was rolled back");
     }
+    if (is_batch && !simple(connection, "COMMIT", builders, count))
+        return ERROR_TRANSPORT;
     prepared_trim(&connection->cache);
     return 0;
 }

@@ -24,16 +24,18 @@ struct keeper {
     struct loop *loop; /* owned */
     struct mailbox answers;
     struct database_home home; /* the mailbox's */
-    struct timer timer, purge_timer;
+    struct timer timer, purge_timer, gather_timer;
     struct location_loading loading;
     size_t writing;  /* entries; its thread's */
     bool is_loading; /* its thread's */
+    bool is_behind;  /* more waited than may be written at once; its thread's */
     pthread_mutex_t lock;
     pthread_cond_t progress; /* load ended, or nothing is left to write */
     struct queue queue;
     bool has_loaded, has_tried; /* the load: it succeeded; it ended once */
     bool is_away;               /* the last write or load failed */
     bool has_missed;            /* a change was not remembered: all is to be written again */
+    bool is_gathering;          /* the thread was told that there is something to write */
     bool is_stopping, has_started;
 };
 
@@ -80,8 +82,11 @@ void keeper_changed(void *arg, const struct location_changes *changes)
         keeper->has_missed = true;
         count(keeper, COUNTER_LOCATION_STORE_QUEUE_FULL, 1);
     }
+    /* Once for all that changes until it is written: waking a thread costs more than a row. */
+    bool is_first = keeper_writes_through(keeper) && !keeper->is_gathering;
+    keeper->is_gathering |= is_first;
     pthread_mutex_unlock(&keeper->lock);
-    if (keeper_writes_through(keeper))
+    if (is_first)
         loop_wake(keeper->loop);
 }
 
@@ -184,7 +189,7 @@ static void on_written(void *arg, int error)
     struct keeper *keeper = writing->keeper;
     finish_entry(keeper, writing->entry, error);
     memory_free_raw(writing);
-    if (!error && keeper->writing < ENTRIES_AT_ONCE / 2)
+    if (!error && keeper->is_behind && keeper->writing < ENTRIES_AT_ONCE / 2)
         flush(keeper);
 }
 
@@ -261,7 +266,7 @@ static struct entry *take(struct keeper *keeper)
 /** Write what waits, unless much is being written. On the keeper's thread. */
 static void flush(struct keeper *keeper)
 {
-    struct entry *entry;
+    struct entry *entry = NULL;
     while (keeper->writing < ENTRIES_AT_ONCE && (entry = take(keeper))) {
         keeper->writing++;
         int error = entry->sent.count ? write_entry(keeper, entry) : 0;
@@ -271,6 +276,7 @@ static void flush(struct keeper *keeper)
                 return;
         }
     }
+    keeper->is_behind = entry != NULL;
 }
 
 /* ---- loading ---- */
@@ -368,6 +374,17 @@ static void on_timer(void *arg)
         load(keeper);
 }
 
+static void on_gathered(void *arg)
+{
+    struct keeper *keeper = arg;
+    pthread_mutex_lock(&keeper->lock);
+    keeper->is_gathering = false;
+    bool is_away = keeper->is_away;
+    pthread_mutex_unlock(&keeper->lock);
+    if (!is_away)
+        flush(keeper);
+}
+
 static void on_wake(void *arg)
 {
     struct keeper *keeper = arg;
@@ -377,10 +394,14 @@ static void on_wake(void *arg)
         on_timer(keeper);
     }
     pthread_mutex_lock(&keeper->lock);
-    bool is_time = !keeper->is_away && (keeper_writes_through(keeper) || keeper->is_stopping);
+    bool is_stopping = keeper->is_stopping && !keeper->is_away;
+    bool gathers = keeper->is_gathering;
     pthread_mutex_unlock(&keeper->lock);
-    if (is_time)
+    if (is_stopping)
         flush(keeper);
+    else if (gathers && !timer_is_running(&keeper->gather_timer))
+        timer_start(loop_timers(keeper->loop), &keeper->gather_timer,
+                    keeper->settings.location_write_through_ms, on_gathered, keeper);
 }
 
 /* ---- life ---- */
@@ -471,6 +492,7 @@ void keeper_stop(struct keeper *keeper)
                     "%zu rows of bindings could not be written", keeper->queue.rows);
     timer_stop(loop_timers(keeper->loop), &keeper->timer);
     timer_stop(loop_timers(keeper->loop), &keeper->purge_timer);
+    timer_stop(loop_timers(keeper->loop), &keeper->gather_timer);
 }
 
 void keeper_take_answers(struct keeper *keeper)

@@ -29,6 +29,7 @@ static const struct {
     {"location", "expire_batch", LOCATION_REASON},
     {"location", "db_mode", LOCATION_REASON},
     {"location", "store_queue", LOCATION_REASON},
+    {"location", "write_through_ms", LOCATION_REASON},
     {"location", "write_back_ms", LOCATION_REASON},
     {"location", "load_batch", LOCATION_REASON},
     {"dscp", "sip", "its sockets are open"},

@@ -8,6 +8,7 @@ local network = require "support.network"
 local peers = require "bench.peers"
 local posix = require "support.posix"
 local process = require "support.process"
+local registrations = require "bench.registrations"
 local lunasip = require "support.lunasip"
 local sipp = require "support.sipp"
 
@@ -311,6 +312,19 @@ for _, peer in ipairs(order) do
     end
 end
 
+print(("\n%-44s %9s %8s %8s %9s %12s %8s %8s"):format("registrations with digest", "a second", "us first", "us again",
+    "us server", "B a binding", "failed", "retrans"))
+for _, entry in ipairs(registrations.rows) do
+    if can_run(entry) then
+        local r = guarded(entry.name, registrations.measure, entry, seconds)
+        if r then
+            results[entry.name] = r
+            print(("%-44s %9d %8.0f %8.0f %9.0f %12s %8d %8d"):format(entry.name, r.rate, r.us_first, r.us_again,
+                r.server_us, whole(r.bytes), r.failed, r.retransmissions))
+        end
+    end
+end
+
 local function ratio(a, b, field)
     if not (results[a] and results[b] and results[a][field] and results[b][field]) then return nil end
     return results[a][field] / results[b][field]
@@ -335,4 +349,10 @@ for _, name in ipairs { "lunasip RTP", "lunasip RTP, a media thread per core" } 
     bar(name .. ": packet / null RTP relay", ratio(name, "null RTP relay", "us_per_packet"), 1.15)
     bar(name .. ": packet / rtpengine", ratio(name, "rtpengine RTP", "us_per_packet"), 1.0)
 end
+for _, way in ipairs { "no database", "db_mode 0", "db_mode 1" } do
+    local ours = "lunasip registrar, " .. way .. (way == "no database" and "" or ", HA1s cached")
+    bar(way .. ": registering again / Kamailio", ratio(ours, "Kamailio registrar, " .. way, "us_again"), 0.5)
+end
+bar("no database: kB a binding", own("lunasip registrar, no database").bytes and
+    own("lunasip registrar, no database").bytes / 1000, 1.2)
 process.clean()

@@ -21,7 +21,8 @@ local function write(path, text)
     file:close()
 end
 
-local function wait_bound(child, host, port)
+--- Wait until it listens there.
+function M.wait_bound(child, host, port)
     posix.wait_until(function() return network.is_bound(host, port) or child:poll() end, 10)
     if child:poll() then error(child.name .. " did not start:\n" .. child:output(), 2) end
 end
@@ -104,7 +105,7 @@ function M.null_sip(at)
     local child = process.start { command = {
         lunasip.build .. "/bench/null_sip_relay", at(10) .. ":5060", at(20) .. ":5060", at(21) .. ":5060",
     } }
-    wait_bound(child, at(20), 5060)
+    M.wait_bound(child, at(20), 5060)
     return { processes = { child } }
 end
 
@@ -123,7 +124,7 @@ function M.rtpengine(at)
         "--interface=private/" .. at(20), "--listen-ng=127.0.0.1:" .. ng_port, "--port-min=30000",
         "--port-max=49999", "--num-threads=2",
     } }
-    wait_bound(child, "127.0.0.1", ng_port)
+    M.wait_bound(child, "127.0.0.1", ng_port)
     return { processes = { child }, ng_port = ng_port }
 end
 
@@ -145,7 +146,7 @@ function M.kamailio(at, options)
     local child = process.start { command = {
         "kamailio", "-DD", "-E", "-m", "512", "-M", "32", "-f", folder .. "/kamailio.cfg", "-w", folder, "-Y", folder,
     } }
-    wait_bound(child, at(20), 5060)
+    M.wait_bound(child, at(20), 5060)
     local processes = { child }
     if relay then processes[2] = relay.processes[1] end
     return { processes = processes }
