@@ -18,8 +18,7 @@ _Static_assert(sizeof(void *) == 8 && RUN_SERIAL_BITS < HANDLE_BITS, "a handle f
 
 /* ---- errors ---- */
 
-/** Is this frame a part of lua/, or of the engine? */
-static bool is_library(lua_State *L, const lua_Debug *frame)
+bool api_is_library(lua_State *L, const lua_Debug *frame)
 {
     if (frame->currentline < 0 || frame->source[0] != '@')
         return true;
@@ -32,7 +31,7 @@ bool api_script_frame(lua_State *L, lua_Debug *frame)
 {
     for (int level = 0; lua_getstack(L, level, frame); level++) {
         lua_getinfo(L, "Sl", frame);
-        if (!is_library(L, frame))
+        if (!api_is_library(L, frame))
             return true;
     }
     return false;

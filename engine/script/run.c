@@ -265,6 +265,8 @@ static void report_fault(struct run *run, const char *reason, enum counter count
     log_error(generation->options.log, LOG_SCRIPT, run_call_id(run), "%s%s%s: %s",
               kind_word(run->kind), name[0] ? "." : "", name, report.line);
     counter_count(generation->script->options.counters, counter);
+    if (run->thread)
+        cause_of_fault(run->thread, text_of(report.line));
 }
 
 static int collect(lua_State *L)

@@ -20,6 +20,7 @@
 #define LOAD_BUDGET           20 /* loading a script may take so many times the budget of a handler */
 #define HANDLER_NAME_BYTES    ROUTE_NAME_BYTES
 #define WORD_SCRATCH_BYTES    160 /* an address as a URI with its transport fits */
+#define CAUSE_BYTES           160
 #define MESSAGE_NAMES_BITS    8
 #define MESSAGE_NAMES         (1 << MESSAGE_NAMES_BITS) /* words, methods and some variables, half full */
 
@@ -181,6 +182,7 @@ struct script {
     bool is_stopping;        /**< no handler may wait any more */
     struct text left;        /**< by the generation before; owned, absent but during a reload */
     bool is_leaving;         /**< the old one may leave something now */
+    char fault_place[CAUSE_BYTES]; /**< see cause_of_fault() */
 };
 
 /* ---- generation.c ---- */
@@ -344,11 +346,12 @@ bool handle_is_over(const struct subject *subject);
 /** Like handle_check(), and it has a response context. */
 void handle_check_context(lua_State *L, int index, struct subject *subject, const char *what);
 
+/** Is this frame, of which "Sl" is known, a part of lua/, or of the engine? */
+bool api_is_library(lua_State *L, const lua_Debug *frame);
 /** The innermost frame that belongs to a script: its short_src and currentline. @return false: none */
 bool api_script_frame(lua_State *L, lua_Debug *frame);
 /** Raise an error with the position of the first caller that is not part of lua/. */
 int api_misuse(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
-#define CAUSE_BYTES 160
 /** While C acts for a script, the loop's cause is the line that asked, "route.lua:12". */
 struct script_cause {
     struct loop *loop; /**< NULL: nobody wants to know */
@@ -359,6 +362,12 @@ struct script_cause {
 void cause_begin(lua_State *L, struct script_cause *cause);
 /** After it; nothing in between may raise. */
 void cause_end(struct script_cause *cause);
+/**
+ * A handler ended in an error at the line where @p L, its thread, stands: what the engine sends for
+ * that has the line as its cause, until the loop's event ends.
+ * @param told  the error's text, "file:line: ..."
+ */
+void cause_of_fault(lua_State *L, struct text told);
 /** String argument, else misuse. @param what "header name" */
 struct text api_text(lua_State *L, int index, const char *what);
 /** Like api_text(), absent for nil. */

@@ -38,8 +38,10 @@ report.attach()
 local LONGEST_END_S = 300
 local END_STEP_S = 0.5
 
---- Write a file that is gone when the network is closed. @return its path
-function Net:temporary(text, suffix)
+--- Write a file that is gone when the network is closed: what the spec gave as text. Ladders and faults call it by
+-- a word instead: "conf", "route", "route 2" for the second script.
+-- @string word "conf" or "route" (default: "file") @return its path
+function Net:temporary(text, suffix, word)
     local name = os.tmpname()
     os.remove(name)
     local path = name .. suffix
@@ -47,6 +49,9 @@ function Net:temporary(text, suffix)
     file:write(text)
     file:close()
     table.insert(self.temporary_files, path)
+    word = word or "file"
+    local count = (self.words[word] or 0) + 1
+    self.words[word], self.words[path] = count, count == 1 and word or word .. " " .. count
     return path
 end
 
@@ -64,7 +69,7 @@ function M.new(options)
     options = options_of.check("lab.new", options)
     local self = setmetatable({
         live_before = stage.live_objects(), agents = {}, engines = {}, names = {}, journal = {}, lines = {}, seen = {},
-        temporary_files = {}, lua_dir = options.lua_dir or stage.lua_dir(),
+        temporary_files = {}, words = {}, lua_dir = options.lua_dir or stage.lua_dir(),
     }, Net)
     self.stage = stage.open { seed = options.seed or 1 }
     report.opening(self)

@@ -84,6 +84,52 @@ describe("a ladder", function()
         })
     end)
 
+    it("names the line of a script that failed, and of one that used up its budget, for the 500", function()
+        assert(net:reload { source = [[
+local function check(req)
+    return req.method == "INVITE" and req:header "X-Not-There" .. "!"
+end
+function request_route(req)
+    if req.method == "INVITE" then
+        check(req)
+    elseif req.method == "MESSAGE" then
+        req:reply(tonumber "900")
+    end
+    while true do
+    end
+end
+]] })
+        alice:invite "sip:bob@example.net"
+        alice:receive(500)
+        for _, method in ipairs { "MESSAGE", "OPTIONS" } do
+            alice:ask(method, { uri = "sip:bob@example.net" })
+            alice:receive(500)
+        end
+        has(net:ladder(), {
+            "public +%-> alice +500 [^\n]+  route 2:2\n", "public +%-> alice +500 [^\n]+  route 2:8\n",
+            "public +%-> alice +500 [^\n]+  route 2:1[01]\n?",
+        })
+    end)
+
+    it("says nothing of a script that failed for what comes later", function()
+        assert(net:reload { source = "function request_route(req) error 'no' end" })
+        net:impair { delay = 0.1 }
+        alice:invite "sip:bob@example.net"
+        net:advance(0.15)
+        net:impair { loss = 1 } -- the caller's ACK
+        net:advance(1)
+        has(net:ladder(), { "500 [^\n]+  route 2:1\n", "500 [^\n]+  %(timer G%)" })
+    end)
+
+    it("calls what the spec gave as text by a word in faults, too", function()
+        local ok, fault = net:reload { source = "function request_route(req)\n  oops(req)\nend" }
+        assert.is_nil(ok)
+        assert.matches("^route 2:2:3: there is no global 'oops'", fault)
+        ok, fault = net:reload { source = "function request_route(req)" }
+        assert.is_nil(ok)
+        assert.matches("^route 3:1:", fault)
+    end)
+
     it("names the timer of an answer that is sent again", function()
         net:impair { delay = 0.1 }
         alice:invite "sip:bob@example.net"

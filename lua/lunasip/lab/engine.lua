@@ -31,7 +31,7 @@ end
 
 -- A script in the net's own words: the path of a file with it.
 local function route_path(self, route)
-    return is_source(route) and self.net:temporary(route, ".lua") or route
+    return is_source(route) and self.net:temporary(route, ".lua", "route") or route
 end
 
 -- @return path of the configuration, path of the script when it is not the configuration's
@@ -56,7 +56,7 @@ local function conf_path(self, options)
         blocks.route = working_directory() .. "/" .. blocks.route
     end
     self.interfaces = configuration.interfaces(blocks.listen)
-    return self.net:temporary(configuration.print(blocks), ".conf.lua")
+    return self.net:temporary(configuration.print(blocks), ".conf.lua", "conf")
 end
 
 --- Start an engine in a network.
@@ -90,14 +90,16 @@ function Engine:reload(route)
         options_of.check("net:reload", route)
         options_of.need("net:reload", "source", route.source, "string")
     end
-    local path = type(route) == "table" and self.net:temporary(route.source, ".lua") or route
+    local path = type(route) == "table" and self.net:temporary(route.source, ".lua", "route") or route
     local ok, fault = self.stage:reload(self.number, path)
     return ok, fault and self.net:told(fault)
 end
 
 --- A verb of `lunasip ctl`: { code, text, data }.
 function Engine:command(...)
-    return (json.decode(self.stage:command(self.number, ...)))
+    local answer = json.decode(self.stage:command(self.number, ...))
+    answer.text = self.net:told(answer.text)
+    return answer
 end
 
 --- What `lunasip ctl status --json` says.

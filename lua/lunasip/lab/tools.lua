@@ -37,10 +37,11 @@ function M:is_temporary(path)
     return false
 end
 
---- A text of the engine with "route" and "conf" where it names a file that holds what the spec gave as text.
+--- A text of the engine with "route", "route 2" and "conf" where it names a file that holds what the spec gave as
+-- text.
 function M:told(text)
     for _, temporary in ipairs(self.temporary_files) do
-        local word, from = temporary:find "%.conf%.lua$" and "conf" or "route", 1
+        local word, from = self.words[temporary], 1
         local first, last = text:find(temporary, from, true)
         while first do
             text = text:sub(1, first - 1) .. word .. text:sub(last + 1)
@@ -61,7 +62,7 @@ function M:ladder(options)
         is_engine = function(address) return self:is_engine(address) end,
         place = function(place)
             local path, line = place:match "^(.*):(%d+)$"
-            return self:is_temporary(path) and "route:" .. line or place
+            return self:is_temporary(path) and self.words[path] .. ":" .. line or place
         end,
     }
     for name, value in pairs(options or {}) do
