@@ -90,39 +90,42 @@ static uint32_t number_at(const struct database_value *row, int column, uint32_t
     }
 }
 
-/** Seconds at which an hour of local time began. @return false: it is none */
-static bool find_hour(struct row_clock *clock, struct text t)
-{
-    struct tm tm = {.tm_isdst = -1};
-    char hour[HOUR_BYTES + 1];
-    if (memcmp(clock->hour, t.p, HOUR_BYTES) == 0)
-        return true;
-    memcpy(hour, t.p, HOUR_BYTES);
-    hour[HOUR_BYTES] = 0;
-    const char *end = strptime(hour, "%Y-%m-%d %H", &tm);
-    tm.tm_isdst = -1;
-    time_t start_s = end && !*end ? mktime(&tm) : -1;
-    if (start_s == -1)
-        return false;
-    memcpy(clock->hour, hour, sizeof hour);
-    clock->start_s = start_s;
-    return true;
-}
-
 static bool two_digits(const char *p, int *number)
 {
     *number = (p[0] - '0') * 10 + p[1] - '0';
     return p[0] >= '0' && p[0] <= '9' && p[1] >= '0' && p[1] <= '9';
 }
 
+/** The hour of local time that a text begins with, or NULL: it is none. */
+static const struct row_hour *find_hour(struct row_clock *clock, struct text t)
+{
+    struct tm tm = {.tm_isdst = -1};
+    int number;
+    if (!two_digits(t.p + HOUR_BYTES - 2, &number))
+        return NULL;
+    struct row_hour *hour = &clock->hours[number & (ROW_CLOCK_HOURS - 1)];
+    if (memcmp(hour->text, t.p, HOUR_BYTES) == 0)
+        return hour;
+    char text[HOUR_BYTES + 1] = "";
+    memcpy(text, t.p, HOUR_BYTES);
+    const char *end = strptime(text, "%Y-%m-%d %H", &tm);
+    tm.tm_isdst = -1;
+    time_t start_s = end && !*end ? mktime(&tm) : -1;
+    if (start_s == -1)
+        return NULL;
+    memcpy(hour->text, text, sizeof text);
+    hour->start_s = start_s;
+    return hour;
+}
+
 /** @return false: it is no time */
 static bool read_time(struct row_clock *clock, struct text t, uint64_t *ms)
 {
     int minute, second;
-    if (t.n < ROW_TIME_BYTES - 1 || !find_hour(clock, t) || !two_digits(t.p + 14, &minute) ||
-        !two_digits(t.p + 17, &second))
+    const struct row_hour *hour = t.n < ROW_TIME_BYTES - 1 ? NULL : find_hour(clock, t);
+    if (!hour || !two_digits(t.p + 14, &minute) || !two_digits(t.p + 17, &second))
         return false;
-    int64_t seconds = clock->start_s + minute * 60 + second;
+    int64_t seconds = hour->start_s + minute * 60 + second;
     *ms = seconds <= 0 ? 0 : (uint64_t)seconds * 1000;
     return true;
 }

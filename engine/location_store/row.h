@@ -27,10 +27,17 @@ void row_print_time(char out[ROW_TIME_BYTES], uint64_t ms);
 void row_write(struct database_value *values, struct row_scratch *scratch, struct text aor,
                const struct location_binding *binding, bool use_domain);
 
-/** The last hour that was reckoned: rows come with few different ones. Zero-initialised is ready. */
+#define ROW_CLOCK_HOURS 8 /* a power of two */
+
+/**
+ * Hours that were reckoned: rows come with few different ones, and each costs a look at the time zone's file.
+ * Zero-initialised is ready.
+ */
 struct row_clock {
-    char hour[14];
-    int64_t start_s;
+    struct row_hour {
+        char text[14]; /**< "2026-11-21 12" */
+        int64_t start_s;
+    } hours[ROW_CLOCK_HOURS];
 };
 /**
  * @param row   ROW_COLUMN_COUNT values of an answer

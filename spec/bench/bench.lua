@@ -9,6 +9,7 @@ local peers = require "bench.peers"
 local posix = require "support.posix"
 local process = require "support.process"
 local registrations = require "bench.registrations"
+local restart = require "bench.restart"
 local lunasip = require "support.lunasip"
 local sipp = require "support.sipp"
 
@@ -325,6 +326,17 @@ for _, entry in ipairs(registrations.rows) do
     end
 end
 
+local RESTART, RESTART_BINDINGS = "lunasip registrar, restart", 1000000
+if can_run { name = RESTART, own = true } then
+    print(("\n%-44s %9s %8s %12s %12s"):format("restart with stored bindings (SQLite)", "seconds", "CPU s",
+        "B a binding", "loaded"))
+    local r = guarded(RESTART, restart.measure, RESTART_BINDINGS)
+    if r then
+        results[RESTART] = r
+        print(("%-44s %9.1f %8.1f %12.0f %12d"):format(RESTART, r.seconds, r.cpu_s, r.bytes, r.loaded))
+    end
+end
+
 local function ratio(a, b, field)
     if not (results[a] and results[b] and results[a][field] and results[b][field]) then return nil end
     return results[a][field] / results[b][field]
@@ -353,6 +365,8 @@ for _, way in ipairs { "no database", "db_mode 0", "db_mode 1" } do
     local ours = "lunasip registrar, " .. way .. (way == "no database" and "" or ", HA1s cached")
     bar(way .. ": registering again / Kamailio", ratio(ours, "Kamailio registrar, " .. way, "us_again"), 0.5)
 end
+bar("seconds until 1,000,000 stored bindings are served", own(RESTART).seconds, 10)
+bar("1,000,000 bindings: kB each", own(RESTART).bytes and own(RESTART).bytes / 1000, 1.2)
 bar("no database: kB a binding", own("lunasip registrar, no database").bytes and
     own("lunasip registrar, no database").bytes / 1000, 1.2)
 process.clean()

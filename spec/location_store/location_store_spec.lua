@@ -167,7 +167,7 @@ describe("bindings in a database", function()
             for i = 1, 25 do
                 inserts[i] = ("INSERT INTO location (ruid, username, domain, contact, expires) VALUES ('r%d', 'u%d',"
                     .. " 'example.net', 'sip:u%d@10.0.0.20', '%s');"):format(i, i, i,
-                    i <= 5 and "1999-01-01 00:00:00" or i == 6 and "nonsense" or "2099-01-01 00:00:00")
+                    i % 5 == 0 and "1999-01-01 08:00:00" or i == 6 and "nonsense" or "2099-01-01 00:00:00")
             end
             open({ load_batch = 4 })
             db:load(table.concat(inserts))
