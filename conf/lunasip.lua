@@ -134,6 +134,7 @@ dscp {
 -- DIALOG: calls as a proxy sees them.
 dialog {
     -- match_lost_route = 1, -- 1: a request within a call that lost its Route still finds the other side; 0 to 1
+    -- vars_bytes = 4096, -- names and texts of one tracked call's variables; 0 to 1048576
 }
 
 -- LOCATION: what a registrar keeps about phones (RFC 3261 s10.3).

@@ -39,6 +39,9 @@
     XX(DIALOG_LIMIT, "dialog.limit", "calls refused: limits.dialogs reached")                      \
     XX(DIALOG_IDLE, "dialog.idle", "dialogs ended after limits.dialog_idle_s without a message")   \
     XX(DIALOG_LEG_LIMIT, "dialog.leg_limit", "answering To tags that a dialog could not remember") \
+    XX(DIALOG_DURATION, "dialog.duration", "calls that lasted as long as their script allows")     \
+    XX(DIALOG_VARS_LIMIT, "dialog.vars_limit",                                                     \
+       "variables of a call refused: dialog.vars_bytes reached")                                   \
     XX(ROUTE_LOOP, "route.loop", "requests refused as a loop (482) or by Max-Forwards (483)")      \
     XX(ROUTE_BRANCH_LIMIT, "route.branch_limit", "targets not tried: limits.branches reached")     \
     XX(ROUTE_BREADTH_LIMIT, "route.breadth_limit",                                                 \

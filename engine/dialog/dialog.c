@@ -9,6 +9,7 @@
 #include "dialog/internal.h"
 
 #include "base/memory.h"
+#include "dialog/track.h"
 
 #include <inttypes.h>
 
@@ -20,7 +21,8 @@ const char *dialog_state_name(enum dialog_state state)
 
 const char *dialog_end_name(enum dialog_end end)
 {
-    static const char *const names[] = {"bye", "cancelled", "failed", "idle", "media", "local"};
+    static const char *const names[] = {"bye",   "cancelled", "failed",   "idle",
+                                        "media", "local",     "duration", "script"};
     return (unsigned)end < sizeof names / sizeof *names ? names[end] : "unknown";
 }
 
@@ -28,7 +30,7 @@ const char *dialog_end_name(enum dialog_end end)
 static void release_attachments(struct dialog *dialog)
 {
     static const enum dialog_attachment order[] = {DIALOG_MEDIA, DIALOG_LOAD, DIALOG_IDENTITY,
-                                                   DIALOG_GENERATION};
+                                                   DIALOG_TRACK, DIALOG_GENERATION};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         void *object = dialog->attachments[order[i]];
         dialog->attachments[order[i]] = NULL;
@@ -113,6 +115,9 @@ static void terminate(struct dialog *dialog, enum dialog_end end, struct message
     timer_stop(loop_timers(dialogs->options.loop), &dialog->idle);
     hash_remove(&dialog->by_caller);
     list_remove(&dialog->all);
+    struct track *track = dialog_track(dialog);
+    if (track)
+        track_ended(track);
     log_debug(dialogs->options.log, LOG_DIALOG, dialog_call_id(dialog),
               "dialog ended: %s, after %" PRIu64 " ms", dialog_end_name(end),
               loop_now_ms(dialogs->options.loop) - dialog->started_ms);
@@ -158,6 +163,9 @@ static void answered(struct dialog *dialog, struct message *response)
     uint64_t now_ms = loop_now_ms(dialog->dialogs->options.loop);
     dialog->answered_ms = now_ms ? now_ms : 1; /* 0 says: not answered */
     memory_ref(dialog);
+    struct track *track = dialog_track(dialog);
+    if (track)
+        track_answered(track);
     dialog_tell(dialog, DIALOG_EVENT_ANSWER, response);
     if (leg && dialog->state == DIALOG_CONFIRMED && dialog->legs.confirmed == 0)
         terminate(dialog, DIALOG_END_BYE, response);
@@ -186,6 +194,8 @@ void dialog_on_failure(struct dialog *dialog, unsigned status)
 {
     if (dialog->state == DIALOG_CONFIRMED) /* a re-INVITE failed: the call goes on (s14.1) */
         return;
+    if (dialog->state != DIALOG_TERMINATED)
+        dialog->failure_status = (uint16_t)status;
     dialog_terminate(dialog, status == 487 ? DIALOG_END_CANCELLED : DIALOG_END_FAILED);
 }
 
@@ -296,6 +306,11 @@ uint64_t dialog_started_ms(const struct dialog *dialog)
 uint64_t dialog_answered_ms(const struct dialog *dialog)
 {
     return dialog->answered_ms;
+}
+
+unsigned dialog_failure_status(const struct dialog *dialog)
+{
+    return dialog->failure_status;
 }
 
 bool dialog_is_from_caller(const struct dialog *dialog, struct message *message)

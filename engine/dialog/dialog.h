@@ -32,6 +32,8 @@ enum dialog_end {
     DIALOG_END_IDLE,      /**< limits.dialog_idle_s */
     DIALOG_END_MEDIA,     /**< media time-out, when the operator wants it to end the call */
     DIALOG_END_LOCAL,     /**< ended by us: ctl, shutdown */
+    DIALOG_END_DURATION,  /**< it lasted as long as its script allows */
+    DIALOG_END_SCRIPT,    /**< its script ended it */
 };
 const char *dialog_end_name(enum dialog_end end);
 
@@ -40,6 +42,8 @@ enum dialog_event {
     DIALOG_EVENT_ANSWER,
     DIALOG_EVENT_END,
     DIALOG_EVENT_MEDIA_TIMEOUT, /**< its media ended for want of packets; told by who ties the two */
+    DIALOG_EVENT_DURATION,      /**< it has lasted as long as it may (track.h): end it */
+    DIALOG_EVENT_HANG_UP,       /**< its script wants it ended (track.h): end it */
 };
 
 /** @p message is what caused it, NULL for timers; borrowed. On END attachments are still there. */
@@ -62,6 +66,7 @@ enum dialog_attachment {
     DIALOG_GENERATION,
     DIALOG_LOAD,
     DIALOG_IDENTITY, /**< From and To that a script changed */
+    DIALOG_TRACK,    /**< what a script keeps with it: track.h */
     DIALOG_ATTACHMENT_COUNT
 };
 
@@ -75,8 +80,10 @@ struct dialog *dialogs_find_attached(const struct dialogs *dialogs, enum dialog_
 typedef void dialog_visit_handler(void *arg, struct dialog *dialog);
 void dialogs_for_each(struct dialogs *dialogs, dialog_visit_handler *visit, void *arg);
 
-/** Begin one for an out-of-dialog INVITE; found again when called twice for the same INVITE. @return 0, ERROR_LIMIT, ERROR_MEMORY, ERROR_CANCELLED (ended by the START handler); *dialogp returned borrowed, alive until it ends: who keeps it longer takes a reference */
+/** Begin one for an out-of-dialog INVITE; found again when called twice for the same INVITE. @return 0, ERROR_LIMIT, ERROR_MEMORY; *dialogp returned borrowed, alive until it ends: who keeps it longer takes a reference */
 int dialog_create(struct dialog **dialogp, struct dialogs *dialogs, struct message *invite);
+/** Tell DIALOG_EVENT_START, once: what is to hang on it from the start does. @return 0 or ERROR_CANCELLED (its handler ended it) */
+int dialog_start(struct dialog *dialog, struct message *invite);
 /** The dialog of an in-dialog request or of a response: Call-ID and From tag, either direction. NULL. Returned borrowed. */
 struct dialog *dialog_find(struct dialogs *dialogs, struct message *message);
 
@@ -109,6 +116,8 @@ enum dialog_state dialog_current_state(const struct dialog *dialog);
 enum dialog_end dialog_end_reason(const struct dialog *dialog);
 uint64_t dialog_started_ms(const struct dialog *dialog);
 uint64_t dialog_answered_ms(const struct dialog *dialog); /**< 0: not yet */
+/** Final status of the INVITE that failed; 0: it did not, or nobody sent one. */
+unsigned dialog_failure_status(const struct dialog *dialog);
 /** True when @p message travels from the caller to a callee. */
 bool dialog_is_from_caller(const struct dialog *dialog, struct message *message);
 /** Tag of the callee's side in @p message, whichever way it goes: it names the leg. Borrowed from the message; absent when there is none yet. */

@@ -40,6 +40,7 @@ static void destroy(void *object)
     dialogs->options.event = NULL; /* whoever listened may be gone */
     dialogs_stop(dialogs);
     hash_table_release(&dialogs->by_caller);
+    hash_table_release(&dialogs->tracks);
 }
 
 int dialogs_create(struct dialogs **dialogsp, const struct dialogs_options *options)
@@ -104,12 +105,18 @@ int dialog_create(struct dialog **dialogp, struct dialogs *dialogs, struct messa
     list_append(&dialogs->all, &dialog->all);
     dialog_touch(dialog);
     counter_count(dialogs->options.counters, COUNTER_DIALOG_CREATED);
+    *dialogp = dialog;
+    return 0;
+}
+
+int dialog_start(struct dialog *dialog, struct message *invite)
+{
+    if (dialog->is_started)
+        return 0;
+    dialog->is_started = true;
     memory_ref(dialog);
     dialog_tell(dialog, DIALOG_EVENT_START, invite);
-    if (dialog->state == DIALOG_TERMINATED)
-        error = ERROR_CANCELLED;
-    else
-        *dialogp = dialog;
+    int error = dialog->state == DIALOG_TERMINATED ? ERROR_CANCELLED : 0;
     memory_release(dialog);
     return error;
 }

@@ -8,8 +8,10 @@
 struct dialogs {
     struct dialogs_options options;
     struct hash_table
-        by_caller;   /**< Call-ID and caller's tag -> dialog; holds one reference each */
-    struct list all; /**< the same dialogs, oldest first */
+        by_caller;            /**< Call-ID and caller's tag -> dialog; holds one reference each */
+    struct list all;          /**< the same dialogs, oldest first */
+    struct hash_table tracks; /**< those that a script tracks, by number; borrowed */
+    uint64_t last_track;      /**< number that was given last */
 };
 
 /** Texts kept, one after the other, in the dialog's own allocation. */
@@ -33,8 +35,10 @@ struct dialog {
     struct dialog_side caller;                  /**< its cseq is per leg */
     uint32_t invite_cseq;                       /**< of the INVITE that made it */
     uint32_t text_bytes[DIALOG_TEXT_COUNT];
-    uint8_t state; /**< enum dialog_state; only grows */
-    uint8_t end;   /**< enum dialog_end once TERMINATED */
+    uint16_t failure_status; /**< of the INVITE; 0: none */
+    bool is_started;         /**< its START was told */
+    uint8_t state;           /**< enum dialog_state; only grows */
+    uint8_t end;             /**< enum dialog_end once TERMINATED */
     char texts[];
 };
 

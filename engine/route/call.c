@@ -27,19 +27,59 @@ static void attach_load(struct response_context *context)
     memory_release(token);
 }
 
+static int make_dialog(struct response_context *context)
+{
+    struct dialog *dialog;
+    int error = dialog_create(&dialog, context->proxy->dialogs, context->request);
+    if (error)
+        return error;
+    context->dialog = memory_ref(dialog);
+    dialog_attach(dialog, DIALOG_GENERATION, context->generation);
+    sides_begin(context);
+    return 0;
+}
+
 int call_dialog(struct response_context *context)
 {
-    if (!context->dialog) {
-        struct dialog *dialog;
-        int error = dialog_create(&dialog, context->proxy->dialogs, context->request);
-        if (error)
-            return error;
-        context->dialog = memory_ref(dialog);
-        dialog_attach(dialog, DIALOG_GENERATION, context->generation);
-        sides_begin(context);
+    int error = context->dialog ? 0 : make_dialog(context);
+    if (!error)
+        error = dialog_start(context->dialog, context->request);
+    if (error) {
+        context->dialog = memory_release(context->dialog);
+        return error;
     }
     attach_load(context);
     return 0;
+}
+
+int proxy_track(struct track **trackp, struct response_context *context)
+{
+    struct track *track;
+    bool is_new = !context->dialog;
+    if (is_new && (!context->is_dialog_making || !context->request ||
+                   (context->is_decided && !context->is_in_failure)))
+        return ERROR_STATE;
+    int error = is_new ? make_dialog(context) : 0;
+    if (!error)
+        error = track_create(&track, context->dialog);
+    if (error)
+        return error;
+    *trackp = track;
+    if (!is_new)
+        return 0;
+    context->wants_record_route = true;
+    return call_dialog(context);
+}
+
+/* From here: BYE to both sides, or CANCEL and 503 while nobody has answered. */
+static void end_tracked(struct proxy *proxy, struct dialog *dialog, enum dialog_event event)
+{
+    const struct track *track = dialog_track(dialog);
+    if (event == DIALOG_EVENT_DURATION)
+        proxy_hang_up(proxy, dialog, DIALOG_END_DURATION,
+                      TEXT("SIP;cause=200;text=\"Maximum duration reached\""));
+    else
+        proxy_hang_up(proxy, dialog, DIALOG_END_SCRIPT, track_reason(track));
 }
 
 void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,
@@ -48,6 +88,10 @@ void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event
     struct proxy *proxy = arg;
     const struct route_handlers *handlers = &proxy->options.handlers;
     struct media_call *call = dialog_attachment(dialog, DIALOG_MEDIA);
+    if (event == DIALOG_EVENT_DURATION || event == DIALOG_EVENT_HANG_UP) {
+        end_tracked(proxy, dialog, event);
+        return;
+    }
     if (event == DIALOG_EVENT_ANSWER && call && message)
         media_call_confirm(call, message_to_tag(message));
     if (handlers->dialog_event)

@@ -89,13 +89,14 @@ static struct text reason_line(struct buffer *out, struct text reason)
     return out->error ? TEXT_NONE : buffer_text(out);
 }
 
-static void end_answered(struct proxy *proxy, struct dialog *dialog, struct text reason)
+static void end_answered(struct proxy *proxy, struct dialog *dialog, enum dialog_end end,
+                         struct text reason)
 {
     struct buffer line = {0};
     struct hang_up hang_up = {proxy, dialog, reason_line(&line, reason)};
     memory_ref(dialog);
     dialog_for_each_leg(dialog, end_leg, &hang_up);
-    dialog_terminate(dialog, DIALOG_END_LOCAL);
+    dialog_terminate(dialog, end);
     memory_release(dialog);
     buffer_release(&line);
 }
@@ -115,10 +116,11 @@ static bool is_unanswered_call(const struct response_context *context)
            !context->is_dropped;
 }
 
-void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, struct text reason)
+void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, enum dialog_end end,
+                   struct text reason)
 {
     if (dialog_current_state(dialog) == DIALOG_CONFIRMED) {
-        end_answered(proxy, dialog, reason);
+        end_answered(proxy, dialog, end, reason);
         return;
     }
     LIST_FOR_EACH (link, &proxy->contexts) {
@@ -175,7 +177,7 @@ static void end_one(void *arg, struct dialog *dialog)
 {
     const struct hang_up_all *all = arg;
     if (dialog_current_state(dialog) == DIALOG_CONFIRMED)
-        end_answered(all->proxy, dialog, all->reason);
+        end_answered(all->proxy, dialog, DIALOG_END_LOCAL, all->reason);
 }
 
 void proxy_hang_up_all(struct proxy *proxy, struct text reason)

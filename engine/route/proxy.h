@@ -15,7 +15,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "dialog/dialog.h"
+#include "dialog/track.h"
 #include "dispatcher/dispatcher.h"
 #include "media/media.h"
 #include "sip/edit.h"
@@ -95,9 +95,11 @@ void proxy_set_refusing(struct proxy *proxy, bool is_refusing);
 size_t proxy_unanswered(const struct proxy *proxy);
 /**
  * End a call from here: BYE to both parties, or CANCEL and 503 while it is not answered.
+ * @param end     what is told of an answered one
  * @param reason  value of a Reason header (RFC 3326), absent: none
  */
-void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, struct text reason);
+void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, enum dialog_end end,
+                   struct text reason);
 /** The same for every call, those without Record-Route included as long as they are unanswered. */
 void proxy_hang_up_all(struct proxy *proxy, struct text reason);
 /** BYEs of ours that are not answered yet. */
@@ -210,6 +212,13 @@ int proxy_record_route(struct response_context *context);
  * @return 1 when one was ours and the request is routed by Route or target, 0 when not, or an error
  */
 int proxy_loose_route(struct response_context *context);
+/**
+ * Track the call of this request (dialog/track.h); implies Record-Route.
+ * @param trackp  returned borrowed
+ * @return 0, ERROR_STATE (it makes no call that we are in, or that is over), ERROR_LIMIT,
+ *         ERROR_CANCELLED (a handler ended it at once), ERROR_MEMORY
+ */
+int proxy_track(struct track **trackp, struct response_context *context);
 /** Max-Forwards left? @return 0, or ERROR_LIMIT (0 or malformed) */
 int proxy_check_max_forwards(const struct response_context *context);
 

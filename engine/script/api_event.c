@@ -41,6 +41,32 @@ static void push_dialog(lua_State *L, const struct run *run)
         lua_pushnil(L);
 }
 
+/* Its INVITE's final response may be our own: the dialog knows it then. */
+static void push_cause(lua_State *L, const struct run *run)
+{
+    const struct message *cause = run->event_message;
+    unsigned status = cause && !cause->is_request ? cause->status : 0;
+    if (!cause)
+        status = dialog_failure_status(run->dialog);
+    if (cause)
+        api_push_literal(L, method_name(cause->method));
+    else
+        lua_pushnil(L);
+    if (status)
+        lua_pushinteger(L, (lua_Integer)status);
+    else
+        lua_pushnil(L);
+}
+
+static void push_track(lua_State *L, const struct dialog *dialog)
+{
+    const struct track *track = dialog_track(dialog);
+    if (track)
+        lua_pushnumber(L, (lua_Number)track_number(track));
+    else
+        lua_pushnil(L);
+}
+
 static int push_registration(lua_State *L, const struct run *run)
 {
     const struct location_binding *binding = run->change->binding;
@@ -91,16 +117,11 @@ int event_push(lua_State *L, const struct run *run)
 {
     if (run->change)
         return push_registration(L, run);
-    const struct message *cause = run->event_message;
-    api_push_literal(L, run->handler->name);
+    /* The name of an on_end goes with its call: no literal. */
+    bool is_on_end = run->handler == track_on_end(run->dialog);
+    api_push_literal(L, is_on_end ? "dialog:end" : run->handler->name);
     push_dialog(L, run);
-    if (cause)
-        api_push_literal(L, method_name(cause->method));
-    else
-        lua_pushnil(L);
-    if (cause && !cause->is_request)
-        lua_pushinteger(L, cause->status);
-    else
-        lua_pushnil(L);
-    return 12;
+    push_cause(L, run);
+    push_track(L, run->dialog);
+    return 13;
 }

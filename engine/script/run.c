@@ -287,6 +287,7 @@ static void release_waiting(struct run *run)
     memory_release(run->route.reply);
     memory_release(run->route.edits);
     memory_release(run->event_message);
+    memory_release(run->track);
 }
 
 /** Hold what the run needs while it waits; the branch is held by its context. */
@@ -301,8 +302,10 @@ static int begin_waiting(struct run *run)
     memory_ref(run->route.reply);
     memory_ref(run->route.edits);
     memory_ref(run->event_message);
-    if (run->dialog)
+    if (run->dialog) {
         run->event_call_id = arena_copy(&run->arena, dialog_call_id(run->dialog));
+        run->track = memory_ref(dialog_track(run->dialog));
+    }
     run->dialog = NULL;
     run->change = NULL;
     list_append(&script->waiting, &run->link);

@@ -73,16 +73,9 @@ static struct text event_name(enum dialog_event event)
     }
 }
 
-static void on_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,
-                            struct message *message)
+static void run_event(struct generation *generation, const struct handler *handler,
+                      struct dialog *dialog, enum dialog_event event, struct message *message)
 {
-    struct script *script = arg;
-    struct generation *generation = dialog_attachment(dialog, DIALOG_GENERATION);
-    if (!generation)
-        generation = script->newest;
-    if (!generation || !generation->script)
-        return;
-    const struct handler *handler = generation_handler(generation, RUN_EVENT, event_name(event));
     struct run *run = handler ? run_take(generation) : NULL;
     if (!run)
         return;
@@ -92,6 +85,25 @@ static void on_dialog_event(void *arg, struct dialog *dialog, enum dialog_event 
     run->event = event;
     run->event_message = message;
     run_start(run);
+}
+
+static void on_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,
+                            struct message *message)
+{
+    struct script *script = arg;
+    struct generation *generation = dialog_attachment(dialog, DIALOG_GENERATION);
+    if (!generation)
+        generation = script->newest;
+    if (!generation || !generation->script)
+        return;
+    if (event == DIALOG_EVENT_END) {
+        if (!dialog_answered_ms(dialog))
+            run_event(generation, generation_handler(generation, RUN_EVENT, TEXT("dialog:failed")),
+                      dialog, event, message);
+        run_event(generation, track_on_end(dialog), dialog, event, message);
+    }
+    run_event(generation, generation_handler(generation, RUN_EVENT, event_name(event)), dialog,
+              event, message);
 }
 
 struct route_handlers script_handlers(struct script *script)
@@ -136,7 +148,7 @@ void script_attach(struct script *script, struct proxy *proxy)
 
 struct move {
     struct generation *from, *to;
-    size_t count;
+    size_t count, forgotten;
 };
 
 static void move_dialog(void *arg, struct dialog *dialog)
@@ -144,13 +156,14 @@ static void move_dialog(void *arg, struct dialog *dialog)
     struct move *move = arg;
     if (dialog_attachment(dialog, DIALOG_GENERATION) != move->from)
         return;
+    move->forgotten += track_forget_on_end(dialog);
     dialog_attach(dialog, DIALOG_GENERATION, move->to);
     move->count++;
 }
 
 static void move_dialogs(struct script *script, struct generation *oldest)
 {
-    struct move move = {oldest, script->newest, 0};
+    struct move move = {oldest, script->newest, 0, 0};
     dialogs_for_each(proxy_dialogs(script->proxy), move_dialog, &move);
     counter_add(script->options.counters, COUNTER_SCRIPT_GENERATION_LIMIT, move.count);
     if (move.count)
@@ -158,6 +171,10 @@ static void move_dialogs(struct script *script, struct generation *oldest)
             script->options.log, LOG_SCRIPT, TEXT_NONE,
             "script.generations reached: %zu dialogs of generation %u move to generation %u",
             move.count, oldest->options.number, script->newest->options.number);
+    if (move.forgotten)
+        log_warning(script->options.log, LOG_SCRIPT, TEXT_NONE,
+                    "the on_end functions of %zu calls went with generation %u", move.forgotten,
+                    oldest->options.number);
 }
 
 /** Beyond the limit the dialogs of the oldest move on; their transactions end soon by themselves. */

@@ -64,6 +64,7 @@ struct run {
     const struct handler *handler;
     struct script_timer *timer; /**< TIMER */
     struct dialog *dialog;      /**< EVENT; NULL once it waited */
+    struct track *track;        /**< EVENT: of that dialog, while it waits; NULL: none */
     enum dialog_event event;
     bool is_reload;                       /**< EVENT: of no dialog, see leave.c */
     const struct location_change *change; /**< EVENT: of a registration; borrowed until it begins */
@@ -284,6 +285,13 @@ const char *event_shape(const char *name);
 /** Push what that module makes the table from. @return how many */
 int event_push(lua_State *L, const struct run *run);
 
+/* ---- api_dialog.c ---- */
+
+/** What on_end of a tracked call is, or NULL. */
+const struct handler *track_on_end(const struct dialog *dialog);
+/** The dialog leaves its generation: on_end belongs to that. @return true when there was one */
+bool track_forget_on_end(struct dialog *dialog);
+
 /* ---- leave.c ---- */
 
 /** Is it the name of one of the two events of a reload? */
@@ -414,6 +422,7 @@ void api_leave_open(lua_State *L);
 void api_dispatcher_open(lua_State *L);
 void api_registrar_open(lua_State *L);
 void api_media_open(lua_State *L);
+void api_dialog_open(lua_State *L);
 void api_variables_open(lua_State *L);
 void api_index_open(lua_State *L);
 /** Methods of messages. */

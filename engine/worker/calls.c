@@ -35,7 +35,8 @@ static void end_match(void *arg, struct dialog *dialog)
     struct search *search = arg;
     if (!text_equal(dialog_call_id(dialog), search->call_id))
         return;
-    proxy_hang_up(search->proxy, dialog, TEXT("SIP;cause=200;text=\"Ended by the operator\""));
+    proxy_hang_up(search->proxy, dialog, DIALOG_END_LOCAL,
+                  TEXT("SIP;cause=200;text=\"Ended by the operator\""));
     search->ended++;
 }
 

@@ -4,6 +4,7 @@ local suggest = require "lunasip.suggest"
 
 local M = {
     auth = require "lunasip.auth",
+    dialog = require "lunasip.dialog",
     dispatcher = require "lunasip.dispatcher",
     http = require "lunasip.http",
     log = require "lunasip.log",

@@ -17,7 +17,8 @@ local M = {}
 local names = {}
 
 local GROUPS = {
-    "request_line", "addresses", "headers", "network", "transaction", "branches", "store", "xavp", "clock", "constants",
+    "request_line", "addresses", "headers", "network", "transaction", "dialog", "branches", "store", "xavp", "clock",
+    "constants",
 }
 for _, group in ipairs(GROUPS) do
     for name, definition in pairs(require("lunasip.pv." .. group)) do

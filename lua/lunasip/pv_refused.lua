@@ -16,7 +16,8 @@ refuse("T_inv", "the engine answers CANCEL and cancels the branches; one that re
 refuse("stat", "counters are shown by lunasip ctl status")
 refuse("ruid location_ua T_reply_ruid ulc", "it comes with the location service")
 refuse("ltt", "replies get their To tag from the engine when they are sent")
-refuse("dlg dlg_var dlg_ctx DLG_status DLG_lifetime DLG_count", "it comes with the dialog variables")
+refuse("dlg dlg_ctx DLG_status DLG_lifetime DLG_count",
+    "sip.dialog.of(msg) gives the tracked call: state, age_s, duration_s, vars")
 refuse("err.class err.level err.info err.rcode err.rreason",
     "malformed messages are answered by the engine; req:sanity_ok() gives reason and status")
 refuse("hfitname hfitbody", "go through req:headers(NAME) with a loop")

@@ -35,6 +35,7 @@ onreply_route = {}
 ---@class EventRoute
 ---@field ["dialog:start"] fun(event: DialogEvent) an INVITE was relayed
 ---@field ["dialog:answer"] fun(event: DialogEvent) the first 2xx
+---@field ["dialog:failed"] fun(event: DialogEvent) it ended and nobody had answered; dialog:end comes next
 ---@field ["dialog:end"] fun(event: DialogEvent) however it ended
 ---@field ["media:timeout"] fun(event: DialogEvent) the relay ended its media because no packets came
 ---@field ["registration:inserted"] fun(event: RegistrationEvent) a contact was bound to an address of record
@@ -71,9 +72,11 @@ event_route = {}
 ---@field age_s number since the INVITE
 ---@field answered boolean
 ---@field duration_s? number since the answer
----@field reason? string why it ended
+---@field reason? string why it ended: "bye", "cancelled", "failed", "idle", "media", "local" (by an operator), "duration",
+---"script"
 ---@field method? string of the message that caused it
 ---@field status? integer of the response that caused it
+---@field dialog? lunasip.TrackedDialog its handle, when it is tracked
 
 -- ---------------------------------------------------------------------------------------------
 -- Messages
@@ -250,6 +253,7 @@ function Reply:drop() end
 
 ---@class lunasip
 ---@field auth lunasip.Auth
+---@field dialog lunasip.Dialog
 ---@field log lunasip.Log
 ---@field dispatcher lunasip.Dispatcher
 ---@field media lunasip.Media
@@ -386,6 +390,50 @@ function Dispatcher.list(set) end
 ---@param set? integer
 ---@return boolean
 function Dispatcher.is_from(message, set) end
+
+---@class lunasip.TrackOptions
+---@field max_duration_s? number 0.001 to a year: both sides get BYE so long after the answer
+---@field on_end? fun(event: DialogEvent) runs once, however the call ends, before event_route["dialog:end"]
+
+---@class lunasip.Dialog
+local Dialog = {}
+
+---Keep the call in the script's hands; implies Record-Route. Where an INVITE begins a call, and in every later route
+---of a call that was record-routed. Done again it finds the same call and sets what is given.
+---@param message Message
+---@param options? lunasip.TrackOptions
+---@return lunasip.TrackedDialog? dialog, string? err
+function Dialog.track(message, options) end
+
+---The tracked call that a message is of.
+---@param message Message
+---@return lunasip.TrackedDialog? dialog nil: none
+function Dialog.of(message) end
+
+---A call in the script's hands. It may be kept for as long as one likes.
+---@class lunasip.TrackedDialog
+---@field state "starting"|"early"|"confirmed"|"terminated"
+---@field call_id? string this and what follows: nil once it has ended
+---@field from_tag? string
+---@field from_uri? string
+---@field to_uri? string
+---@field age_s? number since the INVITE
+---@field duration_s? number since the answer
+---@field vars table<string, string|number|boolean|nil> kept with the call ($dlg_var), up to dialog.vars_bytes
+local TrackedDialog = {}
+
+---@class lunasip.ByeOptions
+---@field reason? string a text, or a whole Reason value (RFC 3326): 'Q.850;cause=16;text="Normal call clearing"'
+
+---End it: BYE to both sides, or CANCEL and 503 while it is not answered. It happens when the message at hand has gone on.
+---@param options? lunasip.ByeOptions
+---@return boolean? ok, string? err
+function TrackedDialog:bye(options) end
+
+---How long it may last, from its answer on.
+---@param seconds number 0: as long as it likes
+---@return boolean? ok, string? err
+function TrackedDialog:set_max_duration(seconds) end
 
 ---Options of the relay; rtpengine's flags by name are taken too.
 ---@class lunasip.MediaOptions

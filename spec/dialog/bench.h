@@ -176,6 +176,7 @@ static inline struct dialog *begin(struct bench *bench)
     struct dialog *dialog;
     struct message *invite = request("INVITE", "alice", NULL);
     assert_int_equal(dialog_create(&dialog, bench->dialogs, invite), 0);
+    dialog_start(dialog, invite);
     memory_release(invite);
     return dialog;
 }

@@ -228,6 +228,20 @@ function core.direction(m)
     return unpack(m.direction_list or {})
 end
 
+-- A tracked call is its table of variables here.
+function core.dialog_of(m)
+    return m.tracked
+end
+
+function core.dialog_get(tracked, name)
+    return tracked[name]
+end
+
+function core.dialog_set(tracked, name, value)
+    tracked[name] = value
+    return true
+end
+
 function core.connection(m)
     return m.connection_id
 end

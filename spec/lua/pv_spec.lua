@@ -421,7 +421,7 @@ describe("pseudo-variables", function()
             ["$T_req($nope)"] = "unknown variable %$nope",
             ["$cnt($hdr(Via))"] = "%$cnt counts",
             ["$version(none)"] = "does not exist",
-            ["$dlg_var(x)"] = "not available",
+            ["$dlg(x)"] = "not available",
             ["$via0(colour)"] = "one of",
             ["$(ru{s.substr})"] = "takes 1 to 2 parameters, not 0",
         }

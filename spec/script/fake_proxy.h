@@ -286,3 +286,10 @@ int call_media_manage(struct response_context *context, struct branch *branch,
     context->manages++;
     return context->result;
 }
+
+int proxy_track(struct track **trackp, struct response_context *context)
+{
+    (void)trackp;
+    (void)context;
+    return ERROR_STATE;
+}

@@ -1,0 +1,181 @@
+/*
+ * One timer serves both ends of a call from here: the duration that it may have, and a script's wish
+ * to end it, which stands above the first.
+ */
+#include "dialog/track.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "dialog/internal.h"
+
+struct track {
+    struct hash_link by_number; /* in dialogs->tracks */
+    uint64_t number;
+    struct dialogs *dialogs; /* holder, borrowed; not to be used once it has let go of its tracks */
+    struct dialog *dialog;   /* borrowed; NULL once it has ended */
+    struct timer timer;
+    uint64_t duration_ms; /* 0: no limit */
+    bool is_ending;       /* track_hang_up() was called */
+    struct text reason;   /* owned */
+    struct variables variables;
+    void *kept; /* owned reference */
+};
+
+static void destroy(void *object)
+{
+    struct track *track = object;
+    track_ended(track);
+    hash_remove(&track->by_number);
+    variables_release(&track->variables);
+    memory_free_raw((char *)track->reason.p);
+    memory_release(track->kept);
+}
+
+static const struct dialogs_options *options_of(const struct track *track)
+{
+    return &track->dialogs->options;
+}
+
+int track_create(struct track **trackp, struct dialog *dialog)
+{
+    struct dialogs *dialogs = dialog->dialogs;
+    if (dialog->state == DIALOG_TERMINATED)
+        return ERROR_STATE;
+    *trackp = dialog_track(dialog);
+    if (*trackp)
+        return 0;
+    struct track *track = memory_alloc(sizeof *track, destroy);
+    if (!track)
+        return ERROR_MEMORY;
+    track->number = ++dialogs->last_track;
+    int error = hash_insert(&dialogs->tracks, &track->by_number, track->number);
+    if (!error) {
+        track->dialogs = dialogs;
+        track->dialog = dialog;
+        dialog_attach(dialog, DIALOG_TRACK, track);
+        *trackp = track;
+    }
+    memory_release(track); /* the dialog holds it now */
+    return error;
+}
+
+struct track *dialog_track(const struct dialog *dialog)
+{
+    return dialog->attachments[DIALOG_TRACK];
+}
+
+static bool has_number(const struct hash_link *link, const void *key)
+{
+    return CONTAINER_OF(link, struct track, by_number)->number == *(const uint64_t *)key;
+}
+
+struct track *dialogs_find_track(struct dialogs *dialogs, uint64_t number)
+{
+    struct hash_link *link = hash_find(&dialogs->tracks, number, has_number, &number);
+    return link ? CONTAINER_OF(link, struct track, by_number) : NULL;
+}
+
+uint64_t track_number(const struct track *track)
+{
+    return track->number;
+}
+
+struct dialog *track_dialog(const struct track *track)
+{
+    return track->dialog;
+}
+
+static void over(void *arg)
+{
+    struct track *track = arg;
+    struct dialog *dialog = track->dialog;
+    if (!track->is_ending)
+        counter_count(options_of(track)->counters, COUNTER_DIALOG_DURATION);
+    dialog_tell(dialog, track->is_ending ? DIALOG_EVENT_HANG_UP : DIALOG_EVENT_DURATION, NULL);
+}
+
+static void start(struct track *track, uint64_t after_ms)
+{
+    timer_start(loop_timers(options_of(track)->loop), &track->timer, after_ms, over, track);
+}
+
+/* From the answer, which may be some time ago. */
+static void start_duration(struct track *track)
+{
+    uint64_t now_ms = loop_now_ms(options_of(track)->loop);
+    uint64_t until_ms = track->dialog->answered_ms + track->duration_ms;
+    start(track, until_ms > now_ms ? until_ms - now_ms : 0);
+}
+
+int track_limit_duration(struct track *track, uint64_t duration_ms)
+{
+    if (!track->dialog)
+        return ERROR_STATE;
+    track->duration_ms = duration_ms;
+    if (track->is_ending || track->dialog->state != DIALOG_CONFIRMED)
+        return 0;
+    if (duration_ms)
+        start_duration(track);
+    else
+        timer_stop(loop_timers(options_of(track)->loop), &track->timer);
+    return 0;
+}
+
+int track_hang_up(struct track *track, struct text reason)
+{
+    if (!track->dialog || track->is_ending)
+        return ERROR_STATE;
+    if (reason.n && !(track->reason.p = text_strdup(reason)))
+        return ERROR_MEMORY;
+    track->reason.n = reason.n;
+    track->is_ending = true;
+    start(track, 0);
+    return 0;
+}
+
+struct text track_reason(const struct track *track)
+{
+    return track->reason;
+}
+
+int track_set_variable(struct track *track, struct text name, const struct variable_value *value)
+{
+    if (!track->by_number.table)
+        return ERROR_STATE;
+    const struct dialogs_options *options = options_of(track);
+    int error = variables_set(&track->variables, name, value, options->settings->dialog_vars_bytes);
+    if (error == ERROR_LIMIT)
+        counter_count(options->counters, COUNTER_DIALOG_VARS_LIMIT);
+    return error;
+}
+
+const struct variables *track_variables(const struct track *track)
+{
+    return &track->variables;
+}
+
+void track_keep(struct track *track, void *object)
+{
+    void *old = track->kept;
+    track->kept = memory_ref(object);
+    memory_release(old);
+}
+
+void *track_kept(const struct track *track)
+{
+    return track->kept;
+}
+
+void track_answered(struct track *track)
+{
+    if (track->duration_ms && !track->is_ending)
+        start_duration(track);
+}
+
+void track_ended(struct track *track)
+{
+    if (!track->dialog)
+        return;
+    timer_stop(loop_timers(options_of(track)->loop), &track->timer);
+    track->dialog = NULL;
+}

@@ -1,0 +1,55 @@
+/*
+ * A call that a script tracks: what it keeps with it, how long it may last, and that it is to be
+ * ended. Hangs on its dialog as DIALOG_TRACK and goes with it, unless a handler that waits holds it:
+ * then variables can still be read, and everything else answers ERROR_STATE.
+ */
+#pragma once
+
+#include "dialog/dialog.h"
+#include "dialog/variables.h"
+
+struct track; /* counted */
+
+/**
+ * Track a dialog, or find what tracks it already.
+ * @param trackp  returned borrowed
+ * @return 0, ERROR_STATE (it has ended), ERROR_MEMORY
+ */
+int track_create(struct track **trackp, struct dialog *dialog);
+/** @return what tracks it, borrowed; NULL: nothing */
+struct track *dialog_track(const struct dialog *dialog);
+/** @return the one with that number, borrowed; NULL: it is gone */
+struct track *dialogs_find_track(struct dialogs *dialogs, uint64_t number);
+/** Names it among those of its worker. */
+uint64_t track_number(const struct track *track);
+/** @return its dialog, borrowed; NULL once that has ended */
+struct dialog *track_dialog(const struct track *track);
+
+/**
+ * How long the call may last from its answer on; then DIALOG_EVENT_DURATION is told.
+ * @param duration_ms  0: as long as it likes
+ * @return 0, ERROR_STATE (it has ended)
+ */
+int track_limit_duration(struct track *track, uint64_t duration_ms);
+/**
+ * End the call soon: DIALOG_EVENT_HANG_UP is told from the loop, when the message at hand has gone on.
+ * @param reason  value of a Reason header (RFC 3326), copied; absent: none
+ * @return 0, ERROR_STATE (it has ended, or is about to), ERROR_MEMORY
+ */
+int track_hang_up(struct track *track, struct text reason);
+/** What track_hang_up() was given, borrowed. */
+struct text track_reason(const struct track *track);
+
+/** @return limits by dialog.vars_bytes; see variables_set() */
+int track_set_variable(struct track *track, struct text name, const struct variable_value *value);
+const struct variables *track_variables(const struct track *track);
+
+/** One object of the script host's. @param object shared; the old one is released */
+void track_keep(struct track *track, void *object);
+void *track_kept(const struct track *track);
+
+/* For dialog.c and dialogs.c. */
+/** The call was answered. */
+void track_answered(struct track *track);
+/** Its dialog has ended: nothing is told any more. */
+void track_ended(struct track *track);

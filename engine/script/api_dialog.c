@@ -1,0 +1,248 @@
+/*
+ * core.dialog_*: what sip.dialog, its handles and $dlg_var are made of. A tracked call is a number
+ * here, so that a handle that a script keeps can outlive it.
+ */
+#include "script/state.h"
+
+#include "base/memory.h"
+
+#define DURATION_MOST_MS (86400000.0 * 365)
+
+static const char has_ended[] = "the call has ended";
+
+/** Counted; kept with the track. The generation is that of the dialog, which lives longer. */
+struct on_end {
+    struct handler handler;
+    struct generation *generation;
+};
+
+static void on_end_destroy(void *object)
+{
+    struct on_end *on_end = object;
+    luaL_unref(on_end->generation->lua, LUA_REGISTRYINDEX, on_end->handler.reference);
+}
+
+const struct handler *track_on_end(const struct dialog *dialog)
+{
+    const struct track *track = dialog_track(dialog);
+    const struct on_end *on_end = track ? track_kept(track) : NULL;
+    return on_end ? &on_end->handler : NULL;
+}
+
+bool track_forget_on_end(struct dialog *dialog)
+{
+    struct track *track = dialog_track(dialog);
+    bool is_there = track && track_kept(track);
+    if (is_there)
+        track_keep(track, NULL);
+    return is_there;
+}
+
+/** Keep the function at @p index as the track's on_end. */
+static int keep_on_end(lua_State *L, int index, struct track *track)
+{
+    static const struct handler shape = {.kind = RUN_EVENT, .name = "dialog:end", .name_n = 10};
+    struct generation *generation = generation_of(L);
+    if (dialog_attachment(track_dialog(track), DIALOG_GENERATION) != generation)
+        return ERROR_STATE; /* it was moved on while this handler waited */
+    lua_pushvalue(L, index);
+    generation_wrap(L, event_shape(shape.name));
+    int reference = luaL_ref(L, LUA_REGISTRYINDEX);
+    struct on_end *on_end = memory_alloc(sizeof *on_end, on_end_destroy);
+    if (!on_end) {
+        luaL_unref(L, LUA_REGISTRYINDEX, reference);
+        return ERROR_MEMORY;
+    }
+    on_end->handler = shape;
+    on_end->handler.reference = reference;
+    on_end->generation = generation;
+    track_keep(track, on_end);
+    memory_release(on_end);
+    return 0;
+}
+
+static uint64_t duration_argument(lua_State *L, int index)
+{
+    return api_number(L, index, 0, (uint64_t)DURATION_MOST_MS, "dialog: a duration in ms");
+}
+
+/** (msg, max_duration_ms | nil, on_end | nil) -> number, or nil, err */
+static int core_dialog_track(lua_State *L)
+{
+    struct subject subject;
+    struct track *track = NULL;
+    handle_check_context(L, 1, &subject, "dialog.track");
+    uint64_t duration_ms = lua_isnoneornil(L, 2) ? 0 : duration_argument(L, 2);
+    bool has_on_end = lua_isfunction(L, 3);
+    if (handle_is_over(&subject))
+        return api_push_result(L, ERROR_CANCELLED);
+    int error = proxy_track(&track, subject.context);
+    if (error == ERROR_STATE)
+        return api_push_failure(L, "this begins no call that could be tracked");
+    if (!error && has_on_end)
+        error = keep_on_end(L, 3, track);
+    if (!error && duration_ms)
+        error = track_limit_duration(track, duration_ms);
+    if (error)
+        return api_push_result(L, error);
+    lua_pushnumber(L, (lua_Number)track_number(track));
+    return 1;
+}
+
+/** (msg) -> number of the tracked call that it is of, or nil */
+static int core_dialog_of(lua_State *L)
+{
+    struct subject subject;
+    handle_check(L, 1, &subject);
+    const struct dialog *dialog = subject.context ? context_dialog(subject.context) : NULL;
+    const struct track *track = dialog ? dialog_track(dialog) : NULL;
+    if (track)
+        lua_pushnumber(L, (lua_Number)track_number(track));
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/** The tracked call whose number is at stack index 1; NULL: it is gone. */
+static struct track *track_argument(lua_State *L)
+{
+    struct script *script = generation_of(L)->script;
+    uint64_t number = api_number(L, 1, 1, (uint64_t)1 << 53, "dialog: its number");
+    return script && script->proxy ? dialogs_find_track(proxy_dialogs(script->proxy), number)
+                                   : NULL;
+}
+
+static int push_outcome(lua_State *L, int error)
+{
+    if (error == ERROR_STATE)
+        return api_push_failure(L, has_ended);
+    if (error == ERROR_LIMIT)
+        return api_push_failure(L, "full (dialog.vars_bytes)");
+    return api_push_result(L, error);
+}
+
+/** (number, reason | nil) -> true, or nil, err */
+static int core_dialog_hang_up(lua_State *L)
+{
+    struct track *track = track_argument(L);
+    struct text reason = api_text_or_none(L, 2, "dialog:bye: the reason");
+    return push_outcome(L, track ? track_hang_up(track, reason) : ERROR_STATE);
+}
+
+/** (number, max_duration_ms) -> true, or nil, err */
+static int core_dialog_limit(lua_State *L)
+{
+    struct track *track = track_argument(L);
+    uint64_t duration_ms = duration_argument(L, 2);
+    return push_outcome(L, track ? track_limit_duration(track, duration_ms) : ERROR_STATE);
+}
+
+/* ---- variables ---- */
+
+static int push_value(lua_State *L, const struct variable_value *value)
+{
+    switch (value->type) {
+    case VARIABLE_NONE: lua_pushnil(L); break;
+    case VARIABLE_BOOLEAN: lua_pushboolean(L, value->boolean); break;
+    case VARIABLE_NUMBER: lua_pushnumber(L, value->number); break;
+    case VARIABLE_TEXT: lua_pushlstring(L, value->text.p, value->text.n); break;
+    }
+    return 1;
+}
+
+static struct variable_value value_argument(lua_State *L, int index)
+{
+    struct variable_value value = {0};
+    switch (lua_type(L, index)) {
+    case LUA_TNONE:
+    case LUA_TNIL: break;
+    case LUA_TBOOLEAN:
+        value.type = VARIABLE_BOOLEAN;
+        value.boolean = lua_toboolean(L, index);
+        break;
+    case LUA_TNUMBER:
+        value.type = VARIABLE_NUMBER;
+        value.number = lua_tonumber(L, index);
+        break;
+    case LUA_TSTRING:
+        value.type = VARIABLE_TEXT;
+        value.text = api_text(L, index, "value");
+        break;
+    default:
+        api_misuse(L, "dialog.vars: a value is a text, a number or a boolean, not %s",
+                   luaL_typename(L, index));
+    }
+    return value;
+}
+
+/** (number, name) -> value or nil */
+static int core_dialog_get(lua_State *L)
+{
+    const struct track *track = track_argument(L);
+    struct text name = api_text(L, 2, "dialog.vars: a name");
+    struct variable_value value = {0};
+    if (track)
+        value = variables_get(track_variables(track), name);
+    return push_value(L, &value);
+}
+
+/** (number, name, value | nil) -> true, or nil, err */
+static int core_dialog_set(lua_State *L)
+{
+    struct track *track = track_argument(L);
+    struct text name = api_text(L, 2, "dialog.vars: a name");
+    struct variable_value value = value_argument(L, 3);
+    return push_outcome(L, track ? track_set_variable(track, name, &value) : ERROR_STATE);
+}
+
+/* ---- words ---- */
+
+/** Since @p from_ms, in seconds; nil when that is 0. */
+static void push_since(lua_State *L, uint64_t from_ms)
+{
+    uint64_t now_ms = loop_now_ms(generation_of(L)->script->options.loop);
+    if (from_ms)
+        lua_pushnumber(L, now_ms > from_ms ? (lua_Number)(now_ms - from_ms) / 1000 : 0);
+    else
+        lua_pushnil(L);
+}
+
+/** (number, name) -> what the call's handle has by that name */
+static int core_dialog_word(lua_State *L)
+{
+    const struct track *track = track_argument(L);
+    const struct dialog *dialog = track ? track_dialog(track) : NULL;
+    struct text name = api_text(L, 2, "dialog: a field");
+    if (text_equal(name, TEXT("state")))
+        lua_pushstring(
+            L, dialog_state_name(dialog ? dialog_current_state(dialog) : DIALOG_TERMINATED));
+    else if (!dialog)
+        lua_pushnil(L);
+    else if (text_equal(name, TEXT("call_id")))
+        api_push_text(L, dialog_call_id(dialog));
+    else if (text_equal(name, TEXT("from_tag")))
+        api_push_text(L, dialog_caller_tag(dialog));
+    else if (text_equal(name, TEXT("from_uri")))
+        api_push_text(L, dialog_from_uri(dialog));
+    else if (text_equal(name, TEXT("to_uri")))
+        api_push_text(L, dialog_to_uri(dialog));
+    else if (text_equal(name, TEXT("age_s")))
+        push_since(L, dialog_started_ms(dialog));
+    else if (text_equal(name, TEXT("duration_s")))
+        push_since(L, dialog_answered_ms(dialog));
+    else
+        return api_misuse(L, "dialog.%.*s: there is no such field", TEXT_ARG(name));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"dialog_track", core_dialog_track},     {"dialog_of", core_dialog_of},
+    {"dialog_hang_up", core_dialog_hang_up}, {"dialog_limit", core_dialog_limit},
+    {"dialog_get", core_dialog_get},         {"dialog_set", core_dialog_set},
+    {"dialog_word", core_dialog_word},       {NULL, NULL},
+};
+
+void api_dialog_open(lua_State *L)
+{
+    api_register(L, functions);
+}

@@ -1,0 +1,134 @@
+--- sip.dialog: calls that a script keeps in its hands.
+--
+-- A handle names its call by a number, so it may be kept anywhere; once the call is gone, what it is asked for
+-- is nil, "the call has ended".
+local core = require "lunasip.core"
+
+local M = {}
+
+local DURATION_MOST_S = 86400 * 365
+
+local function check_name(name)
+    if type(name) ~= "string" then
+        error("dialog.vars: a name is a text, not a " .. type(name), 3)
+    end
+    return name
+end
+
+local variables = {
+    __metatable = false,
+    __index = function(self, name)
+        return (core.dialog_get(rawget(self, 1), check_name(name)))
+    end,
+    __newindex = function(self, name, value)
+        local ok, err = core.dialog_set(rawget(self, 1), check_name(name), value)
+        if not ok then
+            error("dialog.vars." .. name .. ": " .. err, 2)
+        end
+    end,
+}
+
+local methods = {}
+
+local handle = {
+    __metatable = false,
+    __index = function(self, name)
+        if methods[name] then
+            return methods[name]
+        end
+        local number = rawget(self, 1)
+        if name == "vars" then
+            return setmetatable({ number }, variables)
+        end
+        return core.dialog_word(number, name)
+    end,
+    __newindex = function(_, name)
+        error("dialog." .. tostring(name) .. " cannot be written; vars can", 2)
+    end,
+}
+
+local function check(self, what)
+    local number = type(self) == "table" and rawget(self, 1)
+    if type(number) ~= "number" then
+        error("dialog:" .. what .. ": a tracked call is expected, not a " .. type(self), 3)
+    end
+    return number
+end
+
+--- For the tables of events. @param number of a track, or nil
+function M.with_number(number)
+    return number and setmetatable({ number }, handle)
+end
+
+local function check_duration(what, seconds, least)
+    if type(seconds) ~= "number" or not (seconds >= least and seconds <= DURATION_MOST_S) then
+        error(what .. " is a number of seconds, at most a year, not " .. tostring(seconds), 3)
+    end
+    return math.floor(seconds * 1000 + 0.5)
+end
+
+local OPTIONS = { max_duration_s = true, on_end = true }
+
+--- Keep the call in the script's hands. Implies Record-Route. Request, failure and branch routes, and replies
+-- of a relay that was record-routed. Does not yield.
+-- @treturn table handle, or nil, err
+-- @usage local dlg = sip.dialog.track(req, { max_duration_s = 3600 })
+function M.track(message, options)
+    options = options or {}
+    if type(options) ~= "table" then
+        error("dialog.track: options are a table, not a " .. type(options), 2)
+    end
+    for name in pairs(options) do
+        if not OPTIONS[name] then
+            error("dialog.track: there is no option '" .. tostring(name) .. "'", 2)
+        end
+    end
+    local duration_ms = options.max_duration_s
+        and check_duration("dialog.track: max_duration_s", options.max_duration_s, 0.001)
+    if options.on_end ~= nil and type(options.on_end) ~= "function" then
+        error("dialog.track: on_end is a function, not a " .. type(options.on_end), 2)
+    end
+    local number, err = core.dialog_track(message, duration_ms, options.on_end)
+    if not number then
+        return nil, err
+    end
+    return M.with_number(number)
+end
+
+--- The tracked call that a message is of; nil: none.
+function M.of(message)
+    return M.with_number(core.dialog_of(message))
+end
+
+-- A Reason header's value (RFC 3326): as given when it names a protocol, else a text beside a 200.
+local function reason_value(reason)
+    if reason:find "[%c]" then
+        error("dialog:bye: a reason has no control characters", 3)
+    end
+    if reason:find "^[%w.%-]+%s*;" then
+        return reason
+    end
+    return 'SIP;cause=200;text="' .. reason:gsub('[\\"]', "\\%0") .. '"'
+end
+
+--- End the call: BYE to both sides, or CANCEL and 503 while it is not answered. It happens when the message at
+-- hand has gone on; event_route["dialog:end"] has the reason "script".
+-- @treturn boolean true, or nil, err
+-- @usage sip.dialog.track(req):bye { reason = "Credit used up" }
+function methods:bye(options)
+    local number = check(self, "bye")
+    local reason = options and options.reason
+    if reason ~= nil and type(reason) ~= "string" then
+        error("dialog:bye: a reason is a text, not a " .. type(reason), 2)
+    end
+    return core.dialog_hang_up(number, reason and reason_value(reason))
+end
+
+--- How long the call may last, from its answer on; 0: as long as it likes.
+-- @treturn boolean true, or nil, err
+function methods:set_max_duration(seconds)
+    return core.dialog_limit(check(self, "set_max_duration"),
+        check_duration("dialog:set_max_duration: that", seconds, 0))
+end
+
+return M
