@@ -51,6 +51,7 @@ local COUNTER_OF = {
     ["http.body_bytes"] = "http.too_large",
     ["http.head_bytes"] = "http.too_large",
     ["timers.c_ms"] = "transaction.timeout",
+    ["dialog.vars_bytes"] = "dialog.vars_limit",
 }
 
 -- Nothing is refused or forgotten because of these.
@@ -67,6 +68,7 @@ local NO_LIMIT = {
     ["location.case_sensitive"] = "a choice", ["location.q_default"] = "a value",
     ["location.expire_batch"] = "a pace",
     ["location.db_mode"] = "a choice", ["location.write_back_ms"] = "a pace", ["location.load_batch"] = "a pace",
+    ["location.write_through_ms"] = "a pace",
     ["keepalive.interval_s"] = "a pace", ["keepalive.nat_only"] = "a choice", ["keepalive.options"] = "a choice",
     ["drain.deadline_s"] = "the end of the process, said in the log",
     ["reload.watch"] = "a choice", ["reload.settle_ms"] = "a pace",
