@@ -197,6 +197,7 @@ void media_counts(const struct media *media, struct media_counts *counts)
         if (!pool || is_shared)
             continue;
         counts->ports += port_pool_taken(pool);
+        counts->ports_free += port_pool_free(pool);
         counts->ports_total += port_pool_total(pool);
     }
     for (unsigned i = 0; i < media->thread_count; i++) {

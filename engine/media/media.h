@@ -78,9 +78,10 @@ const struct media_interface *media_interface_at(const struct media *media, size
 
 /** What the relay holds and has done; any thread. */
 struct media_counts {
-    uint64_t calls;          /**< calls now */
-    uint64_t ports;          /**< port pairs taken from the range now */
-    uint64_t ports_total;    /**< port pairs that there are, over all interfaces */
+    uint64_t calls;       /**< calls now */
+    uint64_t ports;       /**< port pairs taken from the range now */
+    uint64_t ports_free;  /**< port pairs that wait to be taken; the rest of the range is taken */
+    uint64_t ports_total; /**< port pairs that there are, over all interfaces */
     uint64_t packets, bytes; /**< forwarded since start */
 };
 void media_counts(const struct media *media, struct media_counts *counts);

@@ -116,6 +116,11 @@ size_t port_pool_taken(const struct port_pool *pool)
     return read_locked(pool, &pool->taken);
 }
 
+size_t port_pool_free(const struct port_pool *pool)
+{
+    return read_locked(pool, &pool->count);
+}
+
 /* @return the pair that has been free for longest, 0: none */
 static uint16_t take(struct port_pool *pool)
 {

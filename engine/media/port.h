@@ -26,6 +26,8 @@ const struct address *port_pool_local(const struct port_pool *pool);
 size_t port_pool_total(const struct port_pool *pool);
 /** Pairs taken now, those of an earlier range included. */
 size_t port_pool_taken(const struct port_pool *pool);
+/** Pairs of the range that wait to be taken. */
+size_t port_pool_free(const struct port_pool *pool);
 /**
  * Take a pair and bind it. A pair that another program holds is passed over, a bounded number of
  * times.

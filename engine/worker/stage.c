@@ -252,7 +252,7 @@ const char *stage_command(struct stage *stage, int engine, const char *words)
     return stage->answer;
 }
 
-void stage_held(struct stage *stage, int engine, uint64_t counts[4])
+void stage_held(struct stage *stage, int engine, uint64_t counts[5])
 {
     struct status_held held = {0};
     if (stage->engines[engine].engine)
@@ -261,6 +261,7 @@ void stage_held(struct stage *stage, int engine, uint64_t counts[4])
     counts[1] = held.dialogs;
     counts[2] = held.media_calls;
     counts[3] = held.ports;
+    counts[4] = held.ports_astray;
 }
 
 /* ---- sockets ---- */

@@ -35,8 +35,8 @@ int stage_reload(struct stage *stage, int engine, const char *route_path, char *
 /** A verb of `lunasip ctl`. @param words JSON array. @return JSON object {code, text, data}, borrowed until the next call */
 const char *stage_command(struct stage *stage, int engine, const char *words);
 
-/** What its calls hold: transactions, dialogs, calls with media, ports. */
-void stage_held(struct stage *stage, int engine, uint64_t counts[4]);
+/** What its calls hold: transactions, dialogs, calls with media, ports, and ports that went astray. */
+void stage_held(struct stage *stage, int engine, uint64_t counts[5]);
 
 /* ---- sockets of agents ---- */
 

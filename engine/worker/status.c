@@ -97,6 +97,7 @@ void status_held(struct engine *engine, struct status_held *held)
         media_counts(engine_media(engine), &counts);
     held->media_calls = counts.calls;
     held->ports = counts.ports;
+    held->ports_astray = counts.ports ? 0 : counts.ports_total - counts.ports_free;
 }
 
 static int by_id(const void *a, const void *b)

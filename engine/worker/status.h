@@ -8,6 +8,7 @@
 /** What calls hold. */
 struct status_held {
     uint64_t transactions, dialogs, media_calls, ports;
+    uint64_t ports_astray; /**< no call has taken any, and so many are not there to be taken */
 };
 void status_held(struct engine *engine, struct status_held *held);
 /** @return new reference; NULL without memory */

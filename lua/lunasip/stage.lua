@@ -20,7 +20,7 @@ int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir
                  unsigned workers, int log_level, char *fault, size_t fault_bytes);
 void stage_engine_stop(struct stage *stage, int engine);
 int stage_reload(struct stage *stage, int engine, const char *route_path, char *fault, size_t fault_bytes);
-void stage_held(struct stage *stage, int engine, uint64_t counts[4]);
+void stage_held(struct stage *stage, int engine, uint64_t counts[5]);
 const char *stage_command(struct stage *stage, int engine, const char *words);
 int stage_socket_open(struct stage *stage, const char *address);
 void stage_socket_close(struct stage *stage, int socket);
@@ -139,11 +139,12 @@ function Stage:command(number, ...)
 end
 
 --- What the calls of an engine hold.
--- @return transactions, dialogs, calls with media, ports
+-- @return transactions, dialogs, calls with media, ports, ports that none has and that cannot be taken either
 function Stage:held(number)
-    local counts = ffi.new "uint64_t[4]"
+    local counts = ffi.new "uint64_t[5]"
     engine.stage_held(self.handle, number, counts)
-    return tonumber(counts[0]), tonumber(counts[1]), tonumber(counts[2]), tonumber(counts[3])
+    return tonumber(counts[0]), tonumber(counts[1]), tonumber(counts[2]), tonumber(counts[3]),
+        tonumber(counts[4])
 end
 
 local Socket = {}

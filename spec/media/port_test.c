@@ -68,8 +68,10 @@ static void pairs_start_even_and_are_next_to_each_other(void **state)
     assert_int_equal(address_port(udp_local(pair.rtp)), pair.port);
     assert_int_equal(address_port(udp_local(pair.rtcp)), pair.port + 1);
     assert_int_equal(port_pool_taken(pool), 1);
+    assert_int_equal(port_pool_free(pool), 48);
     give(&pair);
     assert_int_equal(port_pool_taken(pool), 0);
+    assert_int_equal(port_pool_free(pool), 49);
 }
 
 static void refuses_a_range_without_a_pair(void **state)
@@ -137,6 +139,7 @@ static void another_range_keeps_what_is_taken(void **state)
     for (size_t i = 0; i < 4; i++)
         give(&pair[i]);
     assert_int_equal(port_pool_taken(pool), 0);
+    assert_int_equal(port_pool_free(pool), 4);
 }
 
 static void passes_over_what_others_hold(void **state)

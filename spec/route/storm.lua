@@ -23,8 +23,9 @@ function request_route(req)
         if not req:loose_route() then
             return req.method ~= "ACK" and req:reply(481, "Call/Transaction Does Not Exist") or req:drop()
         end
-        if req.method == "INVITE" then
-            sip.sleep(0.05)
+        local wait_s = req.method == "INVITE" and 0.05 or tonumber(req:header "X-Wait" or "0")
+        if wait_s > 0 then
+            sip.sleep(wait_s)
         end
         if not req:relay() and req.method ~= "ACK" then
             req:reply(500)
@@ -68,7 +69,7 @@ end
 local PLANS = { "one", "parallel", "serial", "sleepy", "name", "lazy", "error" }
 local FINALS = { 200, 200, 200, 486, 404, 500, 503, 603, 302, 401, false }
 
-local PLANS_OF_CALLEE = { "INFO", "INVITE", "BYE" }
+local PLANS_OF_CALLEE = { "BURST", "INFO", "INVITE", "BYE" }
 
 local function generator(seed)
     local state = seed * 7919 % 2147483646 + 1
@@ -118,6 +119,16 @@ local function tenths(storm, least, most)
     return storm.draw(least * 10, most * 10) / 10
 end
 
+-- Requests of one party in a row, and the route waits in some of them: the others queue behind.
+local function burst(storm, agent, call, dialog)
+    for i = 1, storm.draw(2, 5) do
+        agent:request(call, "INFO", {
+            dialog = dialog, body = ("%d of a row"):format(i), content_type = "text/plain",
+            headers = { ["X-Wait"] = tostring(tenths(storm, 0, 0.3)) },
+        })
+    end
+end
+
 local function on_callee_message(storm, agent, msg)
     local draw = storm.draw
     if msg.method == "INVITE" then
@@ -136,7 +147,11 @@ local function on_callee_message(storm, agent, msg)
         local call = agent.calls[msg:header "Call-ID"]
         if call and call.is_answered then
             after(storm, tenths(storm, 0, 3), function()
-                agent:request(call, PLANS_OF_CALLEE[draw(1, #PLANS_OF_CALLEE)])
+                local plan = PLANS_OF_CALLEE[draw(1, #PLANS_OF_CALLEE)]
+                if plan == "BURST" then
+                    return burst(storm, agent, call)
+                end
+                agent:request(call, plan)
             end)
         end
     elseif msg.method and msg.method ~= "ACK" and msg.method ~= "CANCEL" then
@@ -152,7 +167,7 @@ local function on_caller_message(storm, agent, msg)
             dialog.is_ended = true
             if storm.draw(1, 3) == 1 then
                 after(storm, tenths(storm, 0, 1), function()
-                    agent:request(call, "INFO", { dialog = dialog })
+                    burst(storm, agent, call, dialog)
                 end)
             end
             after(storm, tenths(storm, 1, 5), function()

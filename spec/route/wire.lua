@@ -1,9 +1,12 @@
 --- What must be true of everything that crossed the wire, whatever was lost, duplicated or reordered.
 --
--- Order: messages of one call leave for one side in the order in which they came from the other. What counts is the
--- first arrival and the first departure of each message that a proxy passes on: requests but CANCEL and ACK to a
--- failure, which are hop by hop; provisional and 2xx responses to INVITE, and responses to other requests. Failures
--- wait for the best of a fork.
+-- Order: messages of one call leave in the order in which they came, whichever way they go; what came or leaves on
+-- both sides in the same microsecond has no order there: each side has its own socket. What counts is the first
+-- arrival and the first departure of each message that a proxy passes on: requests but CANCEL and ACK to a failure,
+-- which are hop by hop; provisional and 2xx responses to INVITE, and responses to other requests. Failures wait for
+-- the best of a fork.
+--
+-- Content: what leaves under the name of a message has its body; SDP is the engine's to rewrite.
 --
 -- 2xx: the engine makes none. What leaves for the caller with one To tag is the same bytes, and leaves at most as often
 -- as the callee's 2xx arrived: a retransmission of the UAS (RFC 3261 s13.3.1.4) passes once (RFC 6026 s7.1), and the
@@ -67,31 +70,61 @@ local function arrivals_of(packets)
     return list
 end
 
---- The first message that overtook another, as text; nil when all kept their order.
+-- First arrivals: name -> { place, time, to, body }; names hold the Call-ID and the side that they leave for.
+local function first_arrivals(packets, answered)
+    local first = {}
+    for place, arrival in ipairs(arrivals_of(packets)) do
+        local msg, to = arrival.packet.sip, arrival.packet.to
+        local key = key_of(msg, answered)
+        local name = key and ("%s to %s: %s"):format(msg:header "Call-ID", OTHER[to], key)
+        if name and not first[name] then
+            first[name] = { place = place, time = arrival.time, to = to, body = msg.body, name = name }
+        end
+    end
+    return first
+end
+
+local function is_before(a, b)
+    return a.time < b.time or a.time == b.time and a.to == b.to and a.place < b.place
+end
+
+-- What came later than this and has left before it: one of the latest of each side.
+local function overtaker(latest, arrival, now)
+    for _, other in pairs(latest) do
+        if is_before(arrival, other) and (other.to == arrival.to or other.left < now) then
+            return other
+        end
+    end
+end
+
+local function is_sdp(msg)
+    return (msg:header "Content-Type" or ""):lower():find("sdp", 1, true)
+end
+
+--- The first message that overtook another of its call, or left with another body, as text; nil when none did.
 function M.overtaking(net)
     local packets = sip_packets(net)
     local answered = answered_tags(packets)
-    local first, last, left = {}, {}, {}
-    for place, arrival in ipairs(arrivals_of(packets)) do
-        local msg = arrival.packet.sip
-        local key = key_of(msg, answered)
-        local name = key and ("%s to %s: %s"):format(msg:header "Call-ID", OTHER[arrival.packet.to], key)
-        if name and not first[name] then
-            first[name] = { place = place, time = arrival.time }
-        end
-    end
+    local first, latest, left = first_arrivals(packets, answered), {}, {}
     for _, packet in ipairs(packets) do
-        local key = packet.from and key_of(packet.sip, answered)
-        local way = key and ("%s to %s"):format(packet.sip:header "Call-ID", packet.from)
-        local name = key and way .. ": " .. key
+        local msg, key = packet.sip, packet.from and key_of(packet.sip, answered)
+        local call = msg:header "Call-ID"
+        local name = key and ("%s to %s: %s"):format(call, packet.from, key)
         local arrival = name and first[name]
         -- What left before it came was made here, as a 481.
         if arrival and arrival.time <= packet.time and not left[name] then
             left[name] = true
-            if last[way] and last[way].place > arrival.place then
-                return ("%s left at %.6f after %s"):format(name, packet.time, last[way].name)
+            arrival.left = packet.time
+            local of_call = latest[call] or {}
+            local other = overtaker(of_call, arrival, packet.time)
+            if other then
+                return ("%s left at %.6f after %s"):format(name, packet.time, other.name)
             end
-            last[way] = { place = arrival.place, name = name }
+            latest[call], of_call[arrival.to] = of_call, arrival
+            if arrival.body ~= msg.body and not is_sdp(msg) then
+                return ("%s left at %.6f with the body '%s' and came with '%s'"):format(name, packet.time,
+                    msg.body or "", arrival.body or "")
+            end
         end
     end
 end

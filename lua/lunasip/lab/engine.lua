@@ -16,6 +16,7 @@ local DEFAULT_CONF = {
 local HELD = {
     { "transaction", "transactions" }, { "dialog", "dialogs" }, { "call with media", "calls with media" },
     { "port", "ports" },
+    { "port that was given back and cannot be taken", "ports that were given back and cannot be taken" },
 }
 
 local function is_source(route)
