@@ -75,6 +75,7 @@ limits {
     -- headers = 256, -- header lines of one message; 16 to 4096
     -- transactions = 200000, -- live transactions of one worker; a tenth is for requests within dialogs; 1 to 10000000
     -- dialogs = 100000, -- live dialogs of one worker; 1 to 10000000
+    -- profile_values = 100000, -- profiles and values that count calls; 1 to 10000000
     -- dialog_legs = 32, -- answering To tags that one dialog remembers; 1 to 1024
     -- branches = 16, -- branches of one request; 1 to 64
     -- max_forwards = 70, -- Max-Forwards added where there is none; 1 to 255

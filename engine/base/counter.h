@@ -42,6 +42,10 @@
     XX(DIALOG_DURATION, "dialog.duration", "calls that lasted as long as their script allows")     \
     XX(DIALOG_VARS_LIMIT, "dialog.vars_limit",                                                     \
        "variables of a call refused: dialog.vars_bytes reached")                                   \
+    XX(DIALOG_PROFILE_REFUSED, "dialog.profile_refused",                                           \
+       "calls that a profile had no place for, as its script limits it")                           \
+    XX(DIALOG_PROFILE_LIMIT, "dialog.profile_limit",                                               \
+       "calls not counted: limits.profile_values reached")                                         \
     XX(ROUTE_LOOP, "route.loop", "requests refused as a loop (482) or by Max-Forwards (483)")      \
     XX(ROUTE_BRANCH_LIMIT, "route.branch_limit", "targets not tried: limits.branches reached")     \
     XX(ROUTE_BREADTH_LIMIT, "route.breadth_limit",                                                 \

@@ -19,6 +19,7 @@
     XX(limits, transactions, 200000, 1, 10000000,                                                  \
        "live transactions of one worker; a tenth is for requests within dialogs")                  \
     XX(limits, dialogs, 100000, 1, 10000000, "live dialogs of one worker")                         \
+    XX(limits, profile_values, 100000, 1, 10000000, "profiles and values that count calls")        \
     XX(limits, dialog_legs, 32, 1, 1024, "answering To tags that one dialog remembers")            \
     XX(limits, branches, 16, 1, 64, "branches of one request")                                     \
     XX(limits, max_forwards, 70, 1, 255, "Max-Forwards added where there is none")                 \

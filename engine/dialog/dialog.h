@@ -50,12 +50,15 @@ enum dialog_event {
 typedef void dialog_event_handler(void *arg, struct dialog *dialog, enum dialog_event event,
                                   struct message *message);
 
+struct profiles;
+
 struct dialogs_options {
     struct loop *loop;
     const struct settings *settings;
     struct counters *counters;
     struct log *log;
     struct hash_key hash_key;
+    struct profiles *profiles; /**< of all workers, borrowed; NULL: calls have none */
     dialog_event_handler *event;
     void *arg;
 };

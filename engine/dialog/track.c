@@ -1,4 +1,7 @@
 /*
+ * Whatever ends the dialog passes track_ended(): the calls of its profiles are counted back there, before
+ * a handler hears of the end.
+ *
  * One timer serves both ends of a call from here: the duration that it may have, and a script's wish
  * to end it, which stands above the first.
  */
@@ -18,8 +21,24 @@ struct track {
     bool is_ending;       /* track_hang_up() was called */
     struct text reason;   /* owned */
     struct variables variables;
+    struct membership *memberships;
     void *kept; /* owned reference */
 };
+
+/* Its place in one profile. */
+struct membership {
+    struct membership *next;
+    struct profile_place *place; /* owned */
+};
+
+/* The calls are one fewer from now on. */
+static void leave(struct membership **at)
+{
+    struct membership *left = *at;
+    *at = left->next;
+    memory_release(left->place);
+    memory_free_raw(left);
+}
 
 static void destroy(void *object)
 {
@@ -154,6 +173,65 @@ const struct variables *track_variables(const struct track *track)
     return &track->variables;
 }
 
+static struct membership **membership_in(struct track *track, struct text profile)
+{
+    struct membership **at = &track->memberships;
+    while (*at && !text_equal(profile_place_name((*at)->place), profile))
+        at = &(*at)->next;
+    return at;
+}
+
+static int join(struct track *track, struct profile_place **placep, struct text profile,
+                struct text value, uint64_t most)
+{
+    const struct dialogs_options *options = options_of(track);
+    if (!options->profiles)
+        return ERROR_UNSUPPORTED;
+    int error = profiles_join(
+        placep, options->profiles,
+        &(struct profile_request){profile, value, most, options->settings->limits_profile_values});
+    if (error == ERROR_STATE)
+        counter_count(options->counters, COUNTER_DIALOG_PROFILE_REFUSED);
+    else if (error == ERROR_LIMIT)
+        counter_count(options->counters, COUNTER_DIALOG_PROFILE_LIMIT);
+    return error;
+}
+
+int track_set_profile(struct track *track, struct text profile, struct text value, uint64_t most)
+{
+    struct membership **at = membership_in(track, profile), *made;
+    struct profile_place *place;
+    if (!track->dialog)
+        return ERROR_CANCELLED;
+    if (*at && text_equal(profile_place_value((*at)->place), value.n ? value : TEXT("")))
+        return 0;
+    int error = join(track, &place, profile, value, most);
+    if (error)
+        return error;
+    if (*at) {
+        memory_release((*at)->place);
+        (*at)->place = place;
+        return 0;
+    }
+    made = memory_raw(sizeof *made);
+    if (!made) {
+        memory_release(place);
+        return ERROR_MEMORY;
+    }
+    *made = (struct membership){.place = place};
+    *at = made;
+    return 0;
+}
+
+bool track_unset_profile(struct track *track, struct text profile)
+{
+    struct membership **at = membership_in(track, profile);
+    bool is_there = *at;
+    if (is_there)
+        leave(at);
+    return is_there;
+}
+
 void track_keep(struct track *track, void *object)
 {
     void *old = track->kept;
@@ -177,5 +255,7 @@ void track_ended(struct track *track)
     if (!track->dialog)
         return;
     timer_stop(loop_timers(options_of(track)->loop), &track->timer);
+    while (track->memberships)
+        leave(&track->memberships);
     track->dialog = NULL;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dialog/dialog.h"
+#include "dialog/profiles.h"
 #include "dialog/variables.h"
 
 struct track; /* counted */
@@ -43,6 +44,17 @@ struct text track_reason(const struct track *track);
 /** @return limits by dialog.vars_bytes; see variables_set() */
 int track_set_variable(struct track *track, struct text name, const struct variable_value *value);
 const struct variables *track_variables(const struct track *track);
+
+/**
+ * Count this call in a profile (profiles.h) until it ends; with another value it moves there.
+ * @param value  absent is ""
+ * @param most   calls of that value at once; 0: any number
+ * @return 0, ERROR_STATE (as many are there: it stays where it was), ERROR_LIMIT
+ *         (limits.profile_values), ERROR_CANCELLED (the call has ended), ERROR_UNSUPPORTED, ERROR_MEMORY
+ */
+int track_set_profile(struct track *track, struct text profile, struct text value, uint64_t most);
+/** Take it out. @return was it counted there? */
+bool track_unset_profile(struct track *track, struct text profile);
 
 /** One object of the script host's. @param object shared; the old one is released */
 void track_keep(struct track *track, void *object);

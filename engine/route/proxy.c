@@ -39,6 +39,7 @@ static int create_dialogs(struct proxy *proxy)
                                                .counters = options->counters,
                                                .log = options->log,
                                                .hash_key = options->hash_key,
+                                               .profiles = options->profiles,
                                                .event = call_dialog_event,
                                                .arg = proxy,
                                            });
@@ -111,6 +112,11 @@ struct transactions *proxy_transactions(struct proxy *proxy)
 struct dialogs *proxy_dialogs(struct proxy *proxy)
 {
     return proxy->dialogs;
+}
+
+struct profiles *proxy_profiles(struct proxy *proxy)
+{
+    return proxy->options.profiles;
 }
 
 struct random *proxy_random(struct proxy *proxy)

@@ -81,6 +81,7 @@ struct proxy_options {
     struct media *media;           /**< NULL: no media configured */
     struct media_mailbox mailbox;  /**< where media events go (the worker posts them home) */
     struct dispatcher *dispatcher; /**< NULL: none */
+    struct profiles *profiles;     /**< of all workers; NULL: none */
     struct text server;            /**< Server header of our own responses; absent: none */
     struct route_handlers handlers;
 };
@@ -108,6 +109,7 @@ size_t proxy_byes_pending(const struct proxy *proxy);
 void proxy_stop(struct proxy *proxy);
 struct transactions *proxy_transactions(struct proxy *proxy);
 struct dialogs *proxy_dialogs(struct proxy *proxy);
+struct profiles *proxy_profiles(struct proxy *proxy); /**< NULL: none */
 struct random *proxy_random(struct proxy *proxy);
 struct dispatcher *proxy_dispatcher(struct proxy *proxy);
 struct transport *proxy_transport(struct proxy *proxy);

@@ -137,6 +137,42 @@ static int core_dialog_limit(lua_State *L)
     return push_outcome(L, track ? track_limit_duration(track, duration_ms) : ERROR_STATE);
 }
 
+/* ---- profiles ---- */
+
+/** (number, profile, value | nil, most | nil) -> true, or nil, err */
+static int core_dialog_set_profile(lua_State *L)
+{
+    struct track *track = track_argument(L);
+    struct text profile = api_text(L, 2, "dialog:set_profile: a profile");
+    struct text value = api_text_or_none(L, 3, "dialog:set_profile: a value");
+    uint64_t most =
+        lua_isnoneornil(L, 4) ? 0 : api_number(L, 4, 1, UINT32_MAX, "dialog:set_profile: limit");
+    int error = track ? track_set_profile(track, profile, value, most) : ERROR_CANCELLED;
+    if (error == ERROR_STATE)
+        return api_push_failure(L, "full");
+    return error == ERROR_CANCELLED ? api_push_failure(L, has_ended) : api_push_result(L, error);
+}
+
+/** (number, profile) -> was it counted there? */
+static int core_dialog_unset_profile(lua_State *L)
+{
+    struct track *track = track_argument(L);
+    struct text profile = api_text(L, 2, "dialog:unset_profile: a profile");
+    lua_pushboolean(L, track && track_unset_profile(track, profile));
+    return 1;
+}
+
+/** (profile, value | nil) -> how many calls of all workers */
+static int core_dialog_count(lua_State *L)
+{
+    struct script *script = generation_of(L)->script;
+    struct profiles *profiles = script && script->proxy ? proxy_profiles(script->proxy) : NULL;
+    struct text profile = api_text(L, 1, "dialog.count: a profile");
+    struct text value = api_text_or_none(L, 2, "dialog.count: a value");
+    lua_pushnumber(L, profiles ? (lua_Number)profiles_count(profiles, profile, value) : 0);
+    return 1;
+}
+
 /* ---- variables ---- */
 
 static int push_value(lua_State *L, const struct variable_value *value)
@@ -236,10 +272,17 @@ static int core_dialog_word(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"dialog_track", core_dialog_track},     {"dialog_of", core_dialog_of},
-    {"dialog_hang_up", core_dialog_hang_up}, {"dialog_limit", core_dialog_limit},
-    {"dialog_get", core_dialog_get},         {"dialog_set", core_dialog_set},
-    {"dialog_word", core_dialog_word},       {NULL, NULL},
+    {"dialog_track", core_dialog_track},
+    {"dialog_of", core_dialog_of},
+    {"dialog_hang_up", core_dialog_hang_up},
+    {"dialog_limit", core_dialog_limit},
+    {"dialog_set_profile", core_dialog_set_profile},
+    {"dialog_unset_profile", core_dialog_unset_profile},
+    {"dialog_count", core_dialog_count},
+    {"dialog_get", core_dialog_get},
+    {"dialog_set", core_dialog_set},
+    {"dialog_word", core_dialog_word},
+    {NULL, NULL},
 };
 
 void api_dialog_open(lua_State *L)

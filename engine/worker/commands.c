@@ -141,6 +141,12 @@ static void do_transactions(struct engine *engine, const json_t *words,
     answer->data = status_transactions(engine);
 }
 
+static void do_profiles(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    (void)words;
+    answer->data = status_profiles(engine);
+}
+
 static void do_media(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
     (void)words;
@@ -188,6 +194,7 @@ static const struct {
     {"dispatcher", 5, do_dispatcher},
     {"calls", 3, do_calls},
     {"transactions", 1, do_transactions},
+    {"profiles", 1, do_profiles},
     {"media", 1, do_media},
     {"registrations", 5, registrations_command},
     {"log", 3, do_log},
@@ -204,7 +211,8 @@ void command_run(struct engine *engine, const json_t *words, struct command_answ
         i++;
     if (i == count) {
         command_say(answer, 2,
-                    "unknown verb; one of: status, reload, dispatcher, calls, transactions, media, "
+                    "unknown verb; one of: status, reload, dispatcher, calls, transactions, "
+                    "profiles, media, "
                     "registrations, log, drain, stop");
     } else if (json_array_size(words) > verbs[i].words_most) {
         command_say(answer, 2, "ctl %s: '%s' is one word too many", verb,

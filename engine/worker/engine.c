@@ -24,6 +24,7 @@ static void destroy(void *arg)
     memory_release(engine->media);
     memory_release(engine->location);
     memory_release(engine->dispatcher);
+    memory_release(engine->profiles);
     memory_release(engine->shared);
     memory_release(engine->auth);
     memory_release(engine->databases);
@@ -78,6 +79,8 @@ static int load(struct engine *engine, const struct engine_options *options, cha
     if (options->route_path)
         engine->route_path = text_strdup(text_of(options->route_path));
     if (!engine->conf_path || !engine->lua_dir || (options->route_path && !engine->route_path))
+        return ERROR_MEMORY;
+    if (profiles_create(&engine->profiles))
         return ERROR_MEMORY;
     return shared_create(&engine->shared, engine->configuration->settings.shared_bytes);
 }
@@ -257,6 +260,7 @@ static int create_workers(struct engine *engine, unsigned count, char **fault)
                                   .configuration = configuration,
                                   .media = engine->media,
                                   .dispatcher = engine->dispatcher,
+                                  .profiles = engine->profiles,
                                   .location = engine->location,
                                   .keeper = engine->keeper,
                                   .rate = engine->rate,
@@ -393,6 +397,11 @@ struct dispatcher *engine_dispatcher(const struct engine *engine)
 struct media *engine_media(const struct engine *engine)
 {
     return engine->media;
+}
+
+struct profiles *engine_profiles(const struct engine *engine)
+{
+    return engine->profiles;
 }
 
 struct location *engine_location(const struct engine *engine)

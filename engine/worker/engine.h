@@ -79,6 +79,8 @@ void engine_set_draining(struct engine *engine, bool is_draining);
 const struct configuration *engine_configuration(const struct engine *engine);
 struct dispatcher *engine_dispatcher(const struct engine *engine);
 struct media *engine_media(const struct engine *engine);
+/** How many calls are in which profile; borrowed. */
+struct profiles *engine_profiles(const struct engine *engine);
 struct location *engine_location(const struct engine *engine);
 struct keeper *engine_keeper(const struct engine *engine); /**< NULL: none */
 struct databases *engine_databases(const struct engine *engine);

@@ -17,6 +17,7 @@ struct engine {
     struct configuration *configuration; /* in force; owned reference */
     struct configuration *first;         /* of the start, whose listeners are in use; the same */
     struct shared *shared;               /* owned */
+    struct profiles *profiles;           /* owned */
     struct auth *auth;                   /* owned */
     struct databases *databases;         /* owned */
     struct http *http;                   /* owned */

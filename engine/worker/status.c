@@ -289,6 +289,22 @@ json_t *status_calls(struct engine *engine)
     return all_calls(engine, false);
 }
 
+static void add_profile(void *arg, struct text profile, struct text value, uint64_t calls)
+{
+    json_t *entry = json_object();
+    json_object_set_new(entry, "profile", text_json(profile));
+    json_object_set_new(entry, "value", text_is_set(value) ? text_json(value) : json_null());
+    set_number(entry, "calls", calls);
+    json_array_append_new(arg, entry);
+}
+
+json_t *status_profiles(struct engine *engine)
+{
+    json_t *list = json_array();
+    profiles_for_each(engine_profiles(engine), add_profile, list);
+    return list;
+}
+
 json_t *status_media(struct engine *engine)
 {
     json_t *media = media_json(engine);

@@ -15,5 +15,6 @@ void status_held(struct engine *engine, struct status_held *held);
 json_t *status_json(struct engine *engine);
 json_t *status_calls(struct engine *engine);
 json_t *status_transactions(struct engine *engine);
+json_t *status_profiles(struct engine *engine);
 json_t *status_media(struct engine *engine);
 json_t *status_dispatcher(struct engine *engine);

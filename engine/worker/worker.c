@@ -270,6 +270,7 @@ static int create_proxy(struct worker *worker)
                             .media = worker->options.media,
                             .mailbox = {post_media_event, worker, &worker->counters},
                             .dispatcher = worker->options.dispatcher,
+                            .profiles = worker->options.profiles,
                             .handlers = script_handlers(worker->script),
                         });
 }

@@ -20,6 +20,7 @@ struct worker_options {
     const struct configuration *configuration;
     struct media *media;           /**< NULL: none */
     struct dispatcher *dispatcher; /**< NULL: none */
+    struct profiles *profiles;     /**< of the engine */
     struct location *location;     /**< of the engine */
     struct keeper *keeper;         /**< of the location service; NULL: none */
     struct rate *rate;             /**< of all sources; NULL: limits.cps_per_source is 0 */

@@ -100,6 +100,15 @@ function M.of(message)
     return M.with_number(core.dialog_of(message))
 end
 
+--- How many calls of all workers are in a profile.
+-- @string profile
+-- @string[opt] value only those of that value
+-- @treturn number
+-- @usage if sip.dialog.count("trunk-a", "outbound") > 25 then sip.log.warning(req, "trunk-a is nearly full") end
+function M.count(profile, value)
+    return core.dialog_count(profile, value)
+end
+
 -- A Reason header's value (RFC 3326): as given when it names a protocol, else a text beside a 200.
 local function reason_value(reason)
     if reason:find "[%c]" then
@@ -129,6 +138,27 @@ end
 function methods:set_max_duration(seconds)
     return core.dialog_limit(check(self, "set_max_duration"),
         check_duration("dialog:set_max_duration: that", seconds, 0))
+end
+
+--- Count the call in a profile until it ends, whichever way; with another value it moves there.
+-- @string profile
+-- @string[opt] value
+-- @tparam[opt] table options limit: most calls of that value at once, of all workers
+-- @treturn boolean true, or nil, "full" | err; it then stays where it was
+-- @usage sip.dialog.track(req):set_profile("trunk-a", "outbound", { limit = 30 })
+function methods:set_profile(profile, value, options)
+    local number = check(self, "set_profile")
+    for name in pairs(options or {}) do
+        if name ~= "limit" then
+            error("dialog:set_profile: there is no option '" .. tostring(name) .. "'", 2)
+        end
+    end
+    return core.dialog_set_profile(number, profile, value, options and options.limit)
+end
+
+--- Take the call out of a profile before it ends. @treturn boolean was it counted there?
+function methods:unset_profile(profile)
+    return core.dialog_unset_profile(check(self, "unset_profile"), profile)
 end
 
 return M

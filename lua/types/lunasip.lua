@@ -410,6 +410,12 @@ function Dialog.track(message, options) end
 ---@return lunasip.TrackedDialog? dialog nil: none
 function Dialog.of(message) end
 
+---How many calls of all workers are in a profile, or in one value of it.
+---@param profile string
+---@param value? string
+---@return integer
+function Dialog.count(profile, value) end
+
 ---A call in the script's hands. It may be kept for as long as one likes.
 ---@class lunasip.TrackedDialog
 ---@field state "starting"|"early"|"confirmed"|"terminated"
@@ -429,6 +435,22 @@ local TrackedDialog = {}
 ---@param options? lunasip.ByeOptions
 ---@return boolean? ok, string? err
 function TrackedDialog:bye(options) end
+
+---@class lunasip.ProfileOptions
+---@field limit? integer most calls of that value at once, of all workers
+
+---Count it in a profile until it ends, whichever way; with another value it moves there.
+---@param profile string "trunk-a"
+---@param value? string "outbound"
+---@param options? lunasip.ProfileOptions
+---@return boolean? ok
+---@return string? err "full" when as many calls as options.limit are there
+function TrackedDialog:set_profile(profile, value, options) end
+
+---Take it out of a profile before it ends.
+---@param profile string
+---@return boolean was it counted there?
+function TrackedDialog:unset_profile(profile) end
 
 ---How long it may last, from its answer on.
 ---@param seconds number 0: as long as it likes

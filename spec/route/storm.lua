@@ -33,6 +33,11 @@ function request_route(req)
         return
     end
     local plan = req:header "X-Plan" or "one"
+    local call = sip.dialog.track(req, { max_duration_s = 4 })
+    if call then
+        call:set_profile("plan", plan, { limit = 3 })
+        call:set_profile("all")
+    end
     sip.media.manage(req, { from = "public", to = "private" })
     req:record_route()
     if plan == "one" then
@@ -216,8 +221,9 @@ end
 
 --- Run one storm.
 -- @tparam[opt] boolean without_memory allocations fail now and then
+-- @tparam[opt] function watch(net) called after every step
 -- @return the network, still open
-function M.run(seed, workers, without_memory)
+function M.run(seed, workers, without_memory, watch)
     local storm = open_world(seed, workers)
     local draw = storm.draw
     storm.net:impair {
@@ -236,6 +242,9 @@ function M.run(seed, workers, without_memory)
         take(storm, storm.callees, on_callee_message)
         take(storm, storm.callers, on_caller_message)
         run_agenda(storm)
+        if watch then
+            watch(storm.net)
+        end
     end
     storm.net:impair {}
     storm.net:settle() -- what only rings ends with Timer C

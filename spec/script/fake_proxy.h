@@ -293,3 +293,9 @@ int proxy_track(struct track **trackp, struct response_context *context)
     (void)context;
     return ERROR_STATE;
 }
+
+struct profiles *proxy_profiles(struct proxy *proxy)
+{
+    (void)proxy;
+    return NULL;
+}
