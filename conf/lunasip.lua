@@ -155,7 +155,7 @@ location {
     -- path_bytes = 1024, -- longest Path of a binding; 64 to 8192
     -- text_bytes = 255, -- longest address of record, Call-ID, instance; a longer User-Agent is cut; 32 to 8192
     -- database = "sqlite:/var/lib/lunasip/location.db", -- where bindings outlive a restart; or postgres://, mysql://
-    -- db_mode = 1, -- with a database: 0: not used; 1: a REGISTER waits for its rows; 2: written soon after; 0 to 2
+    -- db_mode = 1, -- 0: no database; 1: a REGISTER waits for its rows; 2: written soon after; 3: 1, asked too; 0 to 3
     -- store_queue = 100000, -- rows of bindings that wait to be written; 1 to 10000000
     -- write_through_ms = 5, -- db_mode 1: how long rows are gathered, which are then written together; 0 to 1000
     -- write_back_ms = 1000, -- db_mode 2: how often rows are written; 10 to 3600000

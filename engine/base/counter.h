@@ -94,6 +94,11 @@
     XX(KEEPALIVE_UNANSWERED, "keepalive.unanswered", "OPTIONS that no device answered")            \
     XX(KEEPALIVE_ENDED, "keepalive.ended", "bindings ended: keepalive.failures reached")           \
     XX(LOCATION_LOADED, "location.loaded", "bindings loaded from the database")                    \
+    XX(LOCATION_FETCHED, "location.fetched", "db_mode 3: addresses of record asked for")           \
+    XX(LOCATION_FETCH_FAILED, "location.fetch_failed",                                             \
+       "of them, those that the database could not tell")                                          \
+    XX(LOCATION_EVICTED, "location.evicted",                                                       \
+       "db_mode 3: addresses of record forgotten, location.aors reached")                          \
     XX(LOCATION_STORED, "location.stored", "rows of bindings written")                             \
     XX(LOCATION_STORE_FAILED, "location.store_failed",                                             \
        "rows of bindings not written: they are tried again")                                       \

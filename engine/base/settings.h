@@ -82,8 +82,8 @@
     XX(keepalive, options, 1, 0, 1, "1: OPTIONS, which devices answer; 0: empty lines (CRLF)")     \
     XX(keepalive, failures, 3, 0, 100,                                                             \
        "OPTIONS in a row without any answer that end a binding; 0: none do")                       \
-    XX(location, db_mode, 1, 0, 2,                                                                 \
-       "with a database: 0: not used; 1: a REGISTER waits for its rows; 2: written soon after")    \
+    XX(location, db_mode, 1, 0, 3,                                                                 \
+       "0: no database; 1: a REGISTER waits for its rows; 2: written soon after; 3: 1, asked too") \
     XX(location, store_queue, 100000, 1, 10000000, "rows of bindings that wait to be written")     \
     XX(location, write_through_ms, 5, 0, 1000,                                                     \
        "db_mode 1: how long rows are gathered, which are then written together")                   \

@@ -219,6 +219,28 @@ int location_remove_binding(struct location *location, struct text aor,
 int location_load(struct location *location, struct text aor, const struct location_binding *row,
                   uint64_t now_ms);
 
+/* ---- a store that others write too ---- */
+
+struct location_refresh; /* counted: what a store holds of one AoR, on its way here */
+
+/** Before the store is asked. @param refreshp  returned owned. @return 0 or ERROR_MEMORY */
+int location_refresh_begin(struct location_refresh **refreshp, struct location *location,
+                           struct text aor);
+/** One of its rows, borrowed. @return 0; ERROR_SYNTAX (no sense in it); ERROR_MEMORY */
+int location_refresh_add(struct location_refresh *refresh, const struct location_binding *row);
+struct text location_refresh_aor(const struct location_refresh *refresh);
+/**
+ * These are all: they take the place of what is here. A row that is known keeps its flow. Observers are not told.
+ * @return 0; ERROR_STATE (it changed here since begin, which counts more); ERROR_LIMIT (location.aors); ERROR_MEMORY
+ */
+int location_refresh_end(struct location_refresh *refresh, uint64_t now_ms);
+/**
+ * Make room: what a store has can be asked for again. Observers are not told.
+ * @return 0; ERROR_STATE (the record is not in force any more); ERROR_MEMORY
+ */
+int location_forget(struct location *location, const struct location_record *record,
+                    uint64_t now_ms);
+
 /* ---- looking up ---- */
 
 /** Who is wanted. */

@@ -1,8 +1,8 @@
 /*
  * Where bindings outlive the process: SQL tables, a file, a test's memory. A store keeps rows; the
- * location service in memory stays what lookups read. The modes (write-through, write-back,
- * database only) are policies of whoever observes the service and drives a store; a store knows
- * none of them.
+ * location service in memory is what lookups read, after `fetch` where the store alone counts. The
+ * modes (write-through, write-back, database only) are policies of whoever observes the service
+ * and drives a store; a store knows none of them.
  *
  * A row is an AoR and a struct location_binding; its ruid is the key. flow_id means nothing beyond
  * this run and is not kept. Nothing here waits: whatever takes time is answered through a handler.

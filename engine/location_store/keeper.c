@@ -7,47 +7,14 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "location_store/queue.h"
+#include "location_store/internal.h"
 
-#include <pthread.h>
 #include <time.h>
 
 #define ENTRIES_AT_ONCE 256   /* AoRs that are being written; the database batches them */
 #define RETRY_MS        500   /* while the store is away */
 #define PURGE_MS        60000 /* expired rows go this often */
 #define WALK_RECORDS    64    /* of all that is written again, at once */
-
-struct keeper {
-    struct keeper_options options;
-    struct settings settings;
-    struct counters counters;
-    struct loop *loop; /* owned */
-    struct mailbox answers;
-    struct database_home home; /* the mailbox's */
-    struct timer timer, purge_timer, gather_timer;
-    struct location_loading loading;
-    size_t writing;  /* entries; its thread's */
-    bool is_loading; /* its thread's */
-    bool is_behind;  /* more waited than may be written at once; its thread's */
-    pthread_mutex_t lock;
-    pthread_cond_t progress; /* load ended, or nothing is left to write */
-    struct queue queue;
-    bool has_loaded, has_tried; /* the load: it succeeded; it ended once */
-    bool is_away;               /* the last write or load failed */
-    bool has_missed;            /* a change was not remembered: all is to be written again */
-    bool is_gathering;          /* the thread was told that there is something to write */
-    bool is_stopping, has_started;
-};
-
-static void count(struct keeper *keeper, enum counter counter, uint64_t n)
-{
-    atomic_fetch_add_explicit(&keeper->counters.value[counter], n, memory_order_relaxed);
-}
-
-static uint64_t wall_ms(const struct keeper *keeper)
-{
-    return io_wall_us(keeper->options.io) / 1000;
-}
 
 /** Tell those who waited, each on its own thread. @param waiter given */
 static void tell(struct waiter *waiter, int error)
@@ -80,7 +47,7 @@ void keeper_changed(void *arg, const struct location_changes *changes)
         if (change->kind == LOCATION_EXPIRED || !remember(keeper, changes->aor, change->binding))
             continue;
         keeper->has_missed = true;
-        count(keeper, COUNTER_LOCATION_STORE_QUEUE_FULL, 1);
+        keeper_count(keeper, COUNTER_LOCATION_STORE_QUEUE_FULL, 1);
     }
     /* Once for all that changes until it is written: waking a thread costs more than a row. */
     bool is_first = keeper_writes_through(keeper) && !keeper->is_gathering;
@@ -167,11 +134,11 @@ static void finish_entry(struct keeper *keeper, struct entry *entry, int error)
         log_error(keeper->options.log, LOG_LOCATION, TEXT_NONE,
                   "the database refuses what %.*s registered: %s", TEXT_ARG(entry->aor),
                   error_text(error));
-    count(keeper,
-          !error              ? COUNTER_LOCATION_STORED
-          : is_refusal(error) ? COUNTER_LOCATION_STORE_REFUSED
-                              : COUNTER_LOCATION_STORE_FAILED,
-          rows);
+    keeper_count(keeper,
+                 !error              ? COUNTER_LOCATION_STORED
+                 : is_refusal(error) ? COUNTER_LOCATION_STORE_REFUSED
+                                     : COUNTER_LOCATION_STORE_FAILED,
+                 rows);
     keeper->writing--;
     pthread_mutex_lock(&keeper->lock);
     struct waiter *waiters = queue_finish(&keeper->queue, entry, error && !is_refusal(error));
@@ -255,6 +222,14 @@ static void remember_all(struct keeper *keeper)
     }
 }
 
+/** Where the store is the truth, what was not remembered was not acknowledged either: it comes again. */
+static void forgive_missed(struct keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->lock);
+    keeper->has_missed = false;
+    pthread_mutex_unlock(&keeper->lock);
+}
+
 static struct entry *take(struct keeper *keeper)
 {
     pthread_mutex_lock(&keeper->lock);
@@ -300,6 +275,8 @@ static bool is_known(const struct keeper *keeper, struct text aor,
 static bool on_row(void *arg, struct text aor, const struct location_binding *row)
 {
     struct keeper *keeper = arg;
+    if (keeper_reads_through(keeper))
+        return false; /* the store answers: that is all we wanted */
     return (row->contact.n && is_known(keeper, aor, row)) ||
            location_load_row(&keeper->loading, aor, row);
 }
@@ -311,13 +288,15 @@ static void on_loaded(void *arg, int error)
     if (!error)
         error = loading->error;
     keeper->is_loading = false;
-    count(keeper, COUNTER_LOCATION_LOADED, loading->loaded);
+    keeper_count(keeper, COUNTER_LOCATION_LOADED, loading->loaded);
     pthread_mutex_lock(&keeper->lock);
     keeper->has_loaded = !error;
     keeper->has_tried = true;
     pthread_cond_broadcast(&keeper->progress);
     pthread_mutex_unlock(&keeper->lock);
-    if (!error)
+    if (!error && keeper_reads_through(keeper))
+        log_info(keeper->options.log, LOG_LOCATION, TEXT_NONE, "bindings are in the database");
+    else if (!error)
         log_info(keeper->options.log, LOG_LOCATION, TEXT_NONE,
                  "%llu bindings loaded, %llu had expired, %llu make no sense",
                  (unsigned long long)loading->loaded, (unsigned long long)loading->expired,
@@ -330,8 +309,8 @@ static void on_loaded(void *arg, int error)
 static void load(struct keeper *keeper)
 {
     struct location_reply reply = {on_row, on_loaded, keeper, &keeper->home};
-    keeper->loading =
-        (struct location_loading){.location = keeper->options.location, .now_ms = wall_ms(keeper)};
+    keeper->loading = (struct location_loading){.location = keeper->options.location,
+                                                .now_ms = keeper_wall_ms(keeper)};
     keeper->is_loading = true;
     int error = keeper->options.store.operations->load(keeper->options.store.store,
                                                        keeper->loading.now_ms, &reply);
@@ -351,7 +330,7 @@ static void purge(void *arg)
     struct keeper *keeper = arg;
     struct location_reply reply = {.done = on_purged, .arg = keeper, .home = &keeper->home};
     if (keeper->has_loaded)
-        keeper->options.store.operations->purge(keeper->options.store.store, wall_ms(keeper),
+        keeper->options.store.operations->purge(keeper->options.store.store, keeper_wall_ms(keeper),
                                                 &reply);
     timer_start(loop_timers(keeper->loop), &keeper->purge_timer, PURGE_MS, purge, keeper);
 }
@@ -366,7 +345,9 @@ static void on_timer(void *arg)
     timer_start(loop_timers(keeper->loop), &keeper->timer,
                 keeper_writes_through(keeper) ? RETRY_MS : keeper->settings.location_write_back_ms,
                 on_timer, keeper);
-    if (has_missed)
+    if (has_missed && keeper_reads_through(keeper))
+        forgive_missed(keeper);
+    else if (has_missed)
         remember_all(keeper);
     if (has_loaded)
         flush(keeper);
@@ -508,7 +489,12 @@ void keeper_take_answers(struct keeper *keeper)
 
 bool keeper_writes_through(const struct keeper *keeper)
 {
-    return keeper->settings.location_db_mode == 1;
+    return keeper->settings.location_db_mode == 1 || keeper_reads_through(keeper);
+}
+
+bool keeper_reads_through(const struct keeper *keeper)
+{
+    return keeper->settings.location_db_mode == 3;
 }
 
 const struct counters *keeper_counters(const struct keeper *keeper)

@@ -1,12 +1,13 @@
 /*
  * Who keeps bindings durable: observes the location service and drives a store, on a thread of its own.
  * Modes are Kamailio's db_mode: 1 writes through (a REGISTER is answered when its rows are durable), 2 writes
- * back (soon after). The service in memory stays what lookups read, so a store that is away delays no call.
+ * back (soon after), 3 writes through and reads through (fetch.c). In 1 and 2 the service in memory stays what lookups
+ * read, so a store that is away delays no call; in 3 it is a cache of the store.
  *
  * What is to be written is remembered per AoR as the ruids that changed; when their turn comes, what the
  * service holds of them then is written. So rows that change often are written once, and what failed is
  * simply still to be written. Beyond location.store_queue rows, changes are not remembered one by one: once
- * the store is back, all bindings are written again.
+ * the store is back, all bindings are written again (in 3 they are not: nobody was told that they are bound).
  */
 #pragma once
 
@@ -45,6 +46,16 @@ void keeper_take_answers(struct keeper *keeper);
 
 /** Does a REGISTER wait for its rows? */
 bool keeper_writes_through(const struct keeper *keeper);
+/** Is the store asked before each use of an AoR (db_mode 3)? */
+bool keeper_reads_through(const struct keeper *keeper);
+/**
+ * Bring what the store has of an AoR into the service; any thread.
+ * @param home  where @p done runs, with an answer that has nothing but error
+ * @return 0; ERROR_STATE: there is no need, what the service has is still to be written; ERROR_LIMIT (the queue of
+ *         the database is full), ERROR_MEMORY: @p done is then not called
+ */
+int keeper_fetch(struct keeper *keeper, struct text aor, const struct database_home *home,
+                 database_done_handler *done, void *arg);
 /**
  * Be told when what changed of an AoR so far is durable, or could not be made so; any thread.
  * @param home  where @p done runs, with an answer that has nothing but error

@@ -38,8 +38,7 @@ static bool require_decider(lua_State *L, struct subject *subject, const char *w
     return !handle_is_over(subject);
 }
 
-/** AoR of a URI given as text, in the run's arena. */
-static int aor_of(lua_State *L, struct text *aor, struct text uri_text)
+int api_aor_of(lua_State *L, struct text *aor, struct text uri_text)
 {
     struct uri uri;
     if (uri_parse(&uri, uri_text))
@@ -180,7 +179,7 @@ static int find_aor(lua_State *L, struct saving *saving)
     const struct name_addr *to = message_to(saving->subject.message);
     if (!text_is_set(saving->uri) && to)
         saving->uri = to->uri_text;
-    int error = aor_of(L, &saving->request.aor, saving->uri);
+    int error = api_aor_of(L, &saving->request.aor, saving->uri);
     if (error == ERROR_SYNTAX)
         return refuse(saving, error, 400, "Bad Address of Record");
     return error ? refuse(saving, error, 500, "Server Internal Error") : 0;
@@ -475,7 +474,7 @@ static int core_registrar_remove(lua_State *L)
     struct location *location = require_location(L);
     struct text uri = api_text(L, 1, "registrar.unregister: URI"), aor;
     struct text which = api_text_or_none(L, 2, "registrar.unregister: contact");
-    int result = aor_of(L, &aor, uri);
+    int result = api_aor_of(L, &aor, uri);
     if (!result)
         result = location_remove(location, aor, which, now_ms(L), generation_of(L)->script);
     if (result < 0)
@@ -541,7 +540,7 @@ static int core_registrar_contacts(lua_State *L)
     struct copied *v;
     struct location *location = require_location(L);
     struct text uri = api_text(L, 1, "registrar: URI"), aor;
-    int error = aor_of(L, &aor, uri);
+    int error = api_aor_of(L, &aor, uri);
     if (error)
         return api_push_result(L, error);
     struct location_record *record = location_find(location, aor);

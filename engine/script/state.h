@@ -421,6 +421,9 @@ void api_timer_open(lua_State *L);
 void api_leave_open(lua_State *L);
 void api_dispatcher_open(lua_State *L);
 void api_registrar_open(lua_State *L);
+void api_registrar_fetch_open(lua_State *L);
+/** The AoR of a URI given as text, in the run's arena. @return 0, as location_aor() */
+int api_aor_of(lua_State *L, struct text *aor, struct text uri_text);
 void api_media_open(lua_State *L);
 void api_dialog_open(lua_State *L);
 void api_variables_open(lua_State *L);

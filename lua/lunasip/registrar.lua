@@ -48,9 +48,19 @@ local function received_of(req, received)
     return received or nil
 end
 
+-- Where the database alone counts (db_mode 3), what it has of an address of record comes first. The handler waits.
+-- @return true, or false: it cannot tell, and what is known may be old
+local function refresh(what, req, uri)
+    local is_there = core.registrar_fetch(req, uri, what)
+    if is_there == nil then
+        is_there = core.registrar_fetched()
+    end
+    return is_there
+end
+
 --- Process a REGISTER and answer it: 200 with all contacts, or the error that is due (400, 420, 423, 439, 500, 503).
--- Request route; yields where the location block of the configuration has a database (db_mode 1): what is answered 200
--- is durable then, and a database that is away makes it a 503.
+-- Request route; yields where the location block of the configuration has a database (db_mode 1, 3): what is answered
+-- 200 is durable then, and a database that is away makes it a 503.
 -- @param req REGISTER
 -- @tparam[opt] table options each instead of the configuration's setting in block location:
 --   expires_default_s, expires_least_s, expires_most_s, refuse_brief (423 below the least),
@@ -76,6 +86,7 @@ function M.save(req, options)
         flags = options.flags,
         reply = options.reply,
     }
+    refresh("registrar.save", req, given.aor)
     local count, reason, status = core.registrar_save(req, given)
     if count == nil and reason == nil then
         return core.registrar_save(req, given, true)
@@ -85,35 +96,52 @@ end
 
 --- Where is the one that the Request-URI names? The next relay tries all contacts: one q at once, then lower ones.
 -- Sets Request-URI and next hop ($du) to the first; each contact keeps its Path, its address behind a NAT and our
--- socket that it registered at. A GRUU reaches one device (RFC 5627). Request and failure routes; does not yield.
+-- socket that it registered at. A GRUU reaches one device (RFC 5627). Request and failure routes; yields with
+-- db_mode 3.
 -- @param req
 -- @tparam[opt] table options aor = URI instead of the Request-URI; filter_methods = true: only devices whose Allow
 --   names the request's method
--- @treturn boolean true, or nil, reason: "not registered", "method not supported", "no address of record"
+-- @treturn boolean true, or nil, reason: "not registered", "method not supported", "no address of record",
+--   "unavailable" (db_mode 3: the database cannot tell, and none is known)
 -- @usage local ok, why = sip.registrar.lookup(req)
 --   if not ok then return req:reply(480, "Temporarily Unavailable") end
 function M.lookup(req, options)
     check_options(options, LOOKUP, "registrar.lookup")
-    return core.registrar_lookup(req, options and options.aor, options and options.filter_methods)
+    local aor = options and options.aor
+    local is_sure = refresh("registrar.lookup", req, aor)
+    local ok, reason = core.registrar_lookup(req, aor, options and options.filter_methods)
+    if reason == "not registered" and not is_sure then
+        return nil, "unavailable"
+    end
+    return ok, reason
 end
 
---- End bindings of an address of record. Every handler.
+--- End bindings of an address of record. Every handler; yields with db_mode 3.
 -- @string uri "sip:2001@example.com"
 -- @string[opt] contact URI of one of them, or its ruid; all when left out
 -- @treturn integer how many ended, or nil, err
 function M.unregister(uri, contact)
+    if not refresh("registrar.unregister", nil, uri) then
+        return nil, "unavailable"
+    end
     return core.registrar_remove(uri, contact)
 end
 
---- What is bound to an address of record. Every handler.
+--- What is bound to an address of record. Every handler; yields with db_mode 3, and gives nil, "unavailable" when the
+-- database cannot tell and none is known.
 -- @treturn table array of { contact, expires_s, q, received, path, user_agent, socket, ruid, flags }, or nil, err
 function M.contacts(uri)
-    return core.registrar_contacts(uri)
+    local is_sure = refresh("registrar.contacts", nil, uri)
+    local contacts, err = core.registrar_contacts(uri)
+    if contacts and #contacts == 0 and not is_sure then
+        return nil, "unavailable"
+    end
+    return contacts, err
 end
 
---- Has it a binding? Every handler.
+--- Has it a binding? Every handler; yields with db_mode 3.
 function M.registered(uri)
-    local contacts = core.registrar_contacts(uri)
+    local contacts = M.contacts(uri)
     return contacts ~= nil and #contacts > 0
 end
 

@@ -614,10 +614,12 @@ local Registrar = {}
 function Registrar.save(req, options) end
 
 ---Give the next relay all contacts of whom the Request-URI names: those of one q at once, then lower ones.
----Request and failure routes.
+---Request and failure routes; yields with location { db_mode = 3 }, as those below do.
 ---@param req Request
 ---@param options? lunasip.LookupOptions
----@return boolean? ok, string? reason "not registered", "method not supported", "no address of record"
+---@return boolean? ok
+---@return string? reason "not registered", "method not supported", "no address of record"; db_mode 3: "unavailable", when
+---the database cannot tell and none is known
 function Registrar.lookup(req, options) end
 
 ---End bindings of an address of record.

@@ -1,4 +1,4 @@
---- Bindings that outlive the process: location { database = URL, db_mode = 1 | 2 } on Kamailio's table.
+--- Bindings that outlive the process: location { database = URL, db_mode = 1 | 2 | 3 } on Kamailio's table.
 local lab = require "lunasip.lab"
 
 local URL = "postgres://sip:secret@db.example/kamailio"
@@ -27,7 +27,7 @@ describe("bindings in a database", function()
     local function open(location, options)
         options = options or {}
         net = lab.new {
-            seed = 3, workers = options.workers, route = ROUTE, conf = conf(location),
+            seed = 3, workers = options.workers, route = options.route or ROUTE, conf = conf(location),
             databases = options.databases or { [URL] = "" },
         }
         alice = net:agent { name = "alice", address = "10.0.0.10", side = "lan" }
@@ -267,6 +267,149 @@ describe("bindings in a database", function()
             net.stage:stop_engine(0)
             assert.equal(1, #rows())
             forget_stopped()
+        end)
+    end)
+
+    describe("db_mode 3 (the database alone counts)", function()
+        -- The row of a contact that another engine wrote.
+        local function write(user, contact, more)
+            db:load(("INSERT INTO location (ruid, username, domain, contact, expires, callid %s) "
+                .. "VALUES ('other-%s', '%s', 'example.net', '%s', '2038-01-01 00:00:00', 'c' %s)")
+                :format(more and ", cseq" or "", contact, user, contact, more or ""))
+        end
+
+        local function ask(user)
+            alice:ask("OPTIONS", { uri = ("sip:%s@example.net"):format(user) })
+            return alice:receive(function(msg) return msg.status and msg.status >= 200 end, 20)
+        end
+
+        it("finds what somebody else wrote, and not what somebody else took away", function()
+            open({ db_mode = 3 }, { route = [[
+                local sip = require "lunasip"
+                function request_route(req)
+                    local ok, why = sip.registrar.lookup(req)
+                    req:reply(299, ok and req["$ru"] or why)
+                end]] })
+            net:advance(1)
+            assert.equal("not registered", ask("team").reason)
+            write("team", "sip:bob@10.0.0.20")
+            assert.equal("sip:bob@10.0.0.20", ask("team").reason)
+            db:load "UPDATE location SET contact = 'sip:moved@10.0.0.20', cseq = 2"
+            assert.equal("sip:moved@10.0.0.20", ask("team").reason)
+            db:load "DELETE FROM location"
+            assert.equal("not registered", ask("team").reason)
+            assert.equal(4, counter "location.fetched")
+        end)
+
+        it("reads nothing at the start", function()
+            open({ db_mode = 3 })
+            net:advance(1)
+            write("team", "sip:bob@10.0.0.20")
+            restart { db_mode = 3 }
+            net:advance(1)
+            assert.equal(0, status().registrations.bindings)
+            assert.equal(200, ask("team").status)
+            forget_stopped()
+        end)
+
+        it("reckons a REGISTER with the contacts that are there", function()
+            open { db_mode = 3, contacts_per_aor = 2 }
+            net:advance(1)
+            write("team", "sip:one@10.0.0.30")
+            register(bob, { expires = 600 })
+            local answer = answer_of(bob)
+            assert.equal(200, answer.status)
+            assert.is_truthy(answer.bytes:find("sip:one@10.0.0.30", 1, true))
+            assert.equal(2, #rows())
+            write("team", "sip:two@10.0.0.30")
+            db:load "DELETE FROM location WHERE contact LIKE 'sip:bob%'"
+            register(bob, { expires = 600, contact = "<sip:three@10.0.0.20>" })
+            assert.equal(503, answer_of(bob).status)
+        end)
+
+        it("an AoR that waits delays no other", function()
+            open { db_mode = 3 }
+            net:advance(1)
+            write("team", "sip:bob@10.0.0.20")
+            db:impair { delay = 1 }
+            alice:ask("OPTIONS", { uri = "sip:team@example.net" })
+            net:advance(0.1)
+            assert.equal(1, net:status().waiting)
+            bob:ask("OPTIONS", { uri = "tel:1" }) -- no address of record: nobody is asked
+            bob:receive(480, 0.5)
+            assert.equal(1, net:status().waiting)
+            alice:receive(200, 5)
+        end)
+
+        it("a database that is away: who is known is found, of others nothing can be told", function()
+            open { db_mode = 3 }
+            net:advance(1)
+            write("team", "sip:bob@10.0.0.20")
+            assert.equal(200, ask("team").status)
+            db:impair { fail = true }
+            assert.equal(200, ask("team").status)
+            local answer = ask "nobody"
+            assert.equal("480 unavailable", answer.status .. " " .. answer.reason)
+            register(bob, { aor = "sip:bob@example.net", expires = 600 })
+            assert.equal(503, answer_of(bob).status)
+            assert.is_true(counter "location.fetch_failed" >= 3)
+            db:impair {}
+            net:advance(2)
+            assert.equal(480, ask("nobody").status)
+            assert.equal("not registered", ask("nobody").reason)
+        end)
+
+        it("location.aors bounds what is in memory, not who is found", function()
+            open { db_mode = 3, aors = 2 }
+            net:advance(1)
+            for i = 1, 5 do write("u" .. i, ("sip:bob%d@10.0.0.20"):format(i)) end
+            for _ = 1, 2 do
+                for i = 1, 5 do assert.equal(200, ask("u" .. i).status) end
+            end
+            assert.is_true(net:status().registrations.aors <= 2)
+            assert.is_true(counter "location.evicted" >= 8)
+        end)
+
+        it("what was registered just now is not forgotten for others", function()
+            open { db_mode = 3, aors = 1 }
+            net:advance(1)
+            register(bob, { expires = 600 })
+            assert.equal(200, answer_of(bob).status)
+            write("other", "sip:other@10.0.0.20")
+            assert.equal("480 unavailable", ("%d %s"):format(ask("other").status, ask("other").reason))
+            net:advance(61)
+            assert.equal(200, ask("other").status)
+            assert.equal(2, #rows())
+        end)
+
+        it("ends, lists and asks for bindings of the database", function()
+            open({ db_mode = 3 }, { route = [[
+                local sip = require "lunasip"
+                function request_route(req)
+                    local r, uri = sip.registrar, "sip:team@example.net"
+                    local before = #r.contacts(uri)
+                    local ended = r.unregister(uri, "sip:bob@10.0.0.20")
+                    req:reply(299, ("%d %d %s"):format(before, ended, tostring(r.registered(uri))))
+                end]] })
+            net:advance(1)
+            write("team", "sip:bob@10.0.0.20")
+            write("team", "sip:eve@10.0.0.20")
+            assert.equal("2 1 true", ask("team").reason)
+            net:advance(1)
+            assert.equal(1, #rows())
+        end)
+
+        it("waits only where a handler can", function()
+            open({ db_mode = 3 }, { route = [[
+                local sip = require "lunasip"
+                function request_route(req)
+                    local ok, problem = pcall(string.gsub, "a", "a", function()
+                        return tostring(sip.registrar.registered "sip:team@example.net")
+                    end)
+                    req:reply(299, problem:match "registrar.*")
+                end]] })
+            net:advance(1)
+            assert.equal("registrar.contacts: cannot wait inside a callback of a library function", ask("team").reason)
         end)
     end)
 

@@ -200,6 +200,31 @@ describe("registrations in a database", function()
         end)
     end
 
+    for _, kind in ipairs { "sqlite", "postgres", "mysql" } do
+        it("several lunasips share a table with db_mode 3: " .. kind, function()
+            open_database(kind)
+            start { db_mode = 3 }
+            local first = engine
+            local second = lunasip.start {
+                public = { "udp:" .. at(11) .. ":5060" }, route = folder .. "/route.lua",
+                blocks = { location = { database = db.url, db_mode = 3 }, database = { timeout_ms = 2000 } },
+            }
+            local function ask(host, user, number)
+                assert(phone.send(host, 5060, request("OPTIONS", user, number)))
+                return collect("OPTIONS", 1, 10)[user]
+            end
+            assert.equal(480, ask(at(11), "u1", 1))
+            assert.equal(20, count_of(register(1, 20, 1), 200)) -- at the first
+            for i = 1, 20 do assert.equal(200, ask(at(11), "u" .. i, 2)) end
+            first.process:signal(SIGKILL)
+            first.process:wait(10)
+            assert.equal(200, ask(at(11), "u7", 3))
+            assert.equal(480, ask(at(11), "nobody", 4))
+            local code, complaint = second:stop()
+            assert.same({ 0, "" }, { code, complaint })
+        end)
+    end
+
     it("written back is written when lunasip stops: sqlite", function()
         open_database "sqlite"
         start { db_mode = 2, write_back_ms = 60000 }
