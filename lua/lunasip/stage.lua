@@ -86,6 +86,7 @@ function M.open(options)
     if handle == nil then
         error("no memory for a stage", 2)
     end
+    ffi.gc(handle, engine.stage_release) -- a test that failed may never close it
     return setmetatable({ handle = handle, handlers = {}, timers = {}, order = 0, is_real = options.real }, Stage)
 end
 
@@ -422,7 +423,7 @@ end
 
 function Stage:close()
     if self.handle then
-        engine.stage_release(self.handle)
+        engine.stage_release(ffi.gc(self.handle, nil))
         self.handle = nil
     end
 end

@@ -13,7 +13,7 @@ local USERS = lunasip.calls(2000)
 
 local ROUTE = [[
 local sip = require "lunasip"
-local db = sip.sql.open("%s", { timeout_ms = 10000 })
+local db = sip.sql.open("%s", { timeout_ms = 60000 })
 function request_route(req)
     if req.method == "REGISTER" then
         return sip.registrar.save(req)
@@ -157,7 +157,7 @@ describe("registrations in a database", function()
             end
             assert.equal(200, answered)
             assert.equal(1, engine:status().waiting)
-            assert.equal(200, collect("INFO", 1, 15).bob)
+            assert.equal(200, collect("INFO", 1, 60).bob)
         end)
 
         it("what was acknowledged outlives kill -9: " .. of, function()
