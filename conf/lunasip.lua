@@ -86,6 +86,8 @@ limits {
     -- sources = 65536, -- sources whose rate is remembered; 16 to 1048576
     -- shed_lag_ms = 500, -- a worker this far behind refuses new calls; 10 to 60000
     -- dialog_idle_s = 43200, -- a dialog without any message ends after this; 60 to 604800
+    -- control_ms = 5000, -- how long asking, or reading an answer, on the control socket may take; 100 to 60000
+    -- control_bytes = 65536, -- longest request on the control socket; 1024 to 1048576
 }
 
 -- SCRIPT: what one handler may use.

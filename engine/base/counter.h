@@ -137,7 +137,9 @@
     XX(HTTP_FAILED, "http.failed", "of them, those that no server answered")                       \
     XX(HTTP_LATE, "http.late", "of them, not answered within their deadline")                      \
     XX(HTTP_REFUSED, "http.refused", "HTTP requests refused: http.requests reached")               \
-    XX(HTTP_TOO_LARGE, "http.too_large", "answers beyond http.body_bytes or http.head_bytes")
+    XX(HTTP_TOO_LARGE, "http.too_large", "answers beyond http.body_bytes or http.head_bytes")      \
+    XX(CONTROL_CUT_OFF, "control.cut_off",                                                         \
+       "clients of the control socket beyond limits.control_ms or limits.control_bytes")
 
 enum counter {
 #define XX(name, text, help) COUNTER_##name,

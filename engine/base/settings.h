@@ -30,6 +30,9 @@
     XX(limits, sources, 65536, 16, 1048576, "sources whose rate is remembered")                    \
     XX(limits, shed_lag_ms, 500, 10, 60000, "a worker this far behind refuses new calls")          \
     XX(limits, dialog_idle_s, 43200, 60, 604800, "a dialog without any message ends after this")   \
+    XX(limits, control_ms, 5000, 100, 60000,                                                       \
+       "how long asking, or reading an answer, on the control socket may take")                    \
+    XX(limits, control_bytes, 65536, 1024, 1048576, "longest request on the control socket")       \
     XX(script, budget_instructions, 1000000, 1000, 1000000000,                                     \
        "VM instructions of one handler run")                                                       \
     XX(script, budget_ms, 100, 1, 60000, "time of one handler run without waiting")                \

@@ -5,14 +5,13 @@
 #include "base/memory.h"
 #include "worker/calls.h"
 #include "worker/commands.h"
+#include "worker/line.h"
 #include "worker/notify.h"
 #include "worker/refresh.h"
 #include "worker/tested_reload.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -21,10 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REQUEST_BYTES_MAX 65536
-#define CLIENT_TIMEOUT_S  5    /* a client that says nothing for so long is cut off */
-#define DRAIN_CHECK_MS    100  /* how often a draining engine is asked whether it is empty */
-#define TIDY_MS           1000 /* quiet after a reload, and between two looks at old generations */
+#define DRAIN_CHECK_MS 100  /* how often a draining engine is asked whether it is empty */
+#define TIDY_MS        1000 /* quiet after a reload, and between two looks at old generations */
 
 static void control_signals(sigset_t *set)
 {
@@ -83,14 +80,6 @@ static bool find_parent(const char *path, char parent[PATH_BYTES])
     return slash && slash != path && text_to_array(text_span(path, slash), parent, PATH_BYTES);
 }
 
-static int open_address(const char *path, struct sockaddr_un *address)
-{
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (!text_to_array(text_of(path), address->sun_path, sizeof address->sun_path))
-        return -1;
-    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-}
-
 /* @return whether the folder was not there before */
 static bool make_parent(const char *path)
 {
@@ -101,7 +90,7 @@ static bool make_parent(const char *path)
 static int listen_on(const char *path, struct control *control)
 {
     struct sockaddr_un address;
-    int fd = open_address(path, &address);
+    int fd = line_socket(path, &address);
     if (fd < 0)
         return ERROR_TRANSPORT;
     if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0) {
@@ -111,7 +100,7 @@ static int listen_on(const char *path, struct control *control)
     close(fd);
     control->has_made_folder = make_parent(path);
     unlink(path); /* left behind by one that was killed */
-    fd = open_address(path, &address);
+    fd = line_socket(path, &address);
     mode_t mask = umask(0077); /* whoever may connect may end calls */
     int failed = bind(fd, (struct sockaddr *)&address, sizeof address) || listen(fd, 16);
     umask(mask);
@@ -123,56 +112,31 @@ static int listen_on(const char *path, struct control *control)
     return 0;
 }
 
-/* One line, without its newline, NUL-terminated. @return owned, or NULL */
-static char *read_line(int fd)
-{
-    struct buffer buffer = {0};
-    char piece[4096];
-    for (;;) {
-        ssize_t n = read(fd, piece, sizeof piece);
-        if (n <= 0 || buffer.n + (size_t)n > REQUEST_BYTES_MAX * 64)
-            break;
-        buffer_append(&buffer, (struct text){piece, (size_t)n});
-        if (buffer.error)
-            break;
-        if (piece[n - 1] == '\n') {
-            buffer.p[buffer.n - 1] = 0;
-            return buffer.p;
-        }
-    }
-    buffer_release(&buffer);
-    return NULL;
-}
-
-static bool write_line(int fd, const char *line)
-{
-    struct buffer out = {0};
-    buffer_append(&out, text_of(line));
-    buffer_append_char(&out, '\n');
-    size_t done = 0;
-    while (!out.error && done < out.n) {
-        ssize_t n = write(fd, out.p + done, out.n - done);
-        if (n <= 0 && errno != EINTR)
-            break;
-        done += n > 0 ? (size_t)n : 0;
-    }
-    bool is_done = !out.error && done == out.n;
-    buffer_release(&out);
-    return is_done;
-}
-
-/* ---- server ---- */
+/* ---- clients ---- */
 
 static void drain(struct control *control);
 
 /* And release it. */
-static void send_answer(int client, struct command_answer *answer)
+static const struct settings *settings_of(const struct control *control)
+{
+    return &engine_configuration(control->engine)->settings;
+}
+
+/* A client that is slow, or says too much, is one that another would have to wait for. */
+static void count_cut_off(struct control *control, int error)
+{
+    if (error == ERROR_TIMEOUT || error == ERROR_LIMIT)
+        counter_count(engine_control_counters(control->engine), COUNTER_CONTROL_CUT_OFF);
+}
+
+static void send_answer(struct control *control, int client, struct command_answer *answer)
 {
     json_t *reply = command_answer_json(answer);
     command_answer_release(answer);
     char *out = json_dumps(reply, JSON_COMPACT | JSON_PRESERVE_ORDER);
     if (out)
-        write_line(client, out);
+        count_cut_off(control,
+                      line_write(client, out, (int)settings_of(control)->limits_control_ms));
     free(out);
     json_decref(reply);
 }
@@ -180,8 +144,11 @@ static void send_answer(int client, struct command_answer *answer)
 /* @return whether the client is kept: it is answered later */
 static bool serve(struct control *control, int client)
 {
+    const struct settings *settings = settings_of(control);
     struct command_answer answer;
-    char *line = read_line(client);
+    char *line = NULL;
+    count_cut_off(control, line_read(&line, client, settings->limits_control_bytes,
+                                     (int)settings->limits_control_ms));
     json_t *words = line ? json_loads(line, 0, NULL) : NULL;
     memory_free_raw(line);
     bool is_test = json_is_array(words) && tested_reload_is_asked(words);
@@ -190,7 +157,7 @@ static bool serve(struct control *control, int client)
     if (json_is_array(words) && !is_kept) {
         if (!is_test)
             command_run(control->engine, words, &answer);
-        send_answer(client, &answer);
+        send_answer(control, client, &answer);
         if (answer.stop && !control->is_draining)
             drain(control);
     }
@@ -251,12 +218,7 @@ static void on_signal(struct control *control)
 static void on_client(struct control *control)
 {
     int client = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
-    struct timeval timeout = {.tv_sec = CLIENT_TIMEOUT_S};
-    if (client < 0)
-        return;
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    if (!serve(control, client))
+    if (client >= 0 && !serve(control, client))
         close(client);
 }
 
@@ -302,7 +264,7 @@ static void check_tested(struct control *control)
     if (poll(&ended, 1, 0) != 1)
         return;
     int client = tested_reload_end(&control->tested, control->engine, &answer);
-    send_answer(client, &answer);
+    send_answer(control, client, &answer);
     close(client);
 }
 
@@ -401,105 +363,4 @@ void control_run(struct control *control, struct engine *engine)
     tested_reload_release(&control->tested);
     control->refresh = memory_release(control->refresh);
     close(control->signals);
-}
-
-/* ---- client ---- */
-
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address;
-    int fd = open_address(path, &address);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address)) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-static int find_engine(const char *socket_path)
-{
-    if (socket_path)
-        return connect_to(socket_path);
-    const char *paths[] = {getenv("LUNASIP_SOCKET"), "./run/lunasip.sock",
-                           "/run/lunasip/lunasip.sock"};
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        int fd = paths[i] ? connect_to(paths[i]) : -1;
-        if (fd >= 0)
-            return fd;
-    }
-    return -1;
-}
-
-/* JSON as indented lines "name: value", for people. */
-static void print_value(const char *name, const json_t *value, int depth)
-{
-    const char *key;
-    json_t *member;
-    size_t i;
-    if (json_is_object(value) || json_is_array(value)) {
-        if (name)
-            printf("%*s%s:\n", depth * 2, "", name);
-        json_object_foreach((json_t *)value, key, member)
-            print_value(key, member, depth + (name != NULL));
-        json_array_foreach(value, i, member)
-        {
-            if (json_is_object(member))
-                printf("%*s-\n", (depth + (name != NULL)) * 2, "");
-            print_value(NULL, member, depth + 1 + (name != NULL));
-        }
-        return;
-    }
-    char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
-    printf("%*s%s%s%s\n", depth * 2, "", name ? name : "", name ? ": " : "",
-           text ? text : json_string_value(value));
-    free(text);
-}
-
-static int print_answer(const json_t *reply, bool as_json)
-{
-    const char *text = json_string_value(json_object_get(reply, "text"));
-    const json_t *data = json_object_get(reply, "data");
-    int code = (int)json_integer_value(json_object_get(reply, "code"));
-    if (as_json) {
-        char *out = json_dumps(data ? data : reply, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-        printf("%s\n", out ? out : "");
-        free(out);
-    } else {
-        if (text && text[0])
-            fprintf(code ? stderr : stdout, "%s\n", text);
-        if (data)
-            print_value(NULL, data, 0);
-    }
-    return code;
-}
-
-int control_ask(const char *socket_path, int argc, char *const argv[], bool as_json)
-{
-    json_t *words = json_array();
-    for (int i = 0; i < argc; i++)
-        json_array_append_new(words, json_string(argv[i]));
-    char *request = json_dumps(words, JSON_COMPACT);
-    json_decref(words);
-    signal(SIGPIPE, SIG_IGN);
-    int fd = find_engine(socket_path);
-    if (fd < 0) {
-        fprintf(stderr,
-                "no running lunasip answers%s%s; start one with `lunasip run CONF`, or say "
-                "where with --socket\n",
-                socket_path ? " at " : "", socket_path ? socket_path : "");
-        free(request);
-        return 1;
-    }
-    char *line = write_line(fd, request) ? read_line(fd) : NULL;
-    free(request);
-    close(fd);
-    json_t *reply = line ? json_loads(line, 0, NULL) : NULL;
-    memory_free_raw(line);
-    if (!reply) {
-        fprintf(stderr, "the running lunasip gave no answer\n");
-        return 1;
-    }
-    int code = print_answer(reply, as_json);
-    json_decref(reply);
-    return code;
 }

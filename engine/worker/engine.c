@@ -429,6 +429,11 @@ const struct counters *engine_http_counters(const struct engine *engine)
     return &engine->http_counters;
 }
 
+struct counters *engine_control_counters(struct engine *engine)
+{
+    return &engine->control_counters;
+}
+
 struct log *engine_log(struct engine *engine)
 {
     return &engine->log;

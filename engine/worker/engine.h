@@ -87,6 +87,8 @@ struct databases *engine_databases(const struct engine *engine);
 struct http *engine_http(const struct engine *engine);
 /** What its HTTP client counted. */
 const struct counters *engine_http_counters(const struct engine *engine);
+/** The control thread's own: it is the only writer. */
+struct counters *engine_control_counters(struct engine *engine);
 struct log *engine_log(struct engine *engine);
 unsigned engine_worker_count(const struct engine *engine);
 struct worker *engine_worker(const struct engine *engine, unsigned i);

@@ -22,6 +22,7 @@ struct engine {
     struct databases *databases;         /* owned */
     struct http *http;                   /* owned */
     struct counters http_counters;       /* of the above */
+    struct counters control_counters;    /* of the control thread */
     struct dispatcher *dispatcher;       /* owned; NULL: none */
     struct media *media;                 /* owned; NULL: none */
     struct location *location;           /* owned */

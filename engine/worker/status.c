@@ -184,6 +184,7 @@ json_t *status_json(struct engine *engine)
     if (engine_keeper(engine))
         add_counters(&totals, keeper_counters(engine_keeper(engine)));
     add_counters(&totals, engine_http_counters(engine));
+    add_counters(&totals, engine_control_counters(engine));
     json_object_set_new(status, "version", json_string(LUNASIP_VERSION));
     set_number(status, "uptime_s", engine_uptime_s(engine));
     set_number(status, "workers", engine_worker_count(engine));

@@ -22,6 +22,7 @@ long sysconf(int);
 int socket(int, int, int);
 int bind(int, const void *, unsigned);
 int listen(int, int);
+int connect(int, const void *, unsigned);
 int accept(int, void *, unsigned *);
 int getsockname(int, void *, unsigned *);
 long recv(int, void *, size_t, int);
@@ -43,7 +44,7 @@ char *strerror(int);
 
 local M = {}
 local C = ffi.C
-local AF_INET, AF_INET6, MSG_DONTWAIT, MSG_NOSIGNAL = 2, 10, 0x40, 0x4000
+local AF_UNIX, AF_INET, AF_INET6, MSG_DONTWAIT, MSG_NOSIGNAL = 1, 2, 10, 0x40, 0x4000
 local SOCK_DGRAM_CLOEXEC, SOCK_STREAM_CLOEXEC_NONBLOCK = 0x80002, 0x80801
 local IPPROTO_IP, IP_TOS, IP_RECVTOS = 0, 1, 13
 local O_WRONLY, O_CREAT, O_TRUNC = 1, 0x40, 0x200
@@ -192,6 +193,14 @@ local function stream(fd)
     function self.send(bytes) return C.sendto(fd, bytes, #bytes, MSG_NOSIGNAL, nil, 0) == #bytes end
     function self.close() C.close(fd) end
     return self
+end
+
+--- A connection to a Unix stream socket, as `accept()` below gives it; or nil and why.
+function M.unix(path)
+    local raw = ffi.new("struct { unsigned short family; char path[108]; }", AF_UNIX, path)
+    local fd = C.socket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0)
+    if fd < 0 or C.connect(fd, raw, ffi.sizeof(raw)) ~= 0 then return nil, ffi.string(C.strerror(ffi.errno())) end
+    return stream(fd)
 end
 
 --- A TCP socket that listens on an address, on a free port.
