@@ -1,4 +1,4 @@
-/* SipHash-2-4 (Aumasson, Bernstein) and a chained table of doubling size. */
+/* SipHash-2-4 and 1-3 (Aumasson, Bernstein) and a chained table of doubling size. */
 #include "base/hash.h"
 
 #include "base/error.h"
@@ -10,6 +10,7 @@ struct siphash {
     uint64_t v0, v1, v2, v3;
     uint64_t tail;   /* bytes not yet compressed */
     unsigned filled; /* how many of them */
+    unsigned rounds; /* for each word; a constant wherever it is inlined */
     uint64_t total;
 };
 
@@ -37,13 +38,15 @@ static inline __attribute__((always_inline)) void siphash_word(struct siphash *s
 {
     s->v3 ^= m;
     siphash_round(s);
-    siphash_round(s);
+    if (s->rounds > 1)
+        siphash_round(s);
     s->v0 ^= m;
 }
 
-static inline struct siphash siphash_begin(const struct hash_key *key)
+static inline struct siphash siphash_begin(const struct hash_key *key, unsigned rounds)
 {
     return (struct siphash){
+        .rounds = rounds,
         .v0 = key->k0 ^ 0x736f6d6570736575u,
         .v1 = key->k1 ^ 0x646f72616e646f6du,
         .v2 = key->k0 ^ 0x6c7967656e657261u,
@@ -94,15 +97,16 @@ static inline __attribute__((always_inline)) void siphash_update(struct siphash 
 static inline uint64_t siphash_finish(struct siphash *s, uint64_t mark)
 {
     s->v2 ^= mark;
-    for (int i = 0; i < 4; i++)
+    for (unsigned i = 0; i < s->rounds + 2; i++)
         siphash_round(s);
     return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
 
 static inline __attribute__((always_inline)) struct siphash
-siphash_texts(const struct hash_key *key, uint64_t wide, const struct text *v, size_t c)
+siphash_texts(const struct hash_key *key, unsigned rounds, uint64_t wide, const struct text *v,
+              size_t c)
 {
-    struct siphash s = siphash_begin(key);
+    struct siphash s = siphash_begin(key, rounds);
     s.v1 ^= wide;
     for (size_t i = 0; i < c; i++) {
         s.total += 4;
@@ -115,7 +119,7 @@ siphash_texts(const struct hash_key *key, uint64_t wide, const struct text *v, s
 
 uint64_t hash_text(const struct hash_key *key, struct text t)
 {
-    struct siphash s = siphash_begin(key);
+    struct siphash s = siphash_begin(key, 2);
     siphash_update(&s, t.p, t.n);
     siphash_word(&s, s.tail | s.total << 56);
     return siphash_finish(&s, 0xff);
@@ -123,17 +127,29 @@ uint64_t hash_text(const struct hash_key *key, struct text t)
 
 uint64_t hash_texts(const struct hash_key *key, const struct text *v, size_t c)
 {
-    struct siphash s = siphash_texts(key, 0, v, c);
+    struct siphash s = siphash_texts(key, 2, 0, v, c);
     return siphash_finish(&s, 0xff);
+}
+
+/* Both halves; the state is that of siphash_texts() with 0xee. */
+static inline __attribute__((always_inline)) struct hash_wide siphash_wide(struct siphash *s)
+{
+    struct hash_wide wide = {.low = siphash_finish(s, 0xee)};
+    s->v1 ^= 0xdd;
+    wide.high = siphash_finish(s, 0);
+    return wide;
 }
 
 struct hash_wide hash_texts_wide(const struct hash_key *key, const struct text *v, size_t c)
 {
-    struct siphash s = siphash_texts(key, 0xee, v, c);
-    struct hash_wide wide = {.low = siphash_finish(&s, 0xee)};
-    s.v1 ^= 0xdd;
-    wide.high = siphash_finish(&s, 0);
-    return wide;
+    struct siphash s = siphash_texts(key, 2, 0xee, v, c);
+    return siphash_wide(&s);
+}
+
+struct hash_wide hash_index_wide(const struct hash_key *key, const struct text *v, size_t c)
+{
+    struct siphash s = siphash_texts(key, 1, 0xee, v, c);
+    return siphash_wide(&s);
 }
 
 static struct hash_link **bucket_of(const struct hash_table *table, uint64_t hash)

@@ -5,7 +5,7 @@
 
 static struct match_key make_key(const struct hash_key *secret, const struct text *v, size_t count)
 {
-    struct hash_wide wide = hash_texts_wide(secret, v, count);
+    struct hash_wide wide = hash_index_wide(secret, v, count);
     return (struct match_key){wide.low, wide.high};
 }
 
