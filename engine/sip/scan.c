@@ -4,6 +4,10 @@
 #include "base/address.h"
 #include "base/error.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* Sets as bits, 64 bytes a word; the bytes beyond ASCII are in CHARS_DISPLAY alone. */
 #define BIT(c)   ((uint64_t)1 << ((c)&63))
 #define DIGITS   0x03ff000000000000u /* word 0 */
@@ -69,6 +73,53 @@ const uint16_t char_sets[256] = {
     SIXTEEN(48), SIXTEEN(64),  SIXTEEN(80),
     SIXTEEN(96), SIXTEEN(112), [128 ... 255] = CHARS_DISPLAY,
 };
+
+#ifdef __SSE2__
+
+#define BLOCK_BYTES 16
+
+/* Which bytes are from @p first to @p last? Both are ASCII; what is beyond it is negative, and below. */
+static inline __m128i are_within(__m128i bytes, char first, char last)
+{
+    return _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8((char)(first - 1))),
+                         _mm_cmplt_epi8(bytes, _mm_set1_epi8((char)(last + 1))));
+}
+
+static inline __m128i are(__m128i bytes, char c)
+{
+    return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(c));
+}
+
+/* ORDINARY0 and ORDINARY1 as ranges: '*' to '[' without ',' and '?', small letters, ']', '_', space. */
+static inline bool is_ordinary_block(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i range = _mm_andnot_si128(_mm_or_si128(are(bytes, ','), are(bytes, '?')),
+                                     are_within(bytes, '*', '['));
+    __m128i others = _mm_or_si128(_mm_or_si128(are(bytes, ' '), are(bytes, ']')), are(bytes, '_'));
+    __m128i good = _mm_or_si128(_mm_or_si128(range, others), are_within(bytes, 'a', 'z'));
+    return _mm_movemask_epi8(good) == 0xffff;
+}
+
+/* Sixteen bytes at a step, the last of them once more: 165 -> 60 instructions for a From. */
+bool scan_is_ordinary(struct text t)
+{
+    if (t.n < BLOCK_BYTES)
+        return scan_is_all(t, CHARS_ORDINARY);
+    for (size_t i = 0; i + BLOCK_BYTES < t.n; i += BLOCK_BYTES)
+        if (!is_ordinary_block(t.p + i))
+            return false;
+    return is_ordinary_block(t.p + t.n - BLOCK_BYTES);
+}
+
+#else
+
+bool scan_is_ordinary(struct text t)
+{
+    return scan_is_all(t, CHARS_ORDINARY);
+}
+
+#endif
 
 struct text scan_quoted(struct text *rest)
 {

@@ -31,6 +31,38 @@ static void finds_the_parts_of_a_request(void **state)
     memory_release(msg);
 }
 
+/* The usual value is trimmed by a short way; it ends as all others do. */
+static void trims_values(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *written, *value;
+    } cases[] = {
+        {" x\r\n", "x"},
+        {" xy z\r\n", "xy z"},
+        {"x\r\n", "x"},
+        {"\r\n", ""},
+        {" \r\n", ""},
+        {"  x\r\n", "x"},
+        {" x \r\n", "x"},
+        {" x\n", "x"},
+        {"\tx\t\r\n", "x"},
+        {" \r\n x\r\n", "x"},
+        {" x\r\n \r\n", "x"},
+        {" xyz\n", "xyz"},
+        {" x\r\n y\r\n", "x\r\n y"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char bytes[1024];
+        snprintf(bytes, sizeof bytes, "OPTIONS sip:a SIP/2.0\r\n" LEAST "Subject:%s\r\n",
+                 cases[i].written);
+        struct message *message = sample(bytes);
+        const struct header *subject = message_header_named(message, TEXT("Subject"));
+        assert_true(text_equal(subject->value, text_of(cases[i].value)));
+        memory_release(message);
+    }
+}
+
 static void finds_the_parts_of_a_response(void **state)
 {
     (void)state;
@@ -292,6 +324,7 @@ int main(void)
         cmocka_unit_test(parses_headers_on_demand),
         cmocka_unit_test(tells_the_top_via_where_the_request_came_from),
         cmocka_unit_test(takes_lines_that_end_with_lf_alone),
+        cmocka_unit_test(trims_values),
         cmocka_unit_test(does_not_fold_into_the_body),
         cmocka_unit_test(answers_faulty_requests),
         cmocka_unit_test(drops_what_cannot_be_answered),
