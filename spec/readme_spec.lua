@@ -270,7 +270,7 @@ end]]
             Message = "msg:", Request = "req:", Reply = "reply:", Dictionary = ":", lunasip = "sip%.",
             Dispatcher = "sip%.dispatcher%.", Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
             Auth = "sip%.auth%.", Registrar = "sip%.registrar%.", Nat = "sip%.nat%.",
-            Dialog = "sip%.dialog%.", TrackedDialog = "call:",
+            Dialog = "sip%.dialog%.", TrackedDialog = "call:", CallMaker = "sip%.call%.", Call = "call:",
             Sql = "sip%.sql%.", Database = "db:", Http = "sip%.http%.",
         }
         for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do

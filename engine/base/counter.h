@@ -52,6 +52,10 @@
        "forks refused with 440: more targets than Max-Breadth, or limits.max_breadth without one") \
     XX(ROUTE_QUEUE_FULL, "route.queue_full",                                                       \
        "messages of a waiting call beyond limits.call_queue")                                      \
+    XX(CALL_BRIDGED, "call.bridged", "calls joined of two legs by sip.call.bridge")                \
+    XX(CALL_GLARE, "call.glare", "offers refused (491, 500) because another was on its way")       \
+    XX(CALL_UNACKNOWLEDGED, "call.unacknowledged",                                                 \
+       "two-leg calls ended because nobody acknowledged the 2xx")                                  \
     XX(SCRIPT_ERROR, "script.error", "handler runs that ended with an error")                      \
     XX(SCRIPT_BUDGET, "script.budget", "handler runs ended by their budget")                       \
     XX(SCRIPT_MEMORY_LIMIT, "script.memory_limit",                                                 \

@@ -29,8 +29,8 @@ const char *dialog_end_name(enum dialog_end end)
 /* Released in this order: the generation last, since the others may name what belongs to it. */
 static void release_attachments(struct dialog *dialog)
 {
-    static const enum dialog_attachment order[] = {DIALOG_MEDIA, DIALOG_LOAD, DIALOG_IDENTITY,
-                                                   DIALOG_TRACK, DIALOG_GENERATION};
+    static const enum dialog_attachment order[] = {
+        DIALOG_MEDIA, DIALOG_BRIDGE, DIALOG_LOAD, DIALOG_IDENTITY, DIALOG_TRACK, DIALOG_GENERATION};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         void *object = dialog->attachments[order[i]];
         dialog->attachments[order[i]] = NULL;

@@ -70,6 +70,7 @@ enum dialog_attachment {
     DIALOG_LOAD,
     DIALOG_IDENTITY, /**< From and To that a script changed */
     DIALOG_TRACK,    /**< what a script keeps with it: track.h */
+    DIALOG_BRIDGE,   /**< the two-leg call whose caller's leg it is */
     DIALOG_ATTACHMENT_COUNT
 };
 

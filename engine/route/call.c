@@ -96,6 +96,8 @@ void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event
         media_call_confirm(call, message_to_tag(message));
     if (handlers->dialog_event)
         handlers->dialog_event(handlers->arg, dialog, event, message);
+    if (event == DIALOG_EVENT_END)
+        bridge_dialog_ended(dialog);
     if (event == DIALOG_EVENT_END && call)
         media_call_close(call);
 }

@@ -124,9 +124,11 @@ struct proxy {
     struct random random;
     struct call_queue *queue;
     struct list contexts;
-    struct list requests; /**< of our own, see uac.c */
-    size_t byes_pending;  /**< of them, those of hang_up.c */
-    struct buffer out;    /**< scratch for printing */
+    struct list bridges;    /**< two-leg calls, see bridge.h */
+    struct hash_table legs; /**< of them, both of each */
+    struct list requests;   /**< of our own, see uac.c */
+    size_t byes_pending;    /**< of them, those of hang_up.c */
+    struct buffer out;      /**< scratch for printing */
     bool is_refusing;
 };
 
@@ -290,6 +292,21 @@ void sides_accepted(struct response_context *context, struct message *response);
  */
 void hang_up_late(struct response_context *context, struct branch *branch,
                   struct message *response);
+/** The same for a 2xx of a two-leg call. @param is_hung_up  set with the BYE, of which one is enough */
+void hang_up_accepted(struct proxy *proxy, struct message *response, bool *is_hung_up);
+
+/* bridge*.c: two-leg calls; the rest is in bridge.h and bridge_parts.h */
+/**
+ * A request within a dialog: is it of a two-leg call? It is handled then.
+ * @return false: it is none of ours
+ */
+bool bridge_take(struct response_context *context);
+/** CANCEL of an INVITE. @return false: the INVITE is of no two-leg call */
+bool bridge_take_cancel(struct response_context *context, struct message *cancel);
+/** The dialog of the caller ended, whoever says so: both legs do. */
+void bridge_dialog_ended(struct dialog *dialog);
+/** Forget all; nobody is told. */
+void bridge_stop_all(struct proxy *proxy);
 
 /* uac.c */
 /** Forget all requests of our own; nobody is told. */

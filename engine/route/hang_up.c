@@ -3,6 +3,7 @@
  * would hear it from the other (RFC 3261 s15.1.1, s12.2.1.1); a call that is not answered yet is
  * cancelled on one side and answered 503 on the other.
  */
+#include "route/bridge.h"
 #include "route/context.h"
 #include "route/uac.h"
 
@@ -93,6 +94,11 @@ static void end_answered(struct proxy *proxy, struct dialog *dialog, enum dialog
                          struct text reason)
 {
     struct buffer line = {0};
+    struct bridge *bridge = dialog_attachment(dialog, DIALOG_BRIDGE);
+    if (bridge) {
+        bridge_hang_up(bridge, reason);
+        return;
+    }
     struct hang_up hang_up = {proxy, dialog, reason_line(&line, reason)};
     memory_ref(dialog);
     dialog_for_each_leg(dialog, end_leg, &hang_up);
@@ -138,9 +144,8 @@ static struct text value_of(const struct message *message, enum header_kind kind
     return header ? header->value : TEXT_NONE;
 }
 
-void hang_up_late(struct response_context *context, struct branch *branch, struct message *response)
+void hang_up_accepted(struct proxy *proxy, struct message *response, bool *is_hung_up)
 {
-    struct proxy *proxy = context->proxy;
     const struct name_addr *contact = message_contact(response);
     if (!contact || response->method != METHOD_INVITE)
         return;
@@ -155,16 +160,21 @@ void hang_up_late(struct response_context *context, struct branch *branch, struc
         .listener = response->source.listener,
     };
     int error = uac_send(NULL, proxy, &request, NULL, NULL); /* for each repetition of the 2xx */
-    if (!error && !branch->is_hung_up) {
+    if (!error && !*is_hung_up) {
         request.method = METHOD_BYE;
         request.cseq++;
         error = uac_send(NULL, proxy, &request, on_bye_done, proxy);
         proxy->byes_pending += error == 0;
-        branch->is_hung_up = error == 0;
+        *is_hung_up = error == 0;
     }
     if (error)
         log_warning(proxy->options.log, LOG_ROUTE, response->call_id, "a late %u is not ended: %s",
                     response->status, error_text(error));
+}
+
+void hang_up_late(struct response_context *context, struct branch *branch, struct message *response)
+{
+    hang_up_accepted(context->proxy, response, &branch->is_hung_up);
 }
 
 /* One visit of all calls. */

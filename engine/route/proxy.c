@@ -9,6 +9,7 @@ static void destroy(void *arg)
     memory_release(proxy->queue);
     memory_release(proxy->dialogs);
     memory_release(proxy->transactions);
+    hash_table_release(&proxy->legs);
     buffer_release(&proxy->out);
 }
 
@@ -93,6 +94,7 @@ size_t proxy_unanswered(const struct proxy *proxy)
 void proxy_stop(struct proxy *proxy)
 {
     proxy->queue = memory_release(proxy->queue);
+    bridge_stop_all(proxy);
     dialogs_stop(proxy->dialogs);
     uac_stop_all(proxy);
     transactions_stop(proxy->transactions);

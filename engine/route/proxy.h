@@ -84,6 +84,9 @@ struct proxy_options {
     struct profiles *profiles;     /**< of all workers; NULL: none */
     struct text server;            /**< Server header of our own responses; absent: none */
     struct route_handlers handlers;
+    /** Would a message with that Call-ID come to this worker? For calls that begin here. */
+    bool (*is_home)(void *arg, struct text call_id);
+    void *home_arg;
 };
 int proxy_create(struct proxy **proxyp, const struct proxy_options *options);
 /** Message from the transport. */

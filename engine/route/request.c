@@ -169,7 +169,8 @@ static void begin(struct proxy *proxy, void *owner, void *object)
     memory_ref(context);
     if (context->dialog)
         dialog_on_request(context->dialog, context->request);
-    run_request_route(context);
+    if (!bridge_take(context))
+        run_request_route(context);
     memory_release(context);
 }
 
@@ -194,7 +195,8 @@ static void begin_stateless(struct proxy *proxy, void *owner, void *object)
         return;
     if (context->dialog && context->request->method == METHOD_ACK)
         dialog_on_request(context->dialog, context->request);
-    run_request_route(context);
+    if (!bridge_take(context))
+        run_request_route(context);
     memory_release(context);
 }
 
@@ -254,6 +256,8 @@ void request_receive_cancel(void *arg, struct transaction_server *invite, struct
               context->pending);
     context->is_cancelled = true;
     context->group_at = context->group_count;
+    if (bridge_take_cancel(context, cancel))
+        return;
     memory_ref(context);
     /* Branches that were sent bring the 487 (s16.10). Where there is none, a handler or a name is
      * waited for: the caller need not wait with us. */

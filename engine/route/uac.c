@@ -11,6 +11,8 @@ struct uac {
     struct link link; /* in proxy->requests, which holds the reference */
     struct proxy *proxy;
     uac_done_handler *done;
+    uac_early_handler *early;
+    int *why;
     void *arg;
     struct transaction_client *client; /* owned reference */
     struct resolve_query *query;
@@ -20,7 +22,10 @@ struct uac {
     const char *cause;               /* a constant */
     enum method method;
     bool is_first_address;                /* no other is tried */
+    bool is_ringing;                      /* somebody works on it: the same */
+    bool has_contact;                     /* of ours, for contact_user */
     struct buffer before_via, behind_via; /* owned */
+    struct buffer contact_user;           /* owned */
 };
 
 static void destroy(void *arg)
@@ -34,6 +39,7 @@ static void destroy(void *arg)
     memory_free_raw(uac->targets);
     buffer_release(&uac->before_via);
     buffer_release(&uac->behind_via);
+    buffer_release(&uac->contact_user);
 }
 
 static void finish(struct uac *uac, struct message *response)
@@ -53,18 +59,33 @@ static void on_response(void *arg, struct transaction_client *client, struct mes
 {
     struct uac *uac = arg;
     (void)client;
-    if (response->status < 200 || (response->status == 503 && send_to_next(uac)))
+    bool is_accepted = uac->method == METHOD_INVITE && response->status / 100 == 2;
+    if (response->status < 200 || (is_accepted && uac->early)) {
+        uac->is_ringing = true;
+        if (uac->early && response->status > 100)
+            uac->early(uac->arg, response); /* may abandon it */
+        return;
+    }
+    if (response->status == 503 && send_to_next(uac))
         return;
     finish(uac, response);
+}
+
+/* No response will come. */
+static void give_up(struct uac *uac, int why)
+{
+    if (uac->why)
+        *uac->why = why;
+    finish(uac, NULL);
 }
 
 static void on_failure(void *arg, struct transaction_client *client,
                        enum transaction_failure failure)
 {
+    struct uac *uac = arg;
     (void)client;
-    (void)failure;
-    if (!send_to_next(arg))
-        finish(arg, NULL);
+    if (uac->is_ringing || !send_to_next(uac))
+        give_up(uac, failure == TRANSACTION_TIMED_OUT ? ERROR_TIMEOUT : ERROR_TRANSPORT);
 }
 
 /* Our socket towards an address: the wanted one, or one of its interface and the address's family. */
@@ -80,6 +101,18 @@ static const struct listener *listener_for(const struct uac *uac, const struct a
                               address->sa.sa_family);
 }
 
+void uac_print_contact(struct buffer *out, const struct listener *listener, struct text user)
+{
+    buffer_append(out, TEXT("Contact: <sip:"));
+    buffer_append(out, user);
+    if (user.n)
+        buffer_append_char(out, '@');
+    buffer_printf(out, "%s:%u", listener->host, listener->port);
+    if (listener->kind != TRANSPORT_UDP)
+        buffer_printf(out, ";transport=%s", transport_kind_name(listener->kind));
+    buffer_append(out, TEXT(">\r\n"));
+}
+
 static int send_to(struct uac *uac, const struct destination *destination)
 {
     struct proxy *proxy = uac->proxy;
@@ -89,6 +122,9 @@ static int send_to(struct uac *uac, const struct destination *destination)
     buffer_clear(out);
     buffer_append(out, buffer_text(&uac->before_via));
     transport_print_via(out, destination->listener, branch);
+    buffer_append(out, TEXT("\r\n"));
+    if (uac->has_contact)
+        uac_print_contact(out, destination->listener, buffer_text(&uac->contact_user));
     buffer_append(out, buffer_text(&uac->behind_via));
     if (out->error)
         return out->error;
@@ -144,8 +180,10 @@ static void on_resolved(void *arg, int error, const struct resolve_target *v, si
 {
     struct uac *uac = arg;
     uac->query = NULL;
-    if (error || count == 0 || use_targets(uac, v, count) || uac->method == METHOD_ACK)
-        finish(uac, NULL);
+    if (!error)
+        error = count ? use_targets(uac, v, count) : ERROR_NOT_FOUND;
+    if (error || uac->method == METHOD_ACK)
+        give_up(uac, error);
 }
 
 static int look_up(struct uac *uac, struct text uri_text)
@@ -178,20 +216,26 @@ static void print(struct uac *uac, const struct uac_request *request, struct tex
     buffer_printf(&uac->before_via, "%.*s %.*s SIP/2.0\r\nVia: ", TEXT_ARG(method),
                   TEXT_ARG(is_strict ? first.uri_text : uri));
     struct buffer *out = &uac->behind_via;
-    buffer_append(out, TEXT("\r\n"));
     /* A strict router wants itself in the Request-URI, and the target as last Route (s12.2.1.1). */
     if (is_strict)
         buffer_printf(out, "Route: %.*s%s<%.*s>\r\n", TEXT_ARG(rest), rest.n ? ", " : "",
                       TEXT_ARG(uri));
     else if (is_routed)
         buffer_printf(out, "Route: %.*s\r\n", TEXT_ARG(request->route));
-    buffer_printf(out, "Max-Forwards: %llu\r\nFrom: %.*s\r\nTo: %.*s\r\n",
-                  (unsigned long long)uac->proxy->options.settings->limits_max_forwards,
-                  TEXT_ARG(request->from), TEXT_ARG(request->to));
+    uint64_t most_forwards = uac->proxy->options.settings->limits_max_forwards;
+    buffer_printf(
+        out, "Max-Forwards: %llu\r\nFrom: %.*s\r\nTo: %.*s\r\n",
+        (unsigned long long)(request->max_forwards ? request->max_forwards : most_forwards),
+        TEXT_ARG(request->from), TEXT_ARG(request->to));
     buffer_printf(out, "Call-ID: %.*s\r\nCSeq: %u %.*s\r\n", TEXT_ARG(request->call_id),
                   request->cseq, TEXT_ARG(method));
     buffer_append(out, request->headers);
-    buffer_append(out, TEXT("Content-Length: 0\r\n\r\n"));
+    if (request->body.n)
+        buffer_printf(out, "Content-Type: %.*s\r\n", TEXT_ARG(request->content_type));
+    buffer_printf(out, "Content-Length: %zu\r\n\r\n", request->body.n);
+    buffer_append(out, request->body);
+    uac->has_contact = text_is_set(request->contact_user);
+    buffer_append(&uac->contact_user, request->contact_user);
 }
 
 int uac_send(struct uac **uacp, struct proxy *proxy, const struct uac_request *request,
@@ -203,6 +247,8 @@ int uac_send(struct uac **uacp, struct proxy *proxy, const struct uac_request *r
         return ERROR_MEMORY;
     uac->proxy = proxy;
     uac->done = done;
+    uac->early = request->early;
+    uac->why = request->why;
     uac->arg = arg;
     uac->method = request->method;
     uac->listener = request->listener;
@@ -211,6 +257,8 @@ int uac_send(struct uac **uacp, struct proxy *proxy, const struct uac_request *r
     list_append(&proxy->requests, &uac->link);
     print(uac, request, &next_hop);
     int error = uac->before_via.error ? uac->before_via.error : uac->behind_via.error;
+    if (!error)
+        error = uac->contact_user.error;
     if (!error)
         error = look_up(uac, next_hop);
     if (error || (uac->method == METHOD_ACK && !uac->query))
@@ -223,6 +271,17 @@ int uac_send(struct uac **uacp, struct proxy *proxy, const struct uac_request *r
 void uac_abandon(struct uac *uac)
 {
     memory_release(uac);
+}
+
+bool uac_cancel(struct uac *uac, struct text reason)
+{
+    if (!uac->client) {
+        memory_release(uac);
+        return false;
+    }
+    uac->is_ringing = uac->is_first_address = true;
+    transaction_client_cancel(uac->client, reason);
+    return true;
 }
 
 void uac_stop_all(struct proxy *proxy)

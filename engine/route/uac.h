@@ -8,6 +8,12 @@
 
 struct uac; /* one request under way; the proxy core's until it is over */
 
+/**
+ * A response that does not end the request: provisional, 100 aside, or a 2xx to an INVITE, each time
+ * that it comes (RFC 6026 s7.2). @p response  borrowed
+ */
+typedef void uac_early_handler(void *arg, struct message *response);
+
 /** Texts are borrowed during uac_send(). None may hold a line end but where it says so. */
 struct uac_request {
     enum method method; /**< what the transaction layer makes of it; ACK has none; not CANCEL */
@@ -18,10 +24,20 @@ struct uac_request {
     struct text from, to; /**< header values, tags included */
     struct text call_id;  /**< must hash home, or the response goes astray */
     uint32_t cseq;
-    struct text headers;             /**< further lines, each with its line end; absent: none */
+    unsigned max_forwards; /**< 0: limits.max_forwards */
+    struct text headers;   /**< further lines, each with its line end; absent: none */
+    struct text
+        contact_user; /**< print a Contact at the socket that it leaves from; absent: none */
+    struct text body, content_type;  /**< absent: none */
     const struct listener *listener; /**< our socket; NULL: the one that leads to the address */
     bool is_first_address; /**< a probe of one address: others of the name are not tried */
-    const char *cause;     /**< loop_set_cause(): a constant; NULL: nothing in particular */
+    /**
+     * Told what is not final, and the 2xx to an INVITE, which then stays under way, and whose
+     * @p done never runs any more, until uac_abandon(). NULL: provisional responses are ignored.
+     */
+    uac_early_handler *early;
+    int *why; /**< receives an error before @p done hears of no response; NULL: nobody asks */
+    const char *cause; /**< loop_set_cause(): a constant; NULL: nothing in particular */
 };
 
 /**
@@ -40,3 +56,11 @@ int uac_send(struct uac **uacp, struct proxy *proxy, const struct uac_request *r
              uac_done_handler *done, void *arg);
 /** Nobody waits for it any more; its transaction goes on. Accepts NULL. */
 void uac_abandon(struct uac *uac);
+/**
+ * CANCEL an INVITE; @p done runs as ever, since a 2xx may cross it (RFC 3261 s9.1).
+ * @param reason  value of Reason; absent: none
+ * @return false: it was not sent yet, and has ended now without a word
+ */
+bool uac_cancel(struct uac *uac, struct text reason);
+/** Append a Contact line with the address of our socket. @param user  absent or empty: none */
+void uac_print_contact(struct buffer *out, const struct listener *listener, struct text user);

@@ -426,6 +426,7 @@ void api_registrar_fetch_open(lua_State *L);
 int api_aor_of(lua_State *L, struct text *aor, struct text uri_text);
 void api_media_open(lua_State *L);
 void api_dialog_open(lua_State *L);
+void api_call_open(lua_State *L);
 void api_variables_open(lua_State *L);
 void api_index_open(lua_State *L);
 /** Methods of messages. */

@@ -255,6 +255,12 @@ static int create_script(struct worker *worker)
                                           });
 }
 
+static bool is_home(void *arg, struct text call_id)
+{
+    const struct worker *worker = arg;
+    return worker_owner(&worker->options, call_id) == worker->options.index;
+}
+
 static int create_proxy(struct worker *worker)
 {
     return proxy_create(&worker->proxy,
@@ -272,6 +278,8 @@ static int create_proxy(struct worker *worker)
                             .dispatcher = worker->options.dispatcher,
                             .profiles = worker->options.profiles,
                             .handlers = script_handlers(worker->script),
+                            .is_home = is_home,
+                            .home_arg = worker,
                         });
 }
 

@@ -5,6 +5,7 @@ local suggest = require "lunasip.suggest"
 local M = {
     auth = require "lunasip.auth",
     dialog = require "lunasip.dialog",
+    call = require "lunasip.call",
     dispatcher = require "lunasip.dispatcher",
     http = require "lunasip.http",
     log = require "lunasip.log",

@@ -254,6 +254,7 @@ function Reply:drop() end
 ---@class lunasip
 ---@field auth lunasip.Auth
 ---@field dialog lunasip.Dialog
+---@field call lunasip.CallMaker
 ---@field log lunasip.Log
 ---@field dispatcher lunasip.Dispatcher
 ---@field media lunasip.Media
@@ -472,6 +473,36 @@ local Media = {}
 ---@param options? lunasip.MediaOptions|string rtpengine's flag string: "direction=public direction=private"
 ---@return boolean? ok, string? err
 function Media.manage(message, options) end
+
+---@class lunasip.BridgeOptions
+---@field to? string URI of the callee: Request-URI and To of its leg; default: the request's own, by $du
+---@field next_hop? string URI that its INVITE is sent to; default: $du where there is no `to`
+---@field interface? string listen interface towards the callee
+---@field from? string URI, or name and <URI>, that the callee sees; default: the caller's name and user at our address
+---@field headers? table<string, string|number> of the callee's INVITE, in the place of what would pass by that name
+---@field pass? string[] names of further headers that pass, in both directions
+---@field media? boolean|string|lunasip.MediaOptions put the relay between: as sip.media.manage(req, OPTIONS) before
+
+---Two-leg calls (B2BUA, RFC 7092).
+---@class lunasip.CallMaker
+local CallMaker = {}
+
+---Join the caller with a callee. Each leg is a dialog of its own: Call-ID, tags, CSeq, Contact, route set. From here
+---on the engine handles what either says; request_route does not see it. Headers pass by an allow list. request_route.
+---@param request Request an INVITE outside of a dialog
+---@param options? lunasip.BridgeOptions
+---@return lunasip.Call? call
+---@return string? err nothing was sent to the callee; the request wants an answer
+function CallMaker.bridge(request, options) end
+
+---@class lunasip.Call
+---@field call_id string Call-ID of the callee's leg
+local Call = {}
+
+---End it: BYE to both legs, or CANCEL to the callee and 503 to the caller.
+---@param reason? string value of a Reason header (RFC 3326): 'Q.850;cause=16'
+---@return boolean is_ended false: it was over
+function Call:hangup(reason) end
 
 ---@alias lunasip.Secrets
 ---| string                                                                        # everybody's

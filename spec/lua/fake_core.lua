@@ -176,7 +176,7 @@ end
 -- What the primitives were called with.
 for _, name in ipairs {
     "timer", "sleep", "dispatcher_select", "dispatcher_next", "dispatcher_mark", "dispatcher_list",
-    "dispatcher_is_from", "media_manage",
+    "dispatcher_is_from", "media_manage", "call_bridge", "call_hang_up",
 } do
     core[name] = function(...)
         fake.calls[#fake.calls + 1] = { name, ... }

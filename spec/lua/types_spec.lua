@@ -12,8 +12,8 @@ describe("lua/types/lunasip.lua", function()
     end)
 
     local parts = {
-        auth = "Auth", log = "Log", dispatcher = "Dispatcher", media = "Media", nat = "Nat", registrar = "Registrar",
-        sql = "Sql", http = "Http", timer = "Timer",
+        auth = "Auth", call = "CallMaker", log = "Log", dispatcher = "Dispatcher", media = "Media", nat = "Nat",
+        registrar = "Registrar", sql = "Sql", http = "Http", timer = "Timer",
     }
 
     it("knows every function of sip", function()

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/memory.h"
+#include "route/bridge.h"
 #include "script/script.h"
 
 struct branch {
@@ -58,6 +59,40 @@ static void fake_context_destroy(void *object)
     memory_release(context->edits);
     memory_release(context->request);
     memory_release(context->generation);
+}
+
+int bridge_begin(struct bridge **bridgep, struct response_context *context,
+                 const struct bridge_options *options)
+{
+    (void)bridgep;
+    (void)options;
+    return context->result ? context->result : ERROR_STATE;
+}
+
+struct text bridge_call_id(const struct bridge *bridge)
+{
+    (void)bridge;
+    return TEXT_NONE;
+}
+
+struct text bridge_tag(const struct bridge *bridge)
+{
+    (void)bridge;
+    return TEXT_NONE;
+}
+
+struct bridge *bridge_find(struct proxy *proxy, struct text call_id, struct text tag)
+{
+    (void)proxy;
+    (void)call_id;
+    (void)tag;
+    return NULL;
+}
+
+void bridge_hang_up(struct bridge *bridge, struct text reason)
+{
+    (void)bridge;
+    (void)reason;
 }
 
 struct dialogs *proxy_dialogs(struct proxy *proxy)

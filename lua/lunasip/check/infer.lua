@@ -18,6 +18,7 @@ local MODULES = {
     ["lunasip"] = "lunasip",
     ["lunasip.dispatcher"] = "lunasip.Dispatcher",
     ["lunasip.log"] = "lunasip.Log",
+    ["lunasip.call"] = "lunasip.CallMaker",
     ["lunasip.media"] = "lunasip.Media",
     ["lunasip.timer"] = "lunasip.Timer",
 }

@@ -1,0 +1,363 @@
+/* The life of a two-leg call: made of an INVITE, ended from either leg or from here. */
+#include "route/bridge_parts.h"
+
+/* ---- making ---- */
+
+static void destroy(void *arg)
+{
+    struct bridge *bridge = arg;
+    list_remove(&bridge->link);
+    bridge_legs_close(bridge);
+    LIST_FOR_EACH_SAFE (link, &bridge->forks)
+        bridge_fork_release(bridge, CONTAINER_OF(link, struct bridge_fork, link));
+    dialog_side_release(&bridge->caller_side);
+    memory_release(bridge->dialog);
+    arena_reset(&bridge->arena);
+}
+
+/* May this request become a two-leg call? Answers what only RFC 3261 decides. */
+static int check(struct response_context *context)
+{
+    struct message *request = context->request;
+    if (context->is_cancelled)
+        return ERROR_CANCELLED;
+    if (!context->server || !context->is_dialog_making || context->is_final_sent ||
+        context->is_decided)
+        return ERROR_STATE;
+    if (proxy_check_max_forwards(context)) {
+        counter_count(context->proxy->options.counters, COUNTER_ROUTE_LOOP);
+        proxy_reply(context, &(struct response_options){.status = 483});
+        return ERROR_LIMIT;
+    }
+    if (transaction_server_is_merged(context->server)) { /* s8.2.2.2 */
+        proxy_reply(context, &(struct response_options){.status = 482});
+        return ERROR_STATE;
+    }
+    struct text unsupported = bridge_unsupported(request);
+    if (!unsupported.n)
+        return 0;
+    proxy_reply(context, &(struct response_options){
+                             .status = 420,
+                             .headers = arena_printf(&request->arena, "Unsupported: %.*s\r\n",
+                                                     TEXT_ARG(unsupported)),
+                         });
+    return ERROR_UNSUPPORTED;
+}
+
+/* A Call-ID that hashes home, so that what the callee says comes to this worker. */
+static void draw_call_id(struct proxy *proxy, char out[BRIDGE_CALL_ID_BYTES])
+{
+    const struct proxy_options *options = &proxy->options;
+    do {
+        random_token(&proxy->random, out, BRIDGE_CALL_ID_BYTES);
+    } while (!options->is_home(options->home_arg, (struct text){out, BRIDGE_CALL_ID_BYTES}));
+}
+
+/* The first header of a kind as the script left it. */
+static struct text edited(const struct response_context *context, enum header_kind kind)
+{
+    struct header_view view = {0};
+    bool is_found = edits_header(context->edits, kind, TEXT_NONE, &view);
+    return is_found ? view.value : TEXT_NONE;
+}
+
+/* Our socket towards the callee, as far as it is known before its name is looked up. */
+static int choose_listener(const struct response_context *context,
+                           const struct bridge_options *options, struct text next_hop,
+                           const struct listener **listenerp)
+{
+    struct transport *transport = context->proxy->options.transport;
+    struct address address;
+    struct uri uri;
+    *listenerp = context->send_listener;
+    if (options->interface.n) {
+        *listenerp = transport_listener(transport, options->interface, TRANSPORT_UDP, AF_INET);
+        if (!*listenerp)
+            *listenerp = transport_listener(transport, options->interface, TRANSPORT_UDP, AF_INET6);
+        return *listenerp ? 0 : ERROR_ARGUMENT;
+    }
+    if (!*listenerp && uri_parse(&uri, next_hop) == 0 &&
+        address_parse_host(&address, uri.host) == 0)
+        *listenerp = transport_listener_towards(transport, &address, TRANSPORT_UDP);
+    return 0;
+}
+
+/* From of the callee's leg: what the script says, or the caller's name and user at our host. */
+static int make_from(struct bridge *bridge, const struct response_context *context,
+                     const struct bridge_options *options, struct text our_host)
+{
+    struct bridge_leg *leg = &bridge->callee;
+    struct name_addr from;
+    struct uri uri;
+    bool is_given = text_is_set(options->from);
+    if (is_given && !text_find(options->from, '<')) {
+        if (uri_parse(&uri, options->from))
+            return ERROR_ARGUMENT;
+        leg->local = arena_printf(&bridge->arena, "<%.*s>", TEXT_ARG(options->from));
+        leg->contact_user = arena_printf(&bridge->arena, "%.*s", TEXT_ARG(uri.user));
+        return leg->local.p && leg->contact_user.p ? 0 : ERROR_MEMORY;
+    }
+    if (name_addr_parse(&from, is_given ? options->from : edited(context, HEADER_FROM)))
+        return is_given ? ERROR_ARGUMENT : ERROR_SYNTAX;
+    bool has_user = from.uri.user.n > 0;
+    leg->contact_user = arena_printf(&bridge->arena, "%.*s", TEXT_ARG(from.uri.user));
+    if (is_given)
+        leg->local = arena_printf(&bridge->arena, "%.*s <%.*s>", TEXT_ARG(from.display_name),
+                                  TEXT_ARG(from.uri_text));
+    else
+        leg->local = arena_printf(&bridge->arena, "%.*s%s<sip:%.*s%s%.*s>",
+                                  TEXT_ARG(from.display_name), from.display_name.n ? " " : "",
+                                  TEXT_ARG(from.uri.user), has_user ? "@" : "", TEXT_ARG(our_host));
+    return leg->local.p && leg->contact_user.p ? 0 : ERROR_MEMORY;
+}
+
+static int make_legs(struct bridge *bridge, struct response_context *context,
+                     const struct bridge_options *options, struct text to)
+{
+    struct arena *arena = &bridge->arena;
+    struct message *request = context->request;
+    struct proxy *proxy = bridge->proxy;
+    const struct uri *target = message_request_uri(request);
+    char call_id[BRIDGE_CALL_ID_BYTES], tag[BRIDGE_TAG_BYTES];
+    draw_call_id(proxy, call_id);
+    random_token(&proxy->random, tag, sizeof tag);
+    bridge->pass = arena_copy(arena, options->pass);
+    bridge->callee.call_id = arena_copy(arena, (struct text){call_id, sizeof call_id});
+    bridge->callee.tag = arena_copy(arena, (struct text){tag, sizeof tag});
+    bridge->callee.remote = arena_printf(arena, "<%.*s>", TEXT_ARG(to));
+    bridge->caller = (struct bridge_leg){
+        .call_id = dialog_call_id(bridge->dialog),
+        .tag = dialog_caller_tag(bridge->dialog),
+        .local = arena_copy(arena, message_header(request, HEADER_TO)->value),
+        .remote = arena_copy(arena, message_header(request, HEADER_FROM)->value),
+        .contact_user = arena_printf(arena, "%.*s", target ? (int)target->user.n : 0,
+                                     target && target->user.n ? target->user.p : ""),
+    };
+    bool is_whole = bridge->callee.call_id.p && bridge->callee.tag.p && bridge->callee.remote.p &&
+                    bridge->caller.local.p && bridge->caller.remote.p &&
+                    bridge->caller.contact_user.p &&
+                    (bridge->pass.p || !text_is_set(options->pass));
+    return is_whole ? bridge_legs_open(bridge) : ERROR_MEMORY;
+}
+
+static int create(struct bridge **bridgep, struct response_context *context,
+                  const struct bridge_options *options, struct text to)
+{
+    struct proxy *proxy = context->proxy;
+    struct bridge *bridge = memory_alloc(sizeof *bridge, destroy);
+    if (!bridge)
+        return ERROR_MEMORY;
+    bridge->proxy = proxy;
+    bridge->dialog = memory_ref(context->dialog);
+    list_append(&proxy->bridges, &bridge->link);
+    int error = make_legs(bridge, context, options, to);
+    bridge_learn(bridge, NULL, true, context->request, sides_route_set(proxy, context->request));
+    if (!error && !text_is_set(bridge->caller_side.target))
+        error = ERROR_SYNTAX; /* an INVITE without Contact (s8.1.1.8) */
+    if (error)
+        memory_release(bridge);
+    else
+        *bridgep = bridge;
+    return error;
+}
+
+/* ---- the first INVITE ---- */
+
+/* The offer: as media.manage has rewritten it, else as the script left the body. */
+static void take_body(const struct response_context *context, struct uac_request *request)
+{
+    request->body = edits_body(context->edits);
+    request->content_type = edited(context, HEADER_CONTENT_TYPE);
+    if (!text_is_set(request->content_type))
+        request->body = TEXT_NONE;
+}
+
+static int send_invite(struct bridge_exchange *exchange, const struct bridge_options *options,
+                       struct text to, struct text next_hop)
+{
+    struct bridge *bridge = exchange->bridge;
+    struct response_context *context = exchange->context;
+    const struct listener *listener;
+    struct buffer headers = {0}, from = {0};
+    struct uri uri = {0};
+    int left = message_max_forwards(context->request);
+    int error = choose_listener(context, options, next_hop.n ? next_hop : to, &listener);
+    uri_parse(&uri, to); /* uac_send() refuses what is none */
+    if (!error)
+        error = make_from(bridge, context, options, listener ? text_of(listener->host) : uri.host);
+    if (error)
+        return error;
+    buffer_printf(&from, "%.*s;tag=%.*s", TEXT_ARG(bridge->callee.local),
+                  TEXT_ARG(bridge->callee.tag));
+    buffer_append(&headers, TEXT(BRIDGE_ALLOW));
+    bridge_request_headers(bridge, context->edits, options->headers, &headers);
+    struct uac_request request = {
+        .method = METHOD_INVITE,
+        .request_uri = to,
+        .next_hop = next_hop,
+        .from = buffer_text(&from),
+        .to = bridge->callee.remote,
+        .call_id = bridge->callee.call_id,
+        .cseq = ++bridge->callee.cseq,
+        .max_forwards = left > 1 ? (unsigned)left - 1 : 0,
+        .headers = buffer_text(&headers),
+        .contact_user = bridge->callee.contact_user,
+        .listener = listener,
+        .early = bridge_invite_early,
+        .why = &exchange->why,
+    };
+    take_body(context, &request);
+    exchange->cseq_out = request.cseq;
+    error = from.error ? from.error : headers.error;
+    if (!error)
+        error = uac_send(&exchange->uac, bridge->proxy, &request, bridge_invite_done, exchange);
+    buffer_release(&from);
+    buffer_release(&headers);
+    return error;
+}
+
+static int start(struct bridge *bridge, struct response_context *context,
+                 const struct bridge_options *options, struct text to)
+{
+    struct bridge_exchange *exchange = bridge_exchange_create(bridge, context);
+    struct text next_hop = options->next_hop;
+    if (!exchange)
+        return ERROR_MEMORY;
+    exchange->is_first = exchange->is_from_caller = true;
+    if (!next_hop.n && !text_is_set(options->to))
+        next_hop = context->next_hop;
+    int error = send_invite(exchange, options, to, next_hop);
+    if (error) {
+        bridge_exchange_drop(exchange);
+        return error;
+    }
+    counter_count(bridge->proxy->options.counters, COUNTER_CALL_BRIDGED);
+    context->is_decided = true;
+    request_reply_trying(context);
+    bridge_invite_wait(exchange);
+    return 0;
+}
+
+int bridge_begin(struct bridge **bridgep, struct response_context *context,
+                 const struct bridge_options *options)
+{
+    struct bridge *bridge = NULL;
+    int error = check(context);
+    if (!error)
+        error = call_dialog(context);
+    if (error)
+        return error;
+    struct text to = text_is_set(options->to) ? options->to : edits_request_uri(context->edits);
+    error = create(&bridge, context, options, to);
+    if (error)
+        return error;
+    dialog_attach(context->dialog, DIALOG_BRIDGE, bridge);
+    error = start(bridge, context, options, to);
+    if (error)
+        dialog_attach(context->dialog, DIALOG_BRIDGE, NULL);
+    else
+        *bridgep = bridge; /* the dialog holds it */
+    memory_release(bridge);
+    return error;
+}
+
+struct text bridge_call_id(const struct bridge *bridge)
+{
+    return bridge->callee.call_id;
+}
+
+struct text bridge_tag(const struct bridge *bridge)
+{
+    return bridge->callee.tag;
+}
+
+/* ---- ending ---- */
+
+static void on_bye_done(void *arg, struct message *response)
+{
+    struct bridge_exchange *exchange = arg;
+    (void)response; /* whatever it says, the call is over (s15.1.1) */
+    exchange->bridge->proxy->byes_pending--;
+    exchange->uac = NULL;
+    bridge_exchange_drop(exchange);
+}
+
+static void send_bye(struct bridge *bridge, bool to_caller, struct text headers)
+{
+    struct bridge_exchange *exchange = bridge_exchange_create(bridge, NULL);
+    struct uac_request request = {.method = METHOD_BYE, .headers = headers};
+    int error = exchange ? bridge_send(bridge, bridge->chosen, to_caller, &request, &exchange->uac,
+                                       on_bye_done, exchange)
+                         : ERROR_MEMORY;
+    if (!error) {
+        bridge->proxy->byes_pending++;
+        return;
+    }
+    bridge_exchange_drop(exchange);
+    log_warning(bridge->proxy->options.log, LOG_ROUTE, dialog_call_id(bridge->dialog),
+                "no BYE to the %s: %s", to_caller ? "caller" : "callee", error_text(error));
+}
+
+static void end_exchange(struct bridge_exchange *exchange, unsigned status, struct text reason)
+{
+    bool is_ringing = exchange->is_first && !exchange->bridge->chosen && exchange->uac;
+    /* A 2xx that nobody has acknowledged: its sender may not be sent BYE before (s15). */
+    if (exchange->accepted.n && !exchange->is_acknowledged)
+        bridge_exchange_acknowledge(exchange, NULL);
+    if (is_ringing && uac_cancel(exchange->uac, reason)) { /* its final response is waited for */
+        timer_stop(loop_timers(exchange->bridge->proxy->options.loop), &exchange->timer);
+        bridge_exchange_refuse(exchange, status, TEXT_NONE);
+        return;
+    }
+    if (is_ringing)
+        exchange->uac = NULL;
+    bridge_exchange_refuse(exchange, exchange->is_first ? status : 487, TEXT_NONE); /* s15.1.2 */
+    bridge_exchange_drop(exchange);
+}
+
+void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, struct text reason,
+                int skip)
+{
+    struct buffer line = {0};
+    if (bridge->is_ended)
+        return;
+    bridge->is_ended = true;
+    memory_ref(bridge);
+    LIST_FOR_EACH_SAFE (link, &bridge->exchanges)
+        end_exchange(CONTAINER_OF(link, struct bridge_exchange, link), status, reason);
+    if (reason.n)
+        buffer_printf(&line, "Reason: %.*s\r\n", TEXT_ARG(reason));
+    for (int to_caller = 0; bridge->chosen && to_caller < 2; to_caller++)
+        if (to_caller != skip)
+            send_bye(bridge, to_caller, line.error ? TEXT_NONE : buffer_text(&line));
+    buffer_release(&line);
+    dialog_terminate(bridge->dialog, end);
+    memory_release(bridge);
+}
+
+void bridge_hang_up(struct bridge *bridge, struct text reason)
+{
+    bridge_end(bridge, DIALOG_END_LOCAL, 503, reason, -1);
+}
+
+void bridge_dialog_ended(struct dialog *dialog)
+{
+    struct bridge *bridge = dialog_attachment(dialog, DIALOG_BRIDGE);
+    if (bridge)
+        bridge_end(bridge, dialog_end_reason(dialog), 503, TEXT_NONE, -1);
+}
+
+static void stop(struct bridge *bridge)
+{
+    bridge->is_ended = true;
+    memory_ref(bridge);
+    LIST_FOR_EACH_SAFE (link, &bridge->exchanges)
+        bridge_exchange_drop(CONTAINER_OF(link, struct bridge_exchange, link));
+    memory_release(bridge);
+}
+
+void bridge_stop_all(struct proxy *proxy)
+{
+    LIST_FOR_EACH_SAFE (link, &proxy->bridges)
+        stop(CONTAINER_OF(link, struct bridge, link));
+}

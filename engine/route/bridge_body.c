@@ -1,0 +1,45 @@
+/* Bodies on their way from one leg to the other; SDP goes through the relay of the call, if it has one. */
+#include "route/body.h"
+#include "route/bridge_parts.h"
+
+static struct text type_of(const struct message *message)
+{
+    const struct header *header = message_header(message, HEADER_CONTENT_TYPE);
+    return header ? header->value : TEXT_NONE;
+}
+
+bool bridge_has_sdp(const struct message *message)
+{
+    return body_find_sdp(message->body, type_of(message)).n > 0;
+}
+
+static struct media_call *media_of(const struct bridge *bridge)
+{
+    struct media_call *call = dialog_attachment(bridge->dialog, DIALOG_MEDIA);
+    return call && !media_call_is_closed(call) ? call : NULL;
+}
+
+int bridge_body(struct bridge *bridge, struct bridge_fork *fork, struct message *message,
+                bool from_caller, bool is_offer, struct buffer *out, struct text *content_type)
+{
+    struct text body = message->body, sdp = body_find_sdp(body, type_of(message));
+    struct media_call *call = media_of(bridge);
+    *content_type = body.n ? type_of(message) : TEXT_NONE;
+    if (!text_is_set(*content_type))
+        return 0; /* what it is, nobody could tell the other side */
+    if (!sdp.n || !call) {
+        buffer_append(out, body);
+        return out->error;
+    }
+    const struct media_sdp_request request = {
+        .sdp = sdp,
+        .from_caller = from_caller,
+        .callee_tag = fork ? (struct text){fork->local_tag, sizeof fork->local_tag} : TEXT_NONE,
+        .received_from = message->source.peer,
+    };
+    buffer_append(out, text_span(body.p, sdp.p));
+    int error =
+        is_offer ? media_call_offer(call, &request, out) : media_call_answer(call, &request, out);
+    buffer_append(out, text_span(sdp.p + sdp.n, body.p + body.n));
+    return error ? error : out->error;
+}

@@ -1,0 +1,177 @@
+/* One request of one leg and what it became on the other: its answer goes back from here. */
+#include "route/bridge_parts.h"
+
+static void destroy(void *arg)
+{
+    struct bridge_exchange *exchange = arg;
+    memory_release(exchange->context);
+    buffer_release(&exchange->accepted);
+    buffer_release(&exchange->ack_body);
+    memory_release(exchange->bridge);
+}
+
+struct bridge_exchange *bridge_exchange_create(struct bridge *bridge,
+                                               struct response_context *context)
+{
+    struct bridge_exchange *exchange = memory_alloc(sizeof *exchange, destroy);
+    if (!exchange)
+        return NULL;
+    exchange->bridge = memory_ref(bridge);
+    exchange->context = memory_ref(context);
+    exchange->method = METHOD_BYE;
+    if (context) {
+        exchange->method = context->request->method;
+        exchange->cseq_in = context->request->cseq_number;
+        exchange->has_sdp = bridge_has_sdp(context->request);
+    }
+    list_append(&bridge->exchanges, &exchange->link);
+    return exchange;
+}
+
+void bridge_exchange_drop(struct bridge_exchange *exchange)
+{
+    if (!exchange || !list_contains(&exchange->link))
+        return;
+    list_remove(&exchange->link);
+    timer_stop(loop_timers(exchange->bridge->proxy->options.loop), &exchange->timer);
+    uac_abandon(exchange->uac);
+    exchange->uac = NULL;
+    memory_release(exchange);
+}
+
+void bridge_exchange_wait(struct bridge_exchange *exchange, uint64_t delay_ms,
+                          timer_handler *handler)
+{
+    timer_start(loop_timers(exchange->bridge->proxy->options.loop), &exchange->timer, delay_ms,
+                handler, exchange);
+}
+
+void bridge_exchange_refuse(struct bridge_exchange *exchange, unsigned status, struct text headers)
+{
+    if (!exchange->context || exchange->is_final_sent)
+        return;
+    exchange->is_final_sent = true;
+    request_respond(exchange->context, &(struct response_options){
+                                           .status = status,
+                                           .headers = headers,
+                                           .server = exchange->bridge->proxy->options.server,
+                                       });
+}
+
+/* The dialog of the caller hears of our own response as a proxy's would of the callee's. */
+static void tell_dialog(struct bridge *bridge, struct text bytes)
+{
+    struct message *response = NULL;
+    struct message_fault fault = {0};
+    if (message_parse(&response, bytes, bridge->proxy->options.settings, &fault) == 0)
+        dialog_on_response(bridge->dialog, response);
+    memory_release(response);
+}
+
+/* What stands before the body: our Contact where the answer refreshes a target, and what passes. */
+static void print_headers(const struct bridge_exchange *exchange, const struct message *response,
+                          unsigned status, struct buffer *out)
+{
+    const struct bridge *bridge = exchange->bridge;
+    const struct bridge_leg *leg = exchange->is_from_caller ? &bridge->caller : &bridge->callee;
+    bool is_invite = exchange->method == METHOD_INVITE;
+    if (status < 300 && (is_invite || exchange->method == METHOD_UPDATE))
+        uac_print_contact(out, exchange->context->request->source.listener, leg->contact_user);
+    if (status / 100 == 2 && is_invite)
+        buffer_append(out, TEXT(BRIDGE_ALLOW));
+    bridge_response_headers(bridge, response, out);
+}
+
+static int print(struct bridge_exchange *exchange, struct bridge_fork *fork,
+                 struct message *response, unsigned status, struct buffer *out)
+{
+    struct bridge *bridge = exchange->bridge;
+    struct buffer headers = {0}, body = {0};
+    struct text type = TEXT_NONE;
+    int error = 0;
+    if (status < 300)
+        error = bridge_body(bridge, fork, response, !exchange->is_from_caller,
+                            exchange->method == METHOD_INVITE && !exchange->has_sdp, &body, &type);
+    print_headers(exchange, response, status, &headers);
+    if (!error)
+        error = headers.error;
+    if (!error)
+        response_print(out, exchange->context->request,
+                       &(struct response_options){
+                           .status = status,
+                           .reason = status == response->status ? response->reason : TEXT_NONE,
+                           .to_tag = fork ? (struct text){fork->local_tag, sizeof fork->local_tag}
+                                          : transaction_server_tag(exchange->context->server),
+                           .headers = buffer_text(&headers),
+                           .body = buffer_text(&body),
+                           .content_type = type,
+                           .server = bridge->proxy->options.server,
+                           .copy_record_route = exchange->is_first && status < 300,
+                       });
+    buffer_release(&headers);
+    buffer_release(&body);
+    return error ? error : out->error;
+}
+
+int bridge_exchange_answer(struct bridge_exchange *exchange, struct bridge_fork *fork,
+                           struct message *response, unsigned status)
+{
+    struct response_context *context = exchange->context;
+    struct buffer out = {0};
+    if (!context->request || exchange->is_final_sent)
+        return 0;
+    int error = print(exchange, fork, response, status, &out);
+    if (!error)
+        error = transaction_server_respond(context->server, status, buffer_text(&out));
+    if (error) {
+        buffer_release(&out);
+        return error;
+    }
+    exchange->is_final_sent = status >= 200;
+    bool is_kept = exchange->method == METHOD_INVITE && status / 100 == 2;
+    if (is_kept)
+        exchange->accepted = out;
+    if (exchange->is_first && status < 300)
+        tell_dialog(exchange->bridge, buffer_text(&out));
+    if (status >= 200)
+        request_answered(context, status);
+    if (!is_kept)
+        buffer_release(&out);
+    return 0;
+}
+
+/* What the ACK carries is kept for those that answer a repeated 2xx. */
+static void keep_body(struct bridge_exchange *exchange, struct message *ack)
+{
+    struct bridge *bridge = exchange->bridge;
+    struct text type;
+    buffer_clear(&exchange->ack_body);
+    int error = bridge_body(bridge, exchange->fork, ack, exchange->is_from_caller, false,
+                            &exchange->ack_body, &type);
+    exchange->ack_type = arena_copy(&bridge->arena, type);
+    if (!error)
+        return;
+    buffer_clear(&exchange->ack_body);
+    log_warning(bridge->proxy->options.log, LOG_MEDIA, ack->call_id, "SDP of ACK not passed: %s",
+                error_text(error));
+}
+
+void bridge_exchange_acknowledge(struct bridge_exchange *exchange, struct message *ack)
+{
+    struct bridge *bridge = exchange->bridge;
+    if (ack)
+        keep_body(exchange, ack);
+    struct uac_request request = {
+        .method = METHOD_ACK,
+        .cseq = exchange->cseq_out,
+        .body = buffer_text(&exchange->ack_body),
+        .content_type = exchange->ack_type,
+    };
+    int error =
+        bridge_send(bridge, exchange->fork, !exchange->is_from_caller, &request, NULL, NULL, NULL);
+    exchange->is_acknowledged = true;
+    if (error)
+        log_warning(bridge->proxy->options.log, LOG_ROUTE, dialog_call_id(bridge->dialog),
+                    "no ACK to the %s: %s", exchange->is_from_caller ? "callee" : "caller",
+                    error_text(error));
+}

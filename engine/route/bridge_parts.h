@@ -1,0 +1,162 @@
+/*
+ * Inside of a two-leg call; private to engine/route/bridge*.c.
+ *
+ *   leg       one side: the caller's, where we are the UAS, or the callee's, where we are the UAC
+ *   fork      one callee that answered (RFC 3261 s12.1, s13.2.2.4): its dialog with us, and the
+ *             dialog of ours that stands for it on the caller's leg
+ *   exchange  one request of one leg and what it became on the other
+ *
+ * Who holds whom: the caller's dialog (DIALOG_BRIDGE) and each exchange hold the bridge, which holds
+ * its forks and lists its exchanges. bridge_end() ends the dialog; the bridge goes when the last
+ * exchange, a BYE of ours as a rule, is over.
+ */
+#pragma once
+
+#include "route/bridge.h"
+#include "route/context.h"
+#include "route/uac.h"
+
+#include "base/memory.h"
+
+#define BRIDGE_TAG_BYTES     12
+#define BRIDGE_CALL_ID_BYTES 24
+
+/** Texts are in the bridge's arena. */
+struct bridge_leg {
+    struct hash_link link; /**< in proxy->legs, by Call-ID and tag */
+    struct bridge *bridge; /**< holder */
+    struct text call_id;
+    struct text tag;    /**< From tag of its INVITE: the caller's, or ours towards the callee */
+    struct text local;  /**< our From or To value on it; caller's leg: without tag */
+    struct text remote; /**< the party's; callee's leg: without tag */
+    struct text contact_user;
+    uint32_t cseq; /**< of the last request that we sent on it */
+};
+
+struct bridge_fork {
+    struct link link;                 /**< in bridge->forks */
+    char local_tag[BRIDGE_TAG_BYTES]; /**< ours, on the caller's leg */
+    struct text remote_tag;           /**< the callee's; in the bridge's arena */
+    struct dialog_side callee;        /**< owned */
+    uint32_t remote_cseq[2]; /**< highest CSeq number that came: from the callee, from the caller */
+    bool is_hung_up;         /**< a 2xx of it came too late and got BYE */
+};
+
+/** Counted; one reference is that of bridge->exchanges. */
+struct bridge_exchange {
+    struct link link;                 /**< in bridge->exchanges until bridge_exchange_drop() */
+    struct bridge *bridge;            /**< owned reference */
+    struct bridge_fork *fork;         /**< NULL: the first INVITE before its 2xx */
+    struct response_context *context; /**< the request; owned reference, NULL: a BYE of ours */
+    struct uac *uac;                  /**< what it became; NULL: over */
+    struct timer timer;               /**< Timer C, then 64*T1 for the ACK */
+    struct buffer accepted;           /**< 2xx to INVITE as it went back */
+    struct buffer ack_body;           /**< of the ACK that followed */
+    struct text ack_type;             /**< its Content-Type, in the bridge's arena */
+    enum method method;
+    uint32_t cseq_in, cseq_out;
+    int why;              /**< of uac_send() */
+    bool is_from_caller;  /**< the request is */
+    bool is_first;        /**< the INVITE that made the call */
+    bool has_sdp;         /**< the request brought the offer */
+    bool is_acknowledged; /**< INVITE: ACK came and went on */
+    bool is_final_sent;   /**< it was answered */
+    bool is_late_hung_up; /**< a 2xx that nobody waits for got its BYE */
+};
+
+struct bridge {
+    struct link link; /**< in proxy->bridges */
+    struct proxy *proxy;
+    struct dialog *dialog; /**< of the caller; owned reference */
+    struct arena arena;
+    struct bridge_leg caller, callee;
+    struct dialog_side caller_side; /**< owned */
+    struct list forks, exchanges;
+    struct bridge_fork *chosen; /**< whose 2xx was passed; NULL: not answered yet */
+    struct text pass;           /**< names of further headers that pass */
+    bool is_ended;
+};
+
+/* bridge.c */
+/** It is over for both: CANCEL, ACK, BYE and answers as each needs. Idempotent.
+ * @param end     why, for the dialog
+ * @param status  answer to the first INVITE while it has none
+ * @param skip    1: the caller needs no BYE, 0: the callee, -1: both do
+ */
+void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, struct text reason,
+                int skip);
+
+/* bridge_legs.c */
+/** Put both legs into the table. @return 0 or ERROR_MEMORY */
+int bridge_legs_open(struct bridge *bridge);
+void bridge_legs_close(struct bridge *bridge);
+/** Whose request is it? @return returned borrowed, NULL: of no two-leg call */
+struct bridge *bridge_of_request(struct proxy *proxy, struct message *request,
+                                 bool *is_from_caller);
+/** By the callee's tag, or ours on the caller's leg. NULL. Returned borrowed. */
+struct bridge_fork *bridge_fork_find(const struct bridge *bridge, bool on_caller_leg,
+                                     struct text tag);
+/** The fork of a response to the first INVITE, made when it is new. @return NULL: limit, memory */
+struct bridge_fork *bridge_fork_take(struct bridge *bridge, struct message *response);
+void bridge_fork_release(struct bridge *bridge, struct bridge_fork *fork);
+/** Learn where a party wants requests (RFC 3261 s12.2). @param fork  NULL: the caller alone */
+void bridge_learn(struct bridge *bridge, struct bridge_fork *fork, bool from_caller,
+                  struct message *message, struct text route);
+/**
+ * Send a request within the dialog. @param request  method, headers, body, early and why are given
+ * @return as uac_send()
+ */
+int bridge_send(struct bridge *bridge, struct bridge_fork *fork, bool to_caller,
+                struct uac_request *request, struct uac **uacp, uac_done_handler *done, void *arg);
+
+/* bridge_exchange.c */
+/** @return NULL without memory; returned borrowed, in bridge->exchanges */
+struct bridge_exchange *bridge_exchange_create(struct bridge *bridge,
+                                               struct response_context *context);
+/** Nothing comes of it any more. Idempotent; accepts NULL. */
+void bridge_exchange_drop(struct bridge_exchange *exchange);
+/** Answer with a response of our own. */
+void bridge_exchange_refuse(struct bridge_exchange *exchange, unsigned status, struct text headers);
+/**
+ * Answer as the other leg answered.
+ * @param fork    whose tag the answer carries
+ * @param status  what it becomes
+ * @return 0, or why it could not be passed: its SDP, memory
+ */
+int bridge_exchange_answer(struct bridge_exchange *exchange, struct bridge_fork *fork,
+                           struct message *response, unsigned status);
+/** (Re)start its timer. */
+void bridge_exchange_wait(struct bridge_exchange *exchange, uint64_t delay_ms,
+                          timer_handler *handler);
+/** The ACK to its 2xx goes to whoever sent that. @param ack  NULL: one of ours, without body */
+void bridge_exchange_acknowledge(struct bridge_exchange *exchange, struct message *ack);
+
+/* bridge_setup.c */
+/** The 2xx, provisional and final responses of an INVITE that was passed: handlers of its uac. */
+void bridge_invite_early(void *arg, struct message *response);
+void bridge_invite_done(void *arg, struct message *response);
+/** Start Timer C (RFC 3261 s16.6 11: ours, since nobody else would end it). */
+void bridge_invite_wait(struct bridge_exchange *exchange);
+
+/* bridge_headers.c */
+/** Headers of a request that pass, as its edits have them. @param given  lines whose names win */
+void bridge_request_headers(const struct bridge *bridge, const struct edits *edits,
+                            struct text given, struct buffer *out);
+void bridge_response_headers(const struct bridge *bridge, const struct message *response,
+                             struct buffer *out);
+/** The first extension that it requires and we do not have (RFC 3261 s8.2.2.3); absent: none. */
+struct text bridge_unsupported(const struct message *request);
+/** Allow line, with its line end. */
+#define BRIDGE_ALLOW "Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, MESSAGE, OPTIONS\r\n"
+
+/* bridge_body.c */
+/**
+ * The body of a message as the other leg gets it: its SDP through the relay where the call has media.
+ * @param is_offer  what the SDP is
+ * @param fork      NULL: none is known yet
+ * @param content_type  of the body; absent with none
+ * @return 0, or why there is none: ports, syntax, memory
+ */
+int bridge_body(struct bridge *bridge, struct bridge_fork *fork, struct message *message,
+                bool from_caller, bool is_offer, struct buffer *out, struct text *content_type);
+bool bridge_has_sdp(const struct message *message);

@@ -1,0 +1,250 @@
+/* Requests within the dialogs of a two-leg call, from either leg (RFC 3261 s12.2.2, s14.2, s15.1.2). */
+#include "route/bridge_parts.h"
+
+static void refuse(struct response_context *context, unsigned status, struct text headers)
+{
+    request_respond(context, &(struct response_options){
+                                 .status = status,
+                                 .headers = headers,
+                                 .server = context->proxy->options.server,
+                             });
+}
+
+/* ---- passing one on ---- */
+
+static void on_done(void *arg, struct message *response)
+{
+    struct bridge_exchange *exchange = memory_ref(arg);
+    struct bridge *bridge = memory_ref(exchange->bridge);
+    unsigned status = exchange->why == ERROR_TIMEOUT ? 408 : 503;
+    exchange->uac = NULL;
+    if (response) {
+        status = response->status;
+        if (exchange->method == METHOD_UPDATE && status / 100 == 2)
+            bridge_learn(bridge, exchange->fork, !exchange->is_from_caller, response, TEXT_NONE);
+        if (bridge_exchange_answer(exchange, exchange->fork, response, status))
+            status = 500;
+    }
+    bridge_exchange_refuse(exchange, status, TEXT_NONE); /* unless it was answered */
+    bridge_exchange_drop(exchange);
+    if (status == 408 || status == 481) /* s12.2.1.2: that dialog is gone */
+        bridge_end(bridge, DIALOG_END_FAILED, status, TEXT_NONE, -1);
+    memory_release(bridge);
+    memory_release(exchange);
+}
+
+/* @return 0, or why it could not be passed */
+static int send_on(struct bridge_exchange *exchange)
+{
+    struct bridge *bridge = exchange->bridge;
+    struct message *message = exchange->context->request;
+    struct buffer headers = {0}, body = {0};
+    bool is_invite = message->method == METHOD_INVITE;
+    struct uac_request request = {
+        .method = message->method,
+        .early = is_invite ? bridge_invite_early : NULL,
+        .why = &exchange->why,
+    };
+    bridge_request_headers(bridge, exchange->context->edits,
+                           is_invite ? TEXT(BRIDGE_ALLOW) : TEXT_NONE, &headers);
+    int error =
+        bridge_body(bridge, exchange->fork, message, exchange->is_from_caller,
+                    is_invite || message->method == METHOD_UPDATE, &body, &request.content_type);
+    request.headers = buffer_text(&headers);
+    request.body = buffer_text(&body);
+    if (!error)
+        error = headers.error;
+    if (!error)
+        error = bridge_send(bridge, exchange->fork, !exchange->is_from_caller, &request,
+                            &exchange->uac, is_invite ? bridge_invite_done : on_done, exchange);
+    exchange->cseq_out = request.cseq;
+    buffer_release(&headers);
+    buffer_release(&body);
+    return error;
+}
+
+static unsigned status_of(int error)
+{
+    switch (error) {
+    case ERROR_SYNTAX: return 488; /* its SDP */
+    case ERROR_LIMIT: return 503;
+    default: return 500;
+    }
+}
+
+static void pass(struct bridge *bridge, struct bridge_fork *fork, struct response_context *context,
+                 bool is_from_caller)
+{
+    struct bridge_exchange *exchange = bridge_exchange_create(bridge, context);
+    if (!exchange) {
+        refuse(context, 500, TEXT_NONE);
+        return;
+    }
+    exchange->fork = fork;
+    exchange->is_from_caller = is_from_caller;
+    if (exchange->method == METHOD_INVITE || exchange->method == METHOD_UPDATE)
+        bridge_learn(bridge, fork, is_from_caller, context->request, TEXT_NONE);
+    int error = send_on(exchange);
+    if (error) {
+        bridge_exchange_refuse(exchange, status_of(error), TEXT_NONE);
+        bridge_exchange_drop(exchange);
+        return;
+    }
+    if (exchange->method != METHOD_INVITE)
+        return;
+    request_reply_trying(context);
+    bridge_invite_wait(exchange);
+}
+
+/* ---- what is refused ---- */
+
+/*
+ * An offer that another one is in the way of (s14.2, RFC 3311 s5.2): 491 when that one travels
+ * towards its sender, 500 when its sender has not waited for the answer to its own. 0: none is.
+ */
+static unsigned glare(const struct bridge *bridge, const struct message *request,
+                      bool is_from_caller)
+{
+    bool is_invite = request->method == METHOD_INVITE;
+    if (!is_invite && !(request->method == METHOD_UPDATE && bridge_has_sdp(request)))
+        return 0;
+    LIST_FOR_EACH (link, &bridge->exchanges) {
+        const struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
+        bool is_open = exchange->method == METHOD_INVITE
+                           ? !exchange->is_acknowledged
+                           : exchange->method == METHOD_UPDATE && exchange->has_sdp;
+        if (is_open)
+            return exchange->is_from_caller == is_from_caller ? 500 : 491;
+    }
+    return 0;
+}
+
+/* @return true when it was answered */
+static bool refuse_unfit(struct bridge *bridge, struct bridge_fork *fork,
+                         struct response_context *context, bool is_from_caller)
+{
+    struct message *request = context->request;
+    struct text unsupported = bridge_unsupported(request);
+    if (!fork || bridge->is_ended) {
+        refuse(context, 481, TEXT_NONE);
+    } else if (request->cseq_number < fork->remote_cseq[is_from_caller]) { /* s12.2.2 */
+        refuse(context, 500, TEXT_NONE);
+    } else if (unsupported.n) {
+        refuse(context, 420,
+               arena_printf(&request->arena, "Unsupported: %.*s\r\n", TEXT_ARG(unsupported)));
+    } else {
+        fork->remote_cseq[is_from_caller] = request->cseq_number;
+        return false;
+    }
+    return true;
+}
+
+/* ---- the methods ---- */
+
+static void take_ack(struct bridge *bridge, struct message *ack, bool is_from_caller)
+{
+    LIST_FOR_EACH (link, &bridge->exchanges) {
+        struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
+        if (exchange->method == METHOD_INVITE && exchange->is_from_caller == is_from_caller &&
+            exchange->cseq_in == ack->cseq_number && exchange->accepted.n) {
+            if (!exchange->is_acknowledged)
+                bridge_exchange_acknowledge(exchange, ack);
+            return;
+        }
+    }
+}
+
+static void take_bye(struct bridge *bridge, struct bridge_fork *fork,
+                     struct response_context *context, bool is_from_caller)
+{
+    const struct header *reason = message_header(context->request, HEADER_REASON);
+    struct text value = reason ? reason->value : TEXT_NONE;
+    /* BYEs that cross: our own waits for its answer, and this one has ended the same call. */
+    bool ends_call = !bridge->is_ended && (fork == bridge->chosen || !bridge->chosen);
+    struct message *request = memory_ref(context->request); /* whose Reason goes on */
+    refuse(context, fork ? 200 : 481, TEXT_NONE);
+    if (fork && ends_call)
+        bridge_end(bridge, DIALOG_END_BYE, 487, value, is_from_caller);
+    memory_release(request);
+}
+
+static void take_request(struct bridge *bridge, struct bridge_fork *fork,
+                         struct response_context *context, bool is_from_caller)
+{
+    if (refuse_unfit(bridge, fork, context, is_from_caller))
+        return;
+    unsigned status = glare(bridge, context->request, is_from_caller);
+    if (status)
+        counter_count(bridge->proxy->options.counters, COUNTER_CALL_GLARE);
+    switch (context->request->method) {
+    case METHOD_INVITE:
+    case METHOD_UPDATE:
+    case METHOD_INFO:
+    case METHOD_MESSAGE:
+    case METHOD_OPTIONS:
+        if (status)
+            refuse(context, status, status == 500 ? TEXT("Retry-After: 5\r\n") : TEXT_NONE);
+        else
+            pass(bridge, fork, context, is_from_caller);
+        break;
+    default: refuse(context, 405, TEXT(BRIDGE_ALLOW));
+    }
+}
+
+static void take(struct bridge *bridge, struct response_context *context, bool is_from_caller)
+{
+    struct message *request = context->request;
+    struct bridge_fork *fork =
+        bridge_fork_find(bridge, is_from_caller,
+                         is_from_caller ? message_to_tag(request) : message_from_tag(request));
+    dialog_on_request(bridge->dialog, request);
+    switch (request->method) {
+    case METHOD_ACK: take_ack(bridge, request, is_from_caller); break;
+    case METHOD_BYE: take_bye(bridge, fork, context, is_from_caller); break;
+    default: take_request(bridge, fork, context, is_from_caller);
+    }
+}
+
+bool bridge_take(struct response_context *context)
+{
+    bool is_from_caller;
+    if (!context->proxy->legs.count || !message_to_tag(context->request).n ||
+        context->request->method == METHOD_CANCEL)
+        return false;
+    struct bridge *bridge = bridge_of_request(context->proxy, context->request, &is_from_caller);
+    if (!bridge)
+        return false;
+    memory_ref(bridge);
+    context->is_decided = true;
+    take(bridge, context, is_from_caller);
+    memory_release(bridge);
+    return true;
+}
+
+bool bridge_take_cancel(struct response_context *context, struct message *cancel)
+{
+    bool is_from_caller;
+    const struct header *header = message_header(cancel, HEADER_REASON);
+    struct text reason = header ? header->value : TEXT_NONE;
+    struct bridge *bridge = bridge_of_request(context->proxy, cancel, &is_from_caller);
+    if (!bridge)
+        return false;
+    LIST_FOR_EACH (link, &bridge->exchanges) {
+        struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
+        if (exchange->context != context)
+            continue;
+        if (exchange->is_first) {
+            bridge_end(bridge, DIALOG_END_CANCELLED, 487, reason, -1);
+            return true;
+        }
+        memory_ref(exchange);
+        bridge_exchange_refuse(exchange, 487, TEXT_NONE);
+        if (exchange->uac && !uac_cancel(exchange->uac, reason)) {
+            exchange->uac = NULL;
+            bridge_exchange_drop(exchange);
+        }
+        memory_release(exchange);
+        return true;
+    }
+    return false;
+}

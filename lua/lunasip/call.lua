@@ -1,0 +1,108 @@
+--- sip.call: calls of two legs, where the engine is the callee of one and the caller of the other (B2BUA).
+--
+--     local call, err = sip.call.bridge(req, { to = "sip:+49301234@trunk.example", from = "sip:+49891@pbx.example" })
+--     if not call then req:reply(500) end
+local core = require "lunasip.core"
+local media = require "lunasip.media"
+local suggest = require "lunasip.suggest"
+
+local M = {}
+
+local KNOWN = {
+    to = "string", next_hop = "string", interface = "string", from = "string", headers = "table", pass = "table",
+    media = "media",
+}
+-- Those that the engine makes itself.
+local OURS = {
+    via = true, v = true, from = true, f = true, to = true, t = true, ["call-id"] = true, i = true, cseq = true,
+    contact = true, m = true, route = true, ["record-route"] = true, ["max-forwards"] = true,
+    ["content-length"] = true, l = true, ["content-type"] = true, c = true, allow = true,
+}
+
+local function misuse(text, ...)
+    error("call.bridge: " .. text:format(...), 4)
+end
+
+local function check(options)
+    for name, value in pairs(options) do
+        local kind = KNOWN[name]
+        if not kind then
+            misuse("no option '%s'%s", tostring(name), suggest.hint(tostring(name), KNOWN))
+        elseif kind ~= "media" and type(value) ~= kind then
+            misuse("%s is a %s, not a %s", name, kind, type(value))
+        elseif kind == "string" and value:find "[\r\n]" then
+            misuse("%s cannot have line ends in it", name)
+        end
+    end
+end
+
+local function check_name(name)
+    if type(name) ~= "string" or not name:find "^[%w%-%.!%%%*_%+`'~]+$" then
+        misuse("'%s' is no name of a header", tostring(name))
+    elseif OURS[name:lower()] then
+        misuse("%s is made by the engine", name)
+    end
+end
+
+-- headers = { NAME = VALUE } as lines, in the order of their names.
+local function lines_of(headers)
+    local names, lines = {}, {}
+    for name, value in pairs(headers) do
+        check_name(name)
+        if type(value) ~= "string" and type(value) ~= "number" or tostring(value):find "[\r\n]" then
+            misuse("the value of %s is a text without line ends", name)
+        end
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for i, name in ipairs(names) do
+        lines[i] = name .. ": " .. headers[name] .. "\r\n"
+    end
+    return table.concat(lines)
+end
+
+local function names_of(pass)
+    for _, name in ipairs(pass) do
+        check_name(name)
+    end
+    return table.concat(pass, ",")
+end
+
+local Call = {}
+Call.__index = Call
+
+--- End the call: BYE to both legs, or CANCEL and 503 while it is not answered. Any handler; does not yield.
+-- @string[opt] reason value of a Reason header (RFC 3326)
+-- @treturn boolean false when it was over already
+function Call:hangup(reason)
+    return core.call_hang_up(self.call_id, self.tag, reason)
+end
+
+--- Join the caller of an INVITE with a callee. request_route; does not yield.
+-- @param request INVITE outside of a dialog
+-- @tparam[opt] table options to, next_hop, interface, from, headers, pass, media
+-- @return the call, or nil, err
+-- @usage local call = sip.call.bridge(req, { to = "sip:bob@10.0.0.20", interface = "private", media = true })
+function M.bridge(request, options)
+    options = options or {}
+    if type(options) ~= "table" then
+        error("call.bridge: a table of options is needed, not a " .. type(options), 2)
+    end
+    check(options)
+    local lines = options.headers and lines_of(options.headers)
+    local names = options.pass and names_of(options.pass)
+    if options.media then
+        local ok, err = media.manage(request, options.media ~= true and options.media or nil)
+        if not ok then
+            return nil, err
+        end
+    end
+    local call_id, tag = core.call_bridge(request, options.to, options.next_hop, options.interface, options.from,
+        lines, names)
+    if not call_id then
+        return nil, tag
+    end
+    return setmetatable({ call_id = call_id, tag = tag }, Call)
+end
+
+return M
