@@ -25,6 +25,12 @@ void command_say(struct command_answer *answer, int code, const char *format, ..
     va_end(values);
 }
 
+json_t *command_json_text(struct text t)
+{
+    json_t *string = json_stringn(t.p ? t.p : "", t.n);
+    return string ? string : json_string("(not UTF-8)");
+}
+
 /* JSON is UTF-8; a script whose lines are quoted need not be. */
 static json_t *text_json(struct buffer *text)
 {

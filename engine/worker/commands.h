@@ -19,6 +19,8 @@ const char *command_word(const json_t *words, size_t i);
 /** Say why a command was refused, or with code 0 what it did. */
 void command_say(struct command_answer *answer, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/** A text of the network, "(not UTF-8)" where JSON cannot have it. @return owned; NULL: no memory */
+json_t *command_json_text(struct text t);
 /** The answer as { code, text, data }; its data is moved there. @return owned; NULL: no memory */
 json_t *command_answer_json(struct command_answer *answer);
 /** Give back what an answer owns. */

@@ -18,7 +18,7 @@
 static void set_text(json_t *object, const char *name, struct text t)
 {
     if (t.n)
-        json_object_set_new(object, name, json_stringn(t.p, t.n));
+        json_object_set_new(object, name, command_json_text(t));
 }
 
 static void add_binding(json_t *list, const struct location_binding *binding, uint64_t now_ms)

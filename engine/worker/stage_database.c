@@ -4,6 +4,7 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
+#include "worker/commands.h"
 #include "worker/stage_private.h"
 
 #include <jansson.h>
@@ -57,10 +58,7 @@ static json_t *value_json(const struct database_value *value)
     switch (value->type) {
     case DATABASE_INTEGER: return json_integer((json_int_t)value->integer);
     case DATABASE_REAL: return json_real(value->real);
-    case DATABASE_TEXT: {
-        json_t *text = json_stringn(value->text.p, value->text.n);
-        return text ? text : json_string("(not UTF-8)");
-    }
+    case DATABASE_TEXT: return command_json_text(value->text);
     case DATABASE_NULL: break;
     }
     return NULL;

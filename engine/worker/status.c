@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "worker/commands.h"
 
 #include <stdlib.h>
 
@@ -19,12 +20,6 @@ struct totals {
     size_t generation_count;
     uint64_t counters[COUNTER_COUNT];
 };
-
-static json_t *text_json(struct text t)
-{
-    json_t *string = json_stringn(t.p ? t.p : "", t.n);
-    return string ? string : json_string("(not UTF-8)");
-}
 
 static void set_number(json_t *object, const char *name, uint64_t value)
 {
@@ -155,7 +150,7 @@ static void add_database(void *arg, struct database *database)
     struct database_state state;
     json_t *entry = json_object();
     database_get_state(database, &state);
-    json_object_set_new(entry, "name", text_json(text_of(database_name(database))));
+    json_object_set_new(entry, "name", command_json_text(text_of(database_name(database))));
     json_object_set_new(entry, "connected", json_boolean(state.is_connected));
     set_number(entry, "waiting", state.waiting);
     set_number(entry, "asked", state.asked);
@@ -210,9 +205,9 @@ static void add_side(json_t *stream, const char *name, const struct media_side_s
     char address[ADDRESS_TEXT_BYTES];
     json_t *entry = json_object();
     json_object_set_new(entry, "interface", json_string(side->interface));
-    json_object_set_new(entry, "local", text_json(address_print(&side->local, address)));
+    json_object_set_new(entry, "local", command_json_text(address_print(&side->local, address)));
     if (address_is_set(&side->peer))
-        json_object_set_new(entry, "peer", text_json(address_print(&side->peer, address)));
+        json_object_set_new(entry, "peer", command_json_text(address_print(&side->peer, address)));
     json_object_set_new(entry, "learned", json_boolean(side->is_learned));
     set_number(entry, "packets", side->packets);
     set_number(entry, "bytes", side->bytes);
@@ -258,9 +253,9 @@ static void add_call(void *arg, struct dialog *dialog)
     if (calls->only_media && !media)
         return;
     json_t *call = json_object();
-    json_object_set_new(call, "call_id", text_json(dialog_call_id(dialog)));
-    json_object_set_new(call, "from", text_json(dialog_from_uri(dialog)));
-    json_object_set_new(call, "to", text_json(dialog_to_uri(dialog)));
+    json_object_set_new(call, "call_id", command_json_text(dialog_call_id(dialog)));
+    json_object_set_new(call, "from", command_json_text(dialog_from_uri(dialog)));
+    json_object_set_new(call, "to", command_json_text(dialog_to_uri(dialog)));
     json_object_set_new(call, "state",
                         json_string(dialog_state_name(dialog_current_state(dialog))));
     set_number(call, "age_s", (calls->now_ms - dialog_started_ms(dialog)) / 1000);
@@ -293,8 +288,9 @@ json_t *status_calls(struct engine *engine)
 static void add_profile(void *arg, struct text profile, struct text value, uint64_t calls)
 {
     json_t *entry = json_object();
-    json_object_set_new(entry, "profile", text_json(profile));
-    json_object_set_new(entry, "value", text_is_set(value) ? text_json(value) : json_null());
+    json_object_set_new(entry, "profile", command_json_text(profile));
+    json_object_set_new(entry, "value",
+                        text_is_set(value) ? command_json_text(value) : json_null());
     set_number(entry, "calls", calls);
     json_array_append_new(arg, entry);
 }
@@ -337,11 +333,12 @@ static void add_destination(void *arg, struct dispatcher_destination *destinatio
     enum dispatcher_state state = dispatcher_destination_state(destination, &is_probing);
     json_t *entry = json_object();
     set_number(entry, "set", dispatcher_destination_set(destination));
-    json_object_set_new(entry, "uri", text_json(dispatcher_destination_uri(destination)));
+    json_object_set_new(entry, "uri", command_json_text(dispatcher_destination_uri(destination)));
     json_object_set_new(entry, "state", json_string(dispatcher_state_letters(state, is_probing)));
     json_object_set_new(entry, "priority",
                         json_integer(dispatcher_destination_priority(destination)));
-    json_object_set_new(entry, "attrs", text_json(dispatcher_destination_attrs(destination)));
+    json_object_set_new(entry, "attrs",
+                        command_json_text(dispatcher_destination_attrs(destination)));
     set_number(entry, "calls", dispatcher_destination_calls(destination));
     struct dispatcher_latency latency = dispatcher_destination_latency(destination);
     set_number(entry, "pings_answered", latency.answers);

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "database/database.h"
 #include "script/configuration.h"
+#include "worker/commands.h"
 #include "worker/password.h"
 #include "worker/privileges.h"
 #include "worker/subscribers.h"
@@ -232,12 +233,6 @@ static int change(struct request *request, struct subscribers *subscribers)
     return error;
 }
 
-static json_t *json_text(struct text text)
-{
-    json_t *json = json_stringn(text.p, text.n);
-    return json ? json : json_string("(not UTF-8)");
-}
-
 struct listing {
     json_t *users; /**< NULL: as text */
 };
@@ -248,8 +243,9 @@ static void list_user(void *arg, struct text username, struct text domain)
     if (!listing->users)
         printf("%.*s@%.*s\n", (int)username.n, username.p, (int)domain.n, domain.p);
     else
-        json_array_append_new(listing->users, json_pack("{s:o,s:o}", "user", json_text(username),
-                                                        "domain", json_text(domain)));
+        json_array_append_new(listing->users,
+                              json_pack("{s:o,s:o}", "user", command_json_text(username), "domain",
+                                        command_json_text(domain)));
 }
 
 static int list(const struct request *request, struct subscribers *subscribers)

@@ -336,7 +336,11 @@ describe("a registrar (RFC 3261 s10.3)", function()
             alice:invite("sip:team@example.net", { sdp = true })
             answer_and_end(carol, carol:receive "INVITE")
 
-            assert.equal("2 bindings ended", ctl("flush").text)
+            register(carol, { aor = "sip:camera@example.net", contact = "<sip:c@10.0.0.21>",
+                headers = { ["User-Agent"] = "\201\227\207\241\205\241" } }) -- GB2312
+            assert.equal("(not UTF-8)", ctl("show", "camera@example.net").data.contacts[1].user_agent)
+
+            assert.equal("3 bindings ended", ctl("flush").text)
             assert.same({}, ctl("list").data)
             assert.equal(1, ctl("rm", "team@example.net").code)
             local wrong = {
