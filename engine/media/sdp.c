@@ -34,11 +34,28 @@ bool sdp_is_attribute(const struct sdp_line *line, struct text name, struct text
 
 /* ---- lines ---- */
 
+/*
+ * Up to the end of the first line, that included: CRLF or LF (RFC 8866 s5). CRs alone end one as
+ * well, as some endpoints read them: an m= line that we overlook would be one that passes us by.
+ */
+static size_t line_size(struct text bytes)
+{
+    for (size_t i = 0; i < bytes.n; i++) {
+        size_t end = i;
+        while (end < bytes.n && bytes.p[end] == '\r')
+            end++;
+        if (end < bytes.n && bytes.p[end] == '\n')
+            return end + 1;
+        if (end > i)
+            return end;
+    }
+    return bytes.n;
+}
+
 /* Cut the next line off *rest. */
 static struct sdp_line next_line(struct text *rest)
 {
-    const char *newline = text_find(*rest, '\n');
-    size_t n = newline ? (size_t)(newline - rest->p) + 1 : rest->n;
+    size_t n = line_size(*rest);
     struct sdp_line line = {.whole = {rest->p, n}};
     rest->p += n;
     rest->n -= n;
@@ -56,8 +73,9 @@ static int split_lines(struct sdp *sdp, struct arena *arena, struct text bytes)
 {
     size_t lines = 1, media = 0;
     for (size_t i = 0; i < bytes.n; i++) {
-        lines += bytes.p[i] == '\n';
-        media += bytes.p[i] == 'm' && (i == 0 || bytes.p[i - 1] == '\n');
+        bool is_end = i > 0 && (bytes.p[i - 1] == '\n' || bytes.p[i - 1] == '\r');
+        lines += is_end;
+        media += bytes.p[i] == 'm' && (i == 0 || is_end);
     }
     sdp->lines = arena_alloc(arena, lines * sizeof *sdp->lines);
     sdp->media = arena_zalloc(arena, (media + 1) * sizeof *sdp->media);

@@ -234,7 +234,8 @@ static void on_line(struct section *s, const struct sdp_line *line)
 /* A last line without line end gets one, so that what follows is a line of its own. */
 static void close_line(const struct section *s)
 {
-    if (s->out->n && !s->out->error && s->out->p[s->out->n - 1] != '\n')
+    char end = s->sdp->line_end.p[s->sdp->line_end.n - 1];
+    if (s->out->n && !s->out->error && s->out->p[s->out->n - 1] != end)
         end_line(s);
 }
 
