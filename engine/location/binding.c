@@ -68,9 +68,27 @@ struct text binding_new_ruid(struct location *location, char out[RUID_BYTES])
     return (struct text){out, RUID_BYTES};
 }
 
+enum ping { PING_NONE, PING_SENT, PING_OVERDUE };
+
+/* No binding is made as a constant: binding_copy() makes them all. */
+bool location_binding_begin_ping(const struct location_binding *binding)
+{
+    _Atomic uint8_t *ping = (_Atomic uint8_t *)&binding->ping;
+    uint8_t before = PING_NONE;
+    if (atomic_compare_exchange_strong(ping, &before, PING_SENT))
+        return true;
+    before = PING_SENT;
+    atomic_compare_exchange_strong(ping, &before, PING_OVERDUE);
+    return false;
+}
+
+bool location_binding_end_ping(const struct location_binding *binding)
+{
+    return atomic_exchange((_Atomic uint8_t *)&binding->ping, PING_NONE) == PING_OVERDUE;
+}
+
 unsigned location_binding_pinged(const struct location_binding *binding, bool is_answered)
 {
-    /* No binding is made as a constant: binding_copy() makes them all. */
     _Atomic uint8_t *unanswered = (_Atomic uint8_t *)&binding->unanswered;
     uint8_t count = atomic_load_explicit(unanswered, memory_order_relaxed);
     count = is_answered ? 0 : count + (count < UINT8_MAX);

@@ -50,6 +50,7 @@ struct location_binding {
     uint32_t reg_id;               /**< RFC 5626, or 0 */
     int16_t q;                     /**< thousandths, or CONTACT_Q_NONE */
     _Atomic uint8_t unanswered;    /**< of location_binding_pinged() alone */
+    _Atomic uint8_t ping;          /**< of location_binding_begin_ping() alone */
 };
 #define LOCATION_NEVER UINT64_MAX
 
@@ -62,7 +63,15 @@ static inline bool location_binding_is_expired(const struct location_binding *bi
 uint32_t location_binding_expires_s(const struct location_binding *binding, uint64_t now_ms);
 
 /**
- * Note what became of a keepalive: the one thing of a binding that changes. Any thread.
+ * A keepalive is to be sent, whose answer is waited for. What is known of keepalives is the one thing of a
+ * binding that changes. Any thread.
+ * @return true: location_binding_end_ping() is due when it is over; false: one is under way, and is overdue now
+ */
+bool location_binding_begin_ping(const struct location_binding *binding);
+/** @return whether another was to be sent meanwhile */
+bool location_binding_end_ping(const struct location_binding *binding);
+/**
+ * Note what became of a keepalive.
  * @return how many in a row were not answered, at most 255
  */
 unsigned location_binding_pinged(const struct location_binding *binding, bool is_answered);

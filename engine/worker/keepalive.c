@@ -6,7 +6,8 @@
  *
  * An OPTIONS (RFC 3261 s11) is answered by whoever is there, with whatever status. Bindings never
  * change and a refresh makes a new one, so that the count of what was not answered in a row, which
- * the binding itself holds, begins anew with each refresh.
+ * the binding itself holds, begins anew with each refresh. An OPTIONS that is still not answered when the next
+ * one is due counts as such, and the next one waits until it is given up.
  */
 #include "worker/keepalive.h"
 
@@ -38,12 +39,15 @@ struct keepalive_ping {
     struct location_record *record;         /* reference: of the binding */
     const struct location_binding *binding; /* borrowed from it */
     struct uac *uac;                        /* borrowed; NULL: over */
+    bool is_over;                           /* the binding was told */
 };
 
 static void ping_destroy(void *arg)
 {
     struct keepalive_ping *ping = arg;
     list_remove(&ping->link);
+    if (!ping->is_over)
+        location_binding_end_ping(ping->binding);
     uac_abandon(ping->uac);
     memory_release(ping->record);
 }
@@ -80,33 +84,59 @@ static uint64_t wall_ms(const struct keepalive *keepalive)
 
 /* ---- what becomes of an OPTIONS ---- */
 
-static void end_binding(struct keepalive_ping *ping, unsigned unanswered)
+static void ping_binding(struct keepalive *keepalive, struct location_record *record,
+                         const struct location_binding *binding);
+
+static void end_binding(struct keepalive *keepalive, const struct location_record *record,
+                        const struct location_binding *binding, unsigned unanswered)
 {
-    struct keepalive *keepalive = ping->keepalive;
     struct worker *worker = keepalive->worker;
     const struct worker_options *options = worker_get_options(worker);
-    struct text aor = location_record_aor(ping->record), contact = ping->binding->contact;
-    int ended = location_remove_binding(options->location, aor, ping->binding, wall_ms(keepalive),
+    struct text aor = location_record_aor(record), contact = binding->contact;
+    int ended = location_remove_binding(options->location, aor, binding, wall_ms(keepalive),
                                         worker_script(worker));
     if (ended <= 0) /* refreshed or gone meanwhile; without memory the next ping tries again */
         return;
     count(keepalive, COUNTER_KEEPALIVE_ENDED);
-    log_info(options->log, LOG_LOCATION, ping->binding->call_id,
+    log_info(options->log, LOG_LOCATION, binding->call_id,
              "%.*s is gone: %.*s did not answer %u keepalives", TEXT_ARG(aor), TEXT_ARG(contact),
              unanswered);
+}
+
+static void note_silence(struct keepalive *keepalive, const struct location_record *record,
+                         const struct location_binding *binding)
+{
+    uint64_t most = settings_of(keepalive)->keepalive_failures;
+    unsigned unanswered = location_binding_pinged(binding, false);
+    count(keepalive, COUNTER_KEEPALIVE_UNANSWERED);
+    if (most && unanswered >= most)
+        end_binding(keepalive, record, binding, unanswered);
+}
+
+/* Neither refreshed nor gone? */
+static bool is_in_force(const struct keepalive_ping *ping)
+{
+    struct location *location = worker_get_options(ping->keepalive->worker)->location;
+    struct location_record *now = location_find(location, location_record_aor(ping->record));
+    bool is_there = false;
+    for (size_t i = 0; now && i < location_record_count(now) && !is_there; i++)
+        is_there = location_record_at(now, i) == ping->binding;
+    memory_release(now);
+    return is_there;
 }
 
 static void on_done(void *arg, struct message *response)
 {
     struct keepalive_ping *ping = arg;
-    uint64_t most = settings_of(ping->keepalive)->keepalive_failures;
     ping->uac = NULL;
-    unsigned unanswered = location_binding_pinged(ping->binding, response != NULL);
-    if (!response) {
-        count(ping->keepalive, COUNTER_KEEPALIVE_UNANSWERED);
-        if (most && unanswered >= most)
-            end_binding(ping, unanswered);
-    }
+    ping->is_over = true;
+    bool is_overdue = location_binding_end_ping(ping->binding);
+    if (response)
+        location_binding_pinged(ping->binding, true);
+    else if (!is_overdue) /* else each interval that has passed was counted */
+        note_silence(ping->keepalive, ping->record, ping->binding);
+    if (is_overdue && is_in_force(ping))
+        ping_binding(ping->keepalive, ping->record, ping->binding);
     memory_release(ping);
 }
 
@@ -153,12 +183,15 @@ static int send_options(struct keepalive_ping *ping, const struct listener *list
     return error;
 }
 
+/* After location_binding_begin_ping(), whatever comes of it. */
 static int start_ping(struct keepalive *keepalive, struct location_record *record,
                       const struct location_binding *binding, const struct listener *listener)
 {
     struct keepalive_ping *ping = memory_alloc(sizeof *ping, ping_destroy);
-    if (!ping)
+    if (!ping) {
+        location_binding_end_ping(binding);
         return ERROR_MEMORY;
+    }
     ping->keepalive = keepalive;
     ping->record = memory_ref(record);
     ping->binding = binding;
@@ -196,6 +229,11 @@ static void ping_binding(struct keepalive *keepalive, struct location_record *re
     const struct listener *listener = NULL;
     if (settings->keepalive_nat_only && !binding->received.n)
         return;
+    /* Who is silent is not asked again before the first is given up (Timer F), however short the interval. */
+    if (settings->keepalive_options && !location_binding_begin_ping(binding)) {
+        note_silence(keepalive, record, binding);
+        return;
+    }
     if (binding->socket.n)
         listener =
             transport_listener_by_socket(worker_transport(keepalive->worker), binding->socket);

@@ -147,12 +147,43 @@ describe("keepalive", function()
         assert.equal(1, bindings())
     end)
 
+    it("asks nobody again who has not answered yet, and counts the intervals", function()
+        open { interval_s = 8, failures = 6 }
+        local silent = natted "silent"
+        register(silent)
+        net:advance(34)
+        assert.equal(1, count "sent")
+        assert.equal(3, count "unanswered")
+        net:advance(10) -- given up after 64 T1: the next one was due
+        assert.equal(2, count "sent")
+        assert.equal(1, bindings())
+        net:advance(25)
+        assert.equal(2, count "sent")
+        assert.equal(0, bindings())
+        assert.equal(6, count "unanswered")
+        assert.is_nil(net:settle(40))
+    end)
+
+    it("asks at once when the answer comes later than the next keepalive was due", function()
+        open { interval_s = 8, failures = 6 }
+        local slow = natted "slow"
+        register(slow)
+        local options = slow:receive("OPTIONS", 9)
+        net:advance(12)
+        assert.equal(1, count "unanswered")
+        slow:reply(options, 200)
+        net:advance(0.1)
+        assert.equal(2, count "sent")
+        slow:receive { method = "OPTIONS" }
+        assert.equal(1, bindings())
+    end)
+
     it("never ends a binding where failures is 0", function()
         open { interval_s = 10, failures = 0 }
         register(natted "gone")
         net:advance(500)
         assert.equal(1, bindings())
-        assert.is_true(count "unanswered" > 40)
+        assert.is_true(count "unanswered" > 10)
         register(phones.gone, { expires = 0 })
         assert.is_nil(net:settle(40))
     end)
