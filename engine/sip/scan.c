@@ -101,6 +101,31 @@ static inline bool is_ordinary_block(const char *at)
     return _mm_movemask_epi8(good) == 0xffff;
 }
 
+/* Bits of those that HOST0 and HOST1 leave out: all but '-' to '9' without '/', letters and '_'. */
+static inline unsigned outside_host(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i small = _mm_or_si128(bytes, _mm_set1_epi8('a' - 'A'));
+    __m128i low = _mm_andnot_si128(are(bytes, '/'), are_within(bytes, '-', '9'));
+    __m128i high = _mm_or_si128(are_within(small, 'a', 'z'), are(bytes, '_'));
+    return ~(unsigned)_mm_movemask_epi8(_mm_or_si128(low, high)) & 0xffff;
+}
+
+struct text scan_host(struct text *rest)
+{
+    size_t n = 0;
+    unsigned bits = 0;
+    while (!bits && n + BLOCK_BYTES <= rest->n) {
+        bits = outside_host(rest->p + n);
+        n += bits ? (size_t)__builtin_ctz(bits) : BLOCK_BYTES;
+    }
+    while (!bits && n < rest->n && char_is_in(CHARS_HOST, rest->p[n]))
+        n++;
+    struct text host = {rest->p, n};
+    scan_skip(rest, n);
+    return host;
+}
+
 /* Sixteen bytes at a step, the last of them once more: 165 -> 60 instructions for a From. */
 bool scan_is_ordinary(struct text t)
 {
@@ -113,6 +138,11 @@ bool scan_is_ordinary(struct text t)
 }
 
 #else
+
+struct text scan_host(struct text *rest)
+{
+    return scan_set(rest, CHARS_HOST);
+}
 
 bool scan_is_ordinary(struct text t)
 {
@@ -190,7 +220,7 @@ static int scan_port(struct text *rest, uint16_t *port)
 int scan_host_port(struct text *rest, struct text *host, uint16_t *port, bool spaces)
 {
     bool is_ipv6 = rest->n && rest->p[0] == '[';
-    *host = is_ipv6 ? scan_ipv6(rest) : scan_set(rest, CHARS_HOST);
+    *host = is_ipv6 ? scan_ipv6(rest) : scan_host(rest);
     *port = 0;
     if (!host->n)
         return ERROR_SYNTAX;
