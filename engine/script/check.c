@@ -213,6 +213,7 @@ static int open_state(struct check *check, char **fault)
                             .settings = &check->settings,
                             .configuration = configuration,
                             .lua_dir = check->options->lua_dir,
+                            .library = check->options->library,
                             .is_deterministic = true, /* no compiled code: see MEMORY_HARD */
                             .route_path = check->options->route_path ? check->options->route_path
                                                                      : configuration->route_path,
@@ -230,7 +231,7 @@ static int load_script(struct check *check, char **fault)
     if (error)
         return error;
     error = script_check(check->configuration, check->options->route_path, check->options->lua_dir,
-                         io, &log, &line);
+                         check->options->library, io, &log, &line);
     memory_release(io);
     return error == ERROR_MEMORY ? error : error ? note_faults(check, line, fault) : 0;
 }
@@ -262,7 +263,7 @@ static int check_all(struct check *check, char **fault)
 {
     char *lines;
     int error = configuration_load_partly(&check->configuration, check->options->conf_path,
-                                          check->options->lua_dir, &lines);
+                                          check->options->lua_dir, check->options->library, &lines);
     bool is_faulty = !error && lines;
     if (!error)
         error = open_state(check, fault);

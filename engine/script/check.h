@@ -5,15 +5,18 @@
  */
 #pragma once
 
+#include "script/library.h"
+
 #include <stdbool.h>
 
 struct check_report; /* counted; memory_release() */
 
 /** All borrowed during the call. */
 struct check_options {
-    const char *conf_path;  /**< configuration file */
-    const char *route_path; /**< script to check instead of the configuration's; NULL: that one */
-    const char *lua_dir;    /**< holds lunasip/check.lua and types/lunasip.lua */
+    const char *conf_path;   /**< configuration file */
+    const char *route_path;  /**< script to check instead of the configuration's; NULL: that one */
+    const char *lua_dir;     /**< holds lunasip/check.lua and types/lunasip.lua */
+    struct library *library; /**< compiled files of it; NULL: none are known */
 };
 
 /**

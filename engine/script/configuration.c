@@ -424,7 +424,7 @@ static int add_fault(struct load *load, char *fault)
     return 0;
 }
 
-static int load_file(struct load *load, const char *lua_dir)
+static int load_file(struct load *load, const char *lua_dir, struct library *library)
 {
     struct generation *scratch = NULL;
     char *fault = NULL;
@@ -432,6 +432,7 @@ static int load_file(struct load *load, const char *lua_dir)
         generation_open(&scratch, &(struct generation_options){
                                       .settings = &load->configuration->settings,
                                       .lua_dir = lua_dir,
+                                      .library = library,
                                       .route_path = load->path, /* for faults without a line */
                                   });
     if (!error)
@@ -443,7 +444,7 @@ static int load_file(struct load *load, const char *lua_dir)
 }
 
 int configuration_load_partly(struct configuration **configurationp, const char *path,
-                              const char *lua_dir, char **faults)
+                              const char *lua_dir, struct library *library, char **faults)
 {
     struct load load = {
         .configuration = memory_alloc(sizeof(struct configuration), configuration_destroy),
@@ -454,7 +455,7 @@ int configuration_load_partly(struct configuration **configurationp, const char 
         return ERROR_MEMORY;
     settings_default(&load.configuration->settings);
     load.configuration->path = text_strdup(text_of(path));
-    int error = load.configuration->path ? load_file(&load, lua_dir) : ERROR_MEMORY;
+    int error = load.configuration->path ? load_file(&load, lua_dir, library) : ERROR_MEMORY;
     if (error) {
         memory_free_raw(load.faults);
         memory_release(load.configuration);
@@ -466,10 +467,10 @@ int configuration_load_partly(struct configuration **configurationp, const char 
 }
 
 int configuration_load(struct configuration **configurationp, const char *path, const char *lua_dir,
-                       char **fault)
+                       struct library *library, char **fault)
 {
     struct configuration *configuration;
-    int error = configuration_load_partly(&configuration, path, lua_dir, fault);
+    int error = configuration_load_partly(&configuration, path, lua_dir, library, fault);
     if (error)
         return error;
     if (*fault) {

@@ -10,6 +10,7 @@
 #include "base/source_list.h"
 #include "dispatcher/dispatcher.h"
 #include "media/media.h"
+#include "script/library.h"
 #include "transport/transport.h"
 
 /** Where a block or an assigned name stands in the file. */
@@ -60,12 +61,13 @@ struct configuration {
  * @param configurationp  returned owned; memory_release()
  * @param path            configuration file
  * @param lua_dir         holds lunasip/config.lua
+ * @param library         compiled files of it; NULL: none are known
  * @param fault           on error a line for each fault that says where, what and what to do;
  *                        memory_free_raw(). May be NULL on ERROR_MEMORY
  * @return 0, ERROR_SCRIPT (the file is faulty or missing), ERROR_MEMORY
  */
 int configuration_load(struct configuration **configurationp, const char *path, const char *lua_dir,
-                       char **fault);
+                       struct library *library, char **fault);
 /**
  * The same for a check of the script, which a faulty configuration is to be no obstacle to: holds
  * what could be read; not to be run.
@@ -73,7 +75,7 @@ int configuration_load(struct configuration **configurationp, const char *path, 
  * @return 0 (also when there are faults), ERROR_MEMORY
  */
 int configuration_load_partly(struct configuration **configurationp, const char *path,
-                              const char *lua_dir, char **faults);
+                              const char *lua_dir, struct library *library, char **faults);
 /** Of a configuration that was loaded partly: is that block faulty or not there? */
 bool configuration_is_unknown(const struct configuration *configuration, const char *block);
 /** Line of a block or an assigned name; 1 when it is not there. */

@@ -54,6 +54,7 @@ static void generation_destroy(void *object)
         databases_close(generation->options.databases, generation->databases[i]);
     memory_free_raw(generation->databases);
     memory_release(generation->options.databases);
+    memory_release(generation->options.library);
     memory_release(generation->options.http);
 }
 
@@ -189,6 +190,8 @@ static int open_state(lua_State *L)
     if (generation->options.is_deterministic)
         luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
     set_package(L, generation->lua_dir);
+    if (generation->options.library)
+        library_install(L, generation->options.library);
     make_wrap(L, generation);
     make_error_texts(L, generation);
     api_message_open(L);
@@ -204,6 +207,7 @@ static int copy_options(struct generation *generation, const struct generation_o
     generation->shared = memory_ref(options->shared);
     memory_ref(options->auth);
     memory_ref(options->databases);
+    memory_ref(options->library);
     memory_ref(options->http);
     generation->lua_dir = text_strdup(text_of(options->lua_dir));
     generation->route_path = text_strdup(text_of(options->route_path ? options->route_path : ""));
@@ -417,7 +421,8 @@ size_t generation_memory_bytes(const struct generation *generation)
 }
 
 int script_check(const struct configuration *configuration, const char *route_path,
-                 const char *lua_dir, struct io *io, struct log *log, char **fault)
+                 const char *lua_dir, struct library *library, struct io *io, struct log *log,
+                 char **fault)
 {
     bool is_inline = configuration->route_source && !route_path;
     struct generation_options options = {
@@ -426,6 +431,7 @@ int script_check(const struct configuration *configuration, const char *route_pa
         .log = log,
         .configuration = configuration,
         .lua_dir = lua_dir,
+        .library = library,
         .route_path = route_path ? route_path : configuration->route_path,
         .source = is_inline ? text_of(configuration->route_source) : TEXT_NONE,
         .is_deterministic = true, /* no compiled code: see heap.c */

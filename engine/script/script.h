@@ -26,6 +26,7 @@
 #include "route/proxy.h"
 #include "script/configuration.h"
 #include "script/coverage.h"
+#include "script/library.h"
 #include "script/shared.h"
 
 struct script;
@@ -43,6 +44,7 @@ struct generation_options {
     struct auth *auth;                         /**< shared; NULL: nothing is authenticated */
     struct databases *databases;               /**< shared; NULL: none can be asked */
     struct http *http;                         /**< shared; NULL: no requests can be made */
+    struct library *library;                   /**< shared; NULL: every file of lua/ is parsed */
     const char *lua_dir;                       /**< holds lunasip/runtime.lua; copied */
     const char *route_path;                    /**< the script; copied, and its name in errors */
     struct text source; /**< its text, when it does not come from the file; absent: read the file */
@@ -76,7 +78,8 @@ size_t generation_memory_bytes(const struct generation *generation);
  * @return as generation_create()
  */
 int script_check(const struct configuration *configuration, const char *route_path,
-                 const char *lua_dir, struct io *io, struct log *log, char **fault);
+                 const char *lua_dir, struct library *library, struct io *io, struct log *log,
+                 char **fault);
 
 /* ---- the host of one worker ---- */
 

@@ -196,6 +196,8 @@ int generation_open(struct generation **generationp, const struct generation_opt
  * happen first, where the state is thrown away. Raises.
  */
 void generation_compile_patterns(lua_State *L, struct generation *generation);
+/** library.c: let `require` of @p L take files of lua/ from the generation's library. Raises. */
+void library_install(lua_State *L, struct library *library);
 /** The generation that @p L belongs to. */
 struct generation *generation_of(lua_State *L);
 /** Count for the worker that the generation serves; while it is loaded aside there is none yet. */

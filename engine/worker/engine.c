@@ -34,6 +34,7 @@ static void destroy(void *arg)
     names_free(engine->files, engine->file_count);
     memory_free_raw(engine->conf_path);
     memory_free_raw(engine->lua_dir);
+    memory_release(engine->library);
     memory_free_raw(engine->route_path);
     log_flush(&engine->log);
     memory_release(engine->log.buffer);
@@ -69,8 +70,10 @@ static char *listener_fault(const struct listener *listener, int error)
 
 static int load(struct engine *engine, const struct engine_options *options, char **fault)
 {
-    int error =
-        configuration_load(&engine->configuration, options->conf_path, options->lua_dir, fault);
+    int error = library_create(&engine->library);
+    if (!error)
+        error = configuration_load(&engine->configuration, options->conf_path, options->lua_dir,
+                                   engine->library, fault);
     if (error)
         return error;
     engine->first = memory_ref(engine->configuration);

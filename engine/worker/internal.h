@@ -10,6 +10,7 @@ struct engine {
     struct io *io; /* borrowed */
     struct log log;
     char *conf_path, *lua_dir; /* owned */
+    struct library *library;   /* owned */
     char *route_path;          /* owned; NULL: the configuration's */
     char **files;              /* owned; see engine_files() */
     size_t file_count;

@@ -32,6 +32,7 @@ int engine_load_generations(struct engine *engine, struct configuration *configu
                                   .databases = engine->databases,
                                   .http = engine->http,
                                   .lua_dir = engine->lua_dir,
+                                  .library = engine->library,
                                   .route_path = route_path ? route_path : configuration->route_path,
                                   .source = !route_path && configuration->route_source
                                                 ? text_of(configuration->route_source)
@@ -126,6 +127,7 @@ static int check(struct engine *engine, const char *route_path, char **fault)
                               .conf_path = engine->conf_path,
                               .route_path = route_path,
                               .lua_dir = engine->lua_dir,
+                              .library = engine->library,
                           },
                           &problem);
     if (error) {
@@ -163,8 +165,8 @@ static int load_script(struct engine *engine, struct prepared *prepared, char **
 static int prepare(struct engine *engine, const char *route_path, struct prepared *prepared,
                    char **fault)
 {
-    int error =
-        configuration_load(&prepared->configuration, engine->conf_path, engine->lua_dir, fault);
+    int error = configuration_load(&prepared->configuration, engine->conf_path, engine->lua_dir,
+                                   engine->library, fault);
     if (error == ERROR_SCRIPT)
         check(engine, route_path ? route_path : engine->route_path, fault);
     if (!error)

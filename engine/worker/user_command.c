@@ -117,7 +117,7 @@ static int read_configuration(struct request *request, const char *lua_dir)
     if (!path && request->url)
         return EXIT_FINE;
     request->conf = path ? path : DEFAULT_CONF;
-    int error = configuration_load(&request->configuration, request->conf, lua_dir, &fault);
+    int error = configuration_load(&request->configuration, request->conf, lua_dir, NULL, &fault);
     const struct configuration *configuration = request->configuration;
     /* What SQLite makes must belong to the account that serves. */
     if (!error && configuration->user && geteuid() == 0) {

@@ -7,7 +7,7 @@ local process = require "support.process"
 
 ffi.cdef [[
 struct check_report;
-struct check_options { const char *conf_path, *route_path, *lua_dir; };
+struct check_options { const char *conf_path, *route_path, *lua_dir; void *library; };
 int check_run(struct check_report **reportp, const struct check_options *options, char **fault);
 unsigned check_fault_count(const struct check_report *report);
 unsigned check_warning_count(const struct check_report *report);

@@ -20,7 +20,7 @@ static void test_the_sample(void **state)
     char *fault = NULL;
     (void)state;
     uint64_t live = memory_live();
-    if (configuration_load(&configuration, SAMPLE, LUNASIP_LUA_DIR, &fault))
+    if (configuration_load(&configuration, SAMPLE, LUNASIP_LUA_DIR, NULL, &fault))
         fail_msg("%s", fault ? fault : "no memory");
     assert_int_equal(configuration->listener_count, 2);
     const struct listener *listener = &configuration->listeners[1];
@@ -53,7 +53,7 @@ static int load_text(struct configuration **configuration, const char *text, cha
     assert_true(descriptor >= 0);
     assert_int_equal(write(descriptor, text, strlen(text)), strlen(text));
     close(descriptor);
-    int error = configuration_load(configuration, path, LUNASIP_LUA_DIR, fault);
+    int error = configuration_load(configuration, path, LUNASIP_LUA_DIR, NULL, fault);
     unlink(path);
     return error;
 }
@@ -154,8 +154,9 @@ static void test_a_missing_file_is_named(void **state)
     struct configuration *configuration;
     char *fault = NULL;
     (void)state;
-    assert_int_equal(configuration_load(&configuration, "/no/such.lua", LUNASIP_LUA_DIR, &fault),
-                     ERROR_SCRIPT);
+    assert_int_equal(
+        configuration_load(&configuration, "/no/such.lua", LUNASIP_LUA_DIR, NULL, &fault),
+        ERROR_SCRIPT);
     assert_non_null(strstr(fault, "/no/such.lua"));
     memory_free_raw(fault);
 }

@@ -173,14 +173,15 @@ static void test_check(void **state)
     bench.configuration->settings = bench.settings;
     bench.configuration->route_path = (char *)"r.lua";
     bench.configuration->route_source = (char *)"function request_route(req) req:nope( end";
-    assert_int_equal(
-        script_check(bench.configuration, NULL, LUNASIP_LUA_DIR, bench.io, &bench.log, &fault),
-        ERROR_SCRIPT);
+    assert_int_equal(script_check(bench.configuration, NULL, LUNASIP_LUA_DIR, NULL, bench.io,
+                                  &bench.log, &fault),
+                     ERROR_SCRIPT);
     assert_non_null(strstr(fault, "r.lua:1:"));
     memory_free_raw(fault);
     bench.configuration->route_source = (char *)"function request_route(req) req:drop() end";
-    assert_int_equal(
-        script_check(bench.configuration, NULL, LUNASIP_LUA_DIR, bench.io, &bench.log, &fault), 0);
+    assert_int_equal(script_check(bench.configuration, NULL, LUNASIP_LUA_DIR, NULL, bench.io,
+                                  &bench.log, &fault),
+                     0);
     bench_close(&bench);
 }
 
