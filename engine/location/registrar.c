@@ -10,27 +10,6 @@ static struct text value_of(const struct message *message, enum header_kind kind
     return header ? header->value : TEXT_NONE;
 }
 
-int location_request_parse(struct location_request *request, struct message *message,
-                           struct arena *arena)
-{
-    struct contact *contacts;
-    int error = contact_list(&contacts, &request->contact_count, &request->is_star, message, arena);
-    if (error)
-        return error;
-    request->contacts = contacts;
-    error = list_header_join(&request->path, message, HEADER_PATH, arena);
-    if (error)
-        return error;
-    if (text_is_set(request->path) && !list_header_is_route(request->path))
-        return ERROR_SYNTAX;
-    request->call_id = message->call_id;
-    request->cseq = message->cseq_number;
-    request->user_agent = value_of(message, HEADER_USER_AGENT);
-    request->methods = method_set_allowed(message);
-    request->has_expires = header_expires(message, &request->expires_s);
-    return 0;
-}
-
 static bool wants_flow(const struct location_request *request)
 {
     for (size_t i = 0; i < request->contact_count; i++)
@@ -59,13 +38,46 @@ static bool edge_knows_outbound(struct text path)
            text_is_set(uri_param(&address.uri, TEXT("ob")));
 }
 
+static bool first_hop_knows(const struct message *message, const struct location_request *request)
+{
+    return is_first_hop(message) || edge_knows_outbound(request->path);
+}
+
+static bool wants_outbound(const struct message *message)
+{
+    return list_header_has(message, HEADER_SUPPORTED, TEXT("outbound"));
+}
+
+int location_request_parse(struct location_request *request, struct message *message,
+                           struct arena *arena)
+{
+    struct contact *contacts;
+    int error = contact_list(&contacts, &request->contact_count, &request->is_star, message, arena);
+    if (error)
+        return error;
+    request->contacts = contacts;
+    error = list_header_join(&request->path, message, HEADER_PATH, arena);
+    if (error)
+        return error;
+    if (text_is_set(request->path) && !list_header_is_route(request->path))
+        return ERROR_SYNTAX;
+    request->call_id = message->call_id;
+    request->cseq = message->cseq_number;
+    request->user_agent = value_of(message, HEADER_USER_AGENT);
+    request->methods = method_set_allowed(message);
+    request->has_expires = header_expires(message, &request->expires_s);
+    if (wants_flow(request) && !first_hop_knows(message, request) && !wants_outbound(message))
+        for (size_t i = 0; i < request->contact_count; i++)
+            contacts[i].reg_id = 0;
+    return 0;
+}
+
 enum location_outbound location_outbound(const struct message *message,
                                          const struct location_request *request)
 {
-    if (!wants_flow(request) || !list_header_has(message, HEADER_SUPPORTED, TEXT("outbound")))
+    if (!wants_flow(request) || !wants_outbound(message))
         return OUTBOUND_NONE;
-    bool is_known = is_first_hop(message) || edge_knows_outbound(request->path);
-    return is_known ? OUTBOUND_GRANTED : OUTBOUND_LACKING;
+    return first_hop_knows(message, request) ? OUTBOUND_GRANTED : OUTBOUND_LACKING;
 }
 
 static struct text host_of(struct text uri)

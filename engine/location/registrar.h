@@ -5,7 +5,8 @@
 
 /**
  * Fill @p request with what the message says: contacts, Expires, Path, Call-ID, CSeq, User-Agent,
- * Allow. AoR, received, socket, flags, rules, time and counters are the caller's.
+ * Allow. AoR, received, socket, flags, rules, time and counters are the caller's. A reg-id means nothing and is
+ * left out when the first hop does not know outbound and the UA does not ask for it (RFC 5626 s6).
  * @param arena  keeps what is not the message's own
  * @return 0, ERROR_SYNTAX (a Contact or Path that is none), ERROR_MEMORY
  */

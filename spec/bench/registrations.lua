@@ -148,9 +148,8 @@ local function settled_memory_kb(up)
     return kb
 end
 
-local function measure_at(entry, rate, seconds)
+local function measure_with(database, entry, rate, seconds)
     local at = network.block()
-    local database = entry.options.passwords ~= "memory" and start_database() or nil
     local run_by = { up = entry.start(at, entry.options, database), database = database }
     -- Warm: compiled traces, pools at their size, prepared statements.
     register(at, run_by, 1, WARM, rate)
@@ -159,13 +158,21 @@ local function measure_at(entry, rate, seconds)
     local kb = kb_before and settled_memory_kb(run_by.up) - kb_before
     local again, again_cpu = register(at, run_by, WARM + 1, math.min(USERS - WARM, rate * seconds), rate)
     peers.stop(run_by.up)
-    if database then stop_database(database) end
     local ok = math.max(1, first.ok)
     return {
         rate = rate, us_first = first_cpu * 1e6 / ok, us_again = again_cpu * 1e6 / math.max(1, again.ok),
         server_us = server_cpu * 1e6 / ok, bytes = kb and kb * 1024 / ok,
         failed = first.failed + again.failed, retransmissions = first.retransmissions + again.retransmissions,
     }
+end
+
+-- The database goes whatever happens.
+local function measure_at(entry, rate, seconds)
+    local database = entry.options.passwords ~= "memory" and start_database() or nil
+    local ok, result = pcall(measure_with, database, entry, rate, seconds)
+    if database then stop_database(database) end
+    if not ok then error(result, 0) end
+    return result
 end
 
 --- CPU of the first registration of each user, and of registering again for some seconds; memory per binding; at half

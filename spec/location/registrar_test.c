@@ -89,13 +89,19 @@ static void grants_outbound(void **state)
     static const struct {
         const char *headers;
         enum location_outbound outbound;
+        uint32_t reg_id;
     } cases[] = {
-        {FLOW "Supported: outbound, path\r\n", OUTBOUND_GRANTED},
-        {FLOW "Supported: path\r\n", OUTBOUND_NONE},
-        {"Contact: <sip:a@1>;reg-id=1\r\nSupported: outbound\r\n", OUTBOUND_NONE},
-        {FLOW FAR "Supported: outbound\r\n", OUTBOUND_LACKING},
-        {FLOW FAR "Supported: outbound\r\nPath: <sip:p;lr;ob>,<sip:edge;lr>\r\n", OUTBOUND_LACKING},
-        {FLOW FAR "Supported: outbound\r\nPath: <sip:p;lr>,<sip:edge;lr;ob>\r\n", OUTBOUND_GRANTED},
+        {FLOW "Supported: outbound, path\r\n", OUTBOUND_GRANTED, 1},
+        {FLOW "Supported: path\r\n", OUTBOUND_NONE, 1},
+        {"Contact: <sip:a@1>;reg-id=1\r\nSupported: outbound\r\n", OUTBOUND_NONE, 1},
+        {FLOW FAR "Supported: outbound\r\n", OUTBOUND_LACKING, 1},
+        {FLOW FAR "Supported: outbound\r\nPath: <sip:p;lr;ob>,<sip:edge;lr>\r\n", OUTBOUND_LACKING,
+         1},
+        {FLOW FAR "Supported: outbound\r\nPath: <sip:p;lr>,<sip:edge;lr;ob>\r\n", OUTBOUND_GRANTED,
+         1},
+        {FLOW FAR "Supported: path\r\n", OUTBOUND_NONE, 0},
+        {FLOW FAR "Supported: path\r\nPath: <sip:edge;lr>\r\n", OUTBOUND_NONE, 0},
+        {FLOW FAR "Supported: path\r\nPath: <sip:edge;lr;ob>\r\n", OUTBOUND_NONE, 1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -106,6 +112,7 @@ static void grants_outbound(void **state)
         struct message *message = sample(bytes);
         assert_int_equal(location_request_parse(&request, message, &arena), 0);
         assert_int_equal(location_outbound(message, &request), cases[i].outbound);
+        assert_int_equal(request.contacts[0].reg_id, cases[i].reg_id);
         arena_reset(&arena);
         memory_release(message);
     }
