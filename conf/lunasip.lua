@@ -137,6 +137,7 @@ dscp {
 -- DIALOG: calls as a proxy sees them.
 dialog {
     -- match_lost_route = 1, -- 1: a request within a call that lost its Route still finds the other side; 0 to 1
+    -- refuse_unknown = 0, -- 1: a request within a call that is not known here gets 481; 0: its script decides; 0 to 1
     -- vars_bytes = 4096, -- names and texts of one tracked call's variables; 0 to 1048576
 }
 

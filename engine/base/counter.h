@@ -42,6 +42,8 @@
     XX(DIALOG_DURATION, "dialog.duration", "calls that lasted as long as their script allows")     \
     XX(DIALOG_VARS_LIMIT, "dialog.vars_limit",                                                     \
        "variables of a call refused: dialog.vars_bytes reached")                                   \
+    XX(DIALOG_UNKNOWN, "dialog.unknown",                                                           \
+       "requests of unknown calls refused (481) or dropped (ACK)")                                 \
     XX(DIALOG_PROFILE_REFUSED, "dialog.profile_refused",                                           \
        "calls that a profile had no place for, as its script limits it")                           \
     XX(DIALOG_PROFILE_LIMIT, "dialog.profile_limit",                                               \

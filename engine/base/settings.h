@@ -61,6 +61,8 @@
     XX(dscp, rtp, 46, 0, 63, "DSCP of RTP datagrams (46 = EF)")                                    \
     XX(dialog, match_lost_route, 1, 0, 1,                                                          \
        "1: a request within a call that lost its Route still finds the other side")                \
+    XX(dialog, refuse_unknown, 0, 0, 1,                                                            \
+       "1: a request within a call that is not known here gets 481; 0: its script decides")        \
     XX(dialog, vars_bytes, 4096, 0, 1048576, "names and texts of one tracked call's variables")    \
     XX(location, aors, 1000000, 1, 100000000, "addresses of record with bindings at once")         \
     XX(location, contacts_per_aor, 10, 1, 1000, "bindings of one address of record")               \

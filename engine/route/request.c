@@ -152,6 +152,27 @@ static bool admit(struct proxy *proxy, struct transaction_server *txn, struct me
     return false;
 }
 
+/* A request within a call (RFC 3261 s12.2, RFC 3262, 3311, 6086) that has no dialog here any more, or
+ * never had one. Subscriptions are dialogs, too, but none of ours. */
+static bool is_of_unknown_call(const struct response_context *context)
+{
+    struct message *request = context->request;
+    if (!context->proxy->options.settings->dialog_refuse_unknown || context->dialog ||
+        !text_is_set(message_to_tag(request)))
+        return false;
+    switch (request->method) {
+    case METHOD_INVITE:
+    case METHOD_ACK:
+    case METHOD_BYE:
+    case METHOD_PRACK:
+    case METHOD_UPDATE:
+    case METHOD_INFO:
+        counter_count(context->proxy->options.counters, COUNTER_DIALOG_UNKNOWN);
+        return true;
+    default: return false;
+    }
+}
+
 static void begin(struct proxy *proxy, void *owner, void *object)
 {
     struct transaction_server *txn = owner;
@@ -169,7 +190,13 @@ static void begin(struct proxy *proxy, void *owner, void *object)
     memory_ref(context);
     if (context->dialog)
         dialog_on_request(context->dialog, context->request);
-    if (!bridge_take(context))
+    if (bridge_take(context)) {
+        memory_release(context);
+        return;
+    }
+    if (is_of_unknown_call(context))
+        reply_status(context, 481);
+    else
         run_request_route(context);
     memory_release(context);
 }
@@ -195,7 +222,7 @@ static void begin_stateless(struct proxy *proxy, void *owner, void *object)
         return;
     if (context->dialog && context->request->method == METHOD_ACK)
         dialog_on_request(context->dialog, context->request);
-    if (!bridge_take(context))
+    if (!bridge_take(context) && !is_of_unknown_call(context))
         run_request_route(context);
     memory_release(context);
 }

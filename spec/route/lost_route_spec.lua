@@ -57,3 +57,62 @@ describe("a request of a call that lost its Route", function()
         alice:receive(200)
     end)
 end)
+
+-- After a restart, or from somebody who makes a To tag up: there is no such call (RFC 3261 s12.2.2).
+describe("a request of a call that is not known here", function()
+    local net, alice, bob
+
+    after_each(function()
+        net:close()
+    end)
+
+    local function open(refuse_unknown)
+        local callees
+        net, alice, callees = world.open {
+            body = world.TO_BOB, conf = { dialog = { refuse_unknown = refuse_unknown } },
+        }
+        bob = callees.bob
+    end
+
+    -- With the Route that such a call would have.
+    local function ask(method)
+        alice:send(world.raw {
+            method = method, branch = "unknown" .. method, to = "To: <sip:bob@example.net>;tag=b1",
+            uri = "sip:bob@10.0.0.20:5060",
+            headers = { "Route: <sip:192.0.2.1:5060;lr;r2=on>, <sip:10.0.0.1:5060;lr;r2=on>" },
+        })
+    end
+
+    it("gets 481 before a script sees it, when dialog.refuse_unknown is 1", function()
+        open(1)
+        for _, method in ipairs { "INVITE", "BYE", "UPDATE", "PRACK", "INFO" } do
+            ask(method)
+            alice:receive(481)
+        end
+        ask "ACK" -- is never answered
+        net:settle()
+        assert.equal(6, net:status().counters["dialog.unknown"])
+        assert.is_nil(bob.queue[1])
+    end)
+
+    it("goes on when it is of another kind of dialog", function()
+        open(1)
+        ask "NOTIFY"
+        bob:reply(bob:receive "NOTIFY", 200)
+        alice:receive(200)
+    end)
+
+    it("is left to the script when it is 0", function()
+        open(0)
+        ask "BYE"
+        bob:reply(bob:receive "BYE", 481)
+        alice:receive(481)
+        assert.equal(0, net:status().counters["dialog.unknown"])
+    end)
+
+    it("does not touch the calls that are known", function()
+        open(1)
+        world.answer(alice, bob)
+        world.hang_up(alice, bob)
+    end)
+end)
