@@ -138,6 +138,8 @@ dscp {
 dialog {
     -- match_lost_route = 1, -- 1: a request within a call that lost its Route still finds the other side; 0 to 1
     -- refuse_unknown = 0, -- 1: a request within a call that is not known here gets 481; 0: its script decides; 0 to 1
+    -- recorder_mib = 8, -- newest messages of calls, for ctl calls show; of all workers together; 0: none; 0 to 4096
+    -- recorder_message_bytes = 1024, -- kept of one message; 256 to 16384
     -- vars_bytes = 4096, -- names and texts of one tracked call's variables; 0 to 1048576
 }
 

@@ -63,6 +63,9 @@
        "1: a request within a call that lost its Route still finds the other side")                \
     XX(dialog, refuse_unknown, 0, 0, 1,                                                            \
        "1: a request within a call that is not known here gets 481; 0: its script decides")        \
+    XX(dialog, recorder_mib, 8, 0, 4096,                                                           \
+       "newest messages of calls, for ctl calls show; of all workers together; 0: none")           \
+    XX(dialog, recorder_message_bytes, 1024, 256, 16384, "kept of one message")                    \
     XX(dialog, vars_bytes, 4096, 0, 1048576, "names and texts of one tracked call's variables")    \
     XX(location, aors, 1000000, 1, 100000000, "addresses of record with bindings at once")         \
     XX(location, contacts_per_aor, 10, 1, 1000, "bindings of one address of record")               \

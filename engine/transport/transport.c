@@ -113,6 +113,9 @@ int transport_send(struct transport *transport, const struct destination *destin
         counter_count(counters, COUNTER_SIP_SEND_FAILED);
         return ERROR_TRANSPORT;
     }
+    const struct transport_handlers *handlers = &transport->options.handlers;
+    if (handlers->sent)
+        handlers->sent(handlers->arg, destination, bytes);
     int error = endpoint->operations->send(endpoint->state, destination, bytes);
     if (!error)
         counter_count(counters, COUNTER_SIP_SENT);

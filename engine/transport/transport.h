@@ -66,6 +66,8 @@ struct transport_handlers {
     /** Something sent to @p address could not be delivered (ICMP); @p bytes as much as came back. */
     void (*undeliverable)(void *arg, const struct address *address, struct text bytes);
     void *arg;
+    /** A message is about to leave; NULL: nobody wants to know. */
+    void (*sent)(void *arg, const struct destination *destination, struct text bytes);
 };
 
 struct transport_options {

@@ -17,6 +17,8 @@ static const struct {
     {"limits", "message_bytes", "its sockets are open"},
     {"limits", "mailbox", "its memory is in use"},
     {"limits", "sources", "its memory is in use"},
+    {"dialog", "recorder_mib", "its memory is in use"},
+    {"dialog", "recorder_message_bytes", "its memory is in use"},
     {"shared", "bytes", "its memory is in use"},
     {"location", "aors", LOCATION_REASON},
     {"location", "use_domain", LOCATION_REASON},

@@ -6,6 +6,7 @@
 #include "worker/calls.h"
 #include "worker/registrations.h"
 #include "worker/status.h"
+#include "worker/story.h"
 
 #include <stdarg.h>
 
@@ -123,14 +124,27 @@ static void do_dispatcher(struct engine *engine, const json_t *words, struct com
         command_say(answer, 2, "usage: ctl dispatcher list, ctl " USAGE_SET);
 }
 
+static void show_call(struct engine *engine, struct text call_id, struct command_answer *answer)
+{
+    answer->data = story_of_call(engine, call_id);
+    if (json_array_size(answer->data))
+        return;
+    json_decref(answer->data);
+    answer->data = NULL;
+    command_say(answer, 1, "the flight recorder knows no such call (any more)");
+}
+
 static void do_calls(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
     struct text verb = text_of(command_word(words, 1)), which = text_of(command_word(words, 2));
     if (json_array_size(words) == 1 || (text_equal(verb, TEXT("list")) && !which.n)) {
         answer->data = status_calls(engine);
+    } else if (text_equal(verb, TEXT("show")) && which.n) {
+        show_call(engine, which, answer);
     } else if (!text_equal(verb, TEXT("end")) || !which.n) {
         command_say(answer, 2,
-                    "usage: ctl calls [list], ctl calls end CALL_ID, ctl calls end --all");
+                    "usage: ctl calls [list], ctl calls show CALL_ID, ctl calls end CALL_ID, "
+                    "ctl calls end --all");
     } else if (text_equal(which, TEXT("--all"))) {
         calls_end_all(engine, TEXT("SIP;cause=200;text=\"Ended by the operator\""));
         command_say(answer, 0, "every call was ended");

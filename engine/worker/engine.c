@@ -402,6 +402,11 @@ struct media *engine_media(const struct engine *engine)
     return engine->media;
 }
 
+struct io *engine_io(const struct engine *engine)
+{
+    return engine->io;
+}
+
 struct profiles *engine_profiles(const struct engine *engine)
 {
     return engine->profiles;

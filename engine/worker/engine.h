@@ -78,6 +78,7 @@ void engine_set_draining(struct engine *engine, bool is_draining);
 /* For control and status. */
 const struct configuration *engine_configuration(const struct engine *engine);
 struct dispatcher *engine_dispatcher(const struct engine *engine);
+struct io *engine_io(const struct engine *engine); /**< borrowed */
 struct media *engine_media(const struct engine *engine);
 /** How many calls are in which profile; borrowed. */
 struct profiles *engine_profiles(const struct engine *engine);

@@ -9,11 +9,13 @@
 #include "worker/handover.h"
 #include "worker/keepalive.h"
 #include "worker/ping.h"
+#include "worker/recorder.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 
 #define LAG_CHECK_MS 100  /* how often a worker looks whether it is behind */
+#define LEAST_BYTES  16   /* a datagram with less is no message, but a keepalive */
 #define SHED_MS      1000 /* new calls are refused so long at least: no flapping */
 
 struct worker {
@@ -27,6 +29,7 @@ struct worker {
     struct proxy *proxy;                    /* owned */
     struct script *script;                  /* owned */
     struct handover *handover;              /* owned */
+    struct recorder *recorder;              /* owned; NULL: none */
     struct mailbox answers;                 /* of databases and HTTP servers */
     struct ping *ping;           /* owned; NULL: nothing to ping, or another worker does */
     struct gateway_names *names; /* the same */
@@ -37,6 +40,7 @@ struct worker {
     uint64_t lag_due_ms;
     uint64_t behind_until_ms; /* was behind SHED_MS before */
     bool is_draining, is_behind;
+    bool is_unrecorded; /* the message at hand is of no call */
 };
 
 static void destroy(void *arg)
@@ -47,6 +51,7 @@ static void destroy(void *arg)
     memory_release(worker->names);
     memory_release(worker->ping);
     memory_release(worker->proxy);
+    memory_release(worker->recorder);
     memory_release(worker->script);
     memory_release(worker->resolver);
     memory_release(worker->transport);
@@ -97,9 +102,46 @@ static bool is_beyond_rate(struct worker *worker, struct message *message)
     return true;
 }
 
+/* What phones and probes say all day is of no call. */
+static bool is_of_no_call(enum method method)
+{
+    return method == METHOD_REGISTER || method == METHOD_OPTIONS;
+}
+
+static void record_received(struct worker *worker, const struct message *message)
+{
+    worker->is_unrecorded = is_of_no_call(message->method);
+    if (!worker->recorder || worker->is_unrecorded)
+        return;
+    recorder_keep(worker->recorder, &(struct recorded){
+                                        .at_ms = loop_now_ms(worker->loop),
+                                        .listener = message->source.listener,
+                                        .peer = message->source.peer,
+                                        .bytes = message->bytes,
+                                    });
+}
+
+/* Answers to a message that is of no call are neither. */
+static void on_sent(void *arg, const struct destination *destination, struct text bytes)
+{
+    struct worker *worker = arg;
+    if (text_starts_with(bytes, TEXT("SIP/2.0 ")) ? worker->is_unrecorded
+                                                  : bytes.n < LEAST_BYTES || bytes.p[0] == 'R' ||
+                                                        text_starts_with(bytes, TEXT("OPTIONS ")))
+        return;
+    recorder_keep(worker->recorder, &(struct recorded){
+                                        .at_ms = loop_now_ms(worker->loop),
+                                        .is_sent = true,
+                                        .listener = destination->listener,
+                                        .peer = destination->address,
+                                        .bytes = bytes,
+                                    });
+}
+
 static void on_message(void *arg, struct message *message)
 {
     struct worker *worker = arg;
+    record_received(worker, message);
     if (!is_beyond_rate(worker, message))
         proxy_receive(worker->proxy, message);
 }
@@ -218,7 +260,8 @@ static int create_transport(struct worker *worker, const struct listener **faile
                                 .counters = &worker->counters,
                                 .log = worker->options.log,
                                 .hash_key = worker->options.hash_key,
-                                .handlers = {claim, on_message, on_undeliverable, worker},
+                                .handlers = {claim, on_message, on_undeliverable, worker,
+                                             worker->recorder ? on_sent : NULL},
                             },
                             failed);
 }
@@ -283,6 +326,15 @@ static int create_proxy(struct worker *worker)
                         });
 }
 
+static int create_recorder(struct worker *worker)
+{
+    size_t size_bytes = (size_t)worker->settings.dialog_recorder_mib << 20;
+    if (!size_bytes)
+        return 0;
+    return recorder_create(&worker->recorder, size_bytes / worker->options.count,
+                           (size_t)worker->settings.dialog_recorder_message_bytes);
+}
+
 /* What one worker does for all. */
 static int create_common_care(struct worker *worker)
 {
@@ -312,6 +364,8 @@ int worker_create(struct worker **workerp, const struct worker_options *options,
     worker->answers.loop = worker->loop;
     if (!error)
         error = handover_create(&worker->handover, worker, worker->settings.limits_mailbox);
+    if (!error)
+        error = create_recorder(worker);
     if (!error)
         error = create_transport(worker, failed);
     if (!error)
@@ -430,6 +484,11 @@ struct script *worker_script(struct worker *worker)
 struct transport *worker_transport(struct worker *worker)
 {
     return worker->transport;
+}
+
+const struct recorder *worker_recorder(const struct worker *worker)
+{
+    return worker->recorder;
 }
 
 struct loop *worker_loop(struct worker *worker)

@@ -9,6 +9,7 @@
 #include "script/script.h"
 
 struct engine;
+struct recorder;
 struct worker; /* counted */
 
 #define WORKERS_MAX 64 /* bits of a mask */
@@ -76,6 +77,8 @@ void worker_draw_call_id(struct worker *worker, char *out, size_t size_bytes);
 struct proxy *worker_proxy(struct worker *worker);
 struct script *worker_script(struct worker *worker);
 struct transport *worker_transport(struct worker *worker);
+/** Its flight recorder (recorder.h), borrowed; NULL: none. */
+const struct recorder *worker_recorder(const struct worker *worker);
 struct loop *worker_loop(struct worker *worker);
 struct resolver *worker_resolver(struct worker *worker);
 const struct worker_options *worker_get_options(const struct worker *worker);

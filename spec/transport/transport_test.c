@@ -37,7 +37,7 @@ static void on_undeliverable(void *arg, const struct address *address, struct te
 static struct transport_handlers handlers_of(struct seen *seen)
 {
     *seen = (struct seen){0};
-    return (struct transport_handlers){on_claim, on_message, on_undeliverable, seen};
+    return (struct transport_handlers){on_claim, on_message, on_undeliverable, seen, NULL};
 }
 
 struct fixture {

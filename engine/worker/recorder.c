@@ -1,0 +1,125 @@
+/*
+ * Entries lie one behind the other and never wrap: where one does not fit before the end of the ring,
+ * the rest stays free and it begins at the front. What it runs over, it takes out first. Invariant: from
+ * <oldest> on, entry by entry, through the end when <newest_end> lies before it, to <newest_end>.
+ */
+#include "worker/recorder.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "sip/message.h"
+
+#define ALIGNMENT 8
+
+struct entry {
+    uint32_t size_bytes; /* of entry and bytes, aligned */
+    uint32_t kept_bytes;
+    struct recorded recorded; /* its bytes lie behind */
+};
+
+struct recorder {
+    char *ring; /* owned */
+    size_t size_bytes, message_bytes;
+    size_t oldest, newest_end; /* offsets */
+    size_t wrap;               /* where the entries before the front end; 0: they do not wrap */
+    size_t count;
+};
+
+static void destroy(void *object)
+{
+    struct recorder *recorder = object;
+    memory_free_raw(recorder->ring);
+}
+
+static size_t size_for(size_t kept_bytes)
+{
+    return (sizeof(struct entry) + kept_bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+int recorder_create(struct recorder **recorderp, size_t size_bytes, size_t message_bytes)
+{
+    if (size_bytes < size_for(message_bytes))
+        return ERROR_ARGUMENT;
+    struct recorder *recorder = memory_alloc(sizeof *recorder, destroy);
+    if (!recorder)
+        return ERROR_MEMORY;
+    recorder->size_bytes = size_bytes / ALIGNMENT * ALIGNMENT;
+    recorder->message_bytes = message_bytes;
+    recorder->ring = memory_raw(recorder->size_bytes);
+    if (!recorder->ring) {
+        memory_release(recorder);
+        return ERROR_MEMORY;
+    }
+    *recorderp = recorder;
+    return 0;
+}
+
+static struct entry *at(const struct recorder *recorder, size_t offset)
+{
+    return (struct entry *)(void *)(recorder->ring + offset);
+}
+
+/* The offset behind an entry; the front when the entries wrap there. */
+static size_t behind(const struct recorder *recorder, size_t offset)
+{
+    size_t next = offset + at(recorder, offset)->size_bytes;
+    return recorder->wrap && next == recorder->wrap ? 0 : next;
+}
+
+static void forget_oldest(struct recorder *recorder)
+{
+    size_t next = behind(recorder, recorder->oldest);
+    if (next < recorder->oldest)
+        recorder->wrap = 0;
+    recorder->oldest = next;
+    if (--recorder->count == 0)
+        recorder->oldest = recorder->newest_end = recorder->wrap = 0;
+}
+
+/* Do the entries that are kept leave @p size bytes free from the end of the newest on? */
+static bool is_free(const struct recorder *recorder, size_t size)
+{
+    if (recorder->wrap)
+        return recorder->newest_end + size <= recorder->oldest;
+    return recorder->newest_end + size <= recorder->size_bytes;
+}
+
+static void make_room(struct recorder *recorder, size_t size)
+{
+    while (!is_free(recorder, size)) {
+        if (!recorder->wrap && recorder->newest_end + size > recorder->size_bytes) {
+            recorder->wrap = recorder->newest_end;
+            recorder->newest_end = 0;
+        } else {
+            forget_oldest(recorder);
+        }
+    }
+}
+
+void recorder_keep(struct recorder *recorder, const struct recorded *recorded)
+{
+    size_t n =
+        recorded->bytes.n < recorder->message_bytes ? recorded->bytes.n : recorder->message_bytes;
+    size_t size = size_for(n);
+    make_room(recorder, size);
+    struct entry *entry = at(recorder, recorder->newest_end);
+    entry->size_bytes = (uint32_t)size;
+    entry->kept_bytes = (uint32_t)n;
+    entry->recorded = *recorded;
+    memcpy(entry + 1, recorded->bytes.p, n);
+    recorder->newest_end += size;
+    recorder->count++;
+}
+
+void recorder_visit(const struct recorder *recorder, struct text call_id,
+                    recorded_visit_handler *visit, void *arg)
+{
+    size_t offset = recorder->oldest;
+    for (size_t i = 0; i < recorder->count; i++, offset = behind(recorder, offset)) {
+        const struct entry *entry = at(recorder, offset);
+        struct recorded recorded = entry->recorded;
+        recorded.bytes = (struct text){(const char *)(entry + 1), entry->kept_bytes};
+        if (text_equal(message_peek_call_id(recorded.bytes), call_id))
+            visit(arg, &recorded);
+    }
+}

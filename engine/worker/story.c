@@ -1,0 +1,77 @@
+/* Each worker is asked in turn: one of them has the call. */
+#include "worker/story.h"
+
+#include "worker/commands.h"
+#include "worker/recorder.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define TIME_BYTES 40
+
+struct story {
+    struct text call_id;
+    json_t *list;
+    uint64_t first_ms, now_ms, wall_ms; /* of the worker that is asked */
+};
+
+/* Value of CSeq, which a message that was cut may have lost: absent then. */
+static struct text cseq_of(struct text bytes)
+{
+    struct text line;
+    while ((line = text_trim(text_split(&bytes, '\n'))).n)
+        if (text_starts_with_nocase(line, TEXT("CSeq")) && text_find(line, ':'))
+            return text_trim(text_span(text_find(line, ':') + 1, line.p + line.n));
+    return TEXT_NONE;
+}
+
+static json_t *time_json(uint64_t wall_ms)
+{
+    char text[TIME_BYTES];
+    struct tm utc;
+    time_t seconds = (time_t)(wall_ms / 1000);
+    gmtime_r(&seconds, &utc);
+    size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(text + n, sizeof text - n, ".%03uZ", (unsigned)(wall_ms % 1000));
+    return json_string(text);
+}
+
+static void tell(void *arg, const struct recorded *recorded)
+{
+    struct story *story = arg;
+    struct text rest = recorded->bytes, line = text_trim(text_split(&rest, '\n'));
+    char peer[ADDRESS_TEXT_BYTES];
+    json_t *entry = json_object();
+    if (json_array_size(story->list) == 0)
+        story->first_ms = recorded->at_ms;
+    uint64_t ago_ms = story->now_ms - recorded->at_ms;
+    json_object_set_new(entry, "time", time_json(story->wall_ms - ago_ms));
+    json_object_set_new(entry, "ms", json_integer((json_int_t)(recorded->at_ms - story->first_ms)));
+    json_object_set_new(entry, "direction", json_string(recorded->is_sent ? "out" : "in"));
+    json_object_set_new(entry, "interface", json_string(recorded->listener->interface));
+    json_object_set_new(entry, "peer", command_json_text(address_print(&recorded->peer, peer)));
+    json_object_set_new(entry, "line", command_json_text(line));
+    json_object_set_new(entry, "cseq", command_json_text(cseq_of(rest)));
+    json_array_append_new(story->list, entry);
+}
+
+static void ask(struct worker *worker, void *arg)
+{
+    struct story *story = arg;
+    const struct recorder *recorder = worker_recorder(worker);
+    story->now_ms = loop_now_ms(worker_loop(worker));
+    if (recorder)
+        recorder_visit(recorder, story->call_id, tell, story);
+}
+
+json_t *story_of_call(struct engine *engine, struct text call_id)
+{
+    struct story story = {
+        .call_id = call_id,
+        .list = json_array(),
+        .wall_ms = io_wall_us(engine_io(engine)) / 1000,
+    };
+    for (unsigned i = 0; i < engine_worker_count(engine); i++)
+        worker_ask(engine_worker(engine, i), ask, &story);
+    return story.list;
+}

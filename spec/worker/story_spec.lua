@@ -1,0 +1,75 @@
+-- ctl calls show: the story of a call, from the flight recorder.
+local world = require "route.world"
+
+describe("the story of a call", function()
+    local net, alice, bob
+
+    after_each(function()
+        net:close()
+    end)
+
+    local function open(options)
+        local callees
+        options = options or {}
+        options.body = options.body or world.TO_BOB
+        net, alice, callees = world.open(options)
+        bob = callees.bob
+    end
+
+    local function story(id)
+        local lines = {}
+        for _, entry in ipairs(net:command("calls", "show", id).data or {}) do
+            assert.matches("^%d+%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$", entry.time)
+            lines[#lines + 1] = ("%d %s %s %s %s %s"):format(entry.ms, entry.direction, entry.interface, entry.peer,
+                entry.line:gsub(" SIP/2.0$", ""):gsub("^SIP/2.0 ", ""), entry.cseq)
+        end
+        return lines
+    end
+
+    it("is each of its messages, in order, while it runs and afterwards", function()
+        open { workers = 3 }
+        alice:invite "sip:bob@example.net"
+        local id, invite = alice.call.id, bob:receive "INVITE"
+        net:advance(0.4)
+        bob:reply(invite, 200)
+        alice:receive(200)
+        bob:receive "ACK"
+        assert.equal(7, #story(id))
+        world.hang_up(bob, alice)
+        world.answer(alice, bob) -- another one
+        world.hang_up(bob, alice)
+        assert.equal(11, #story(id))
+        assert.same({
+            "0 in public 192.0.2.10:5060 INVITE sip:bob@example.net 1 INVITE",
+            "0 out private 10.0.0.20:5060 INVITE sip:bob@example.net 1 INVITE",
+            "0 out public 192.0.2.10:5060 100 Trying 1 INVITE",
+        }, { unpack(story(id), 1, 3) })
+        assert.equal("400 in private 10.0.0.20:5060 200 OK 1 INVITE", story(id)[4])
+        assert.equal("400 out public 192.0.2.10:5060 BYE sip:alice@192.0.2.10:5060 1 BYE", story(id)[9])
+    end)
+
+    it("is not known of a call that never was", function()
+        open()
+        local answer = net:command("calls", "show", "nobody")
+        assert.equal(1, answer.code)
+        assert.matches("knows no such call", answer.text)
+        assert.equal(2, net:command("calls", "show").code)
+    end)
+
+    it("has no place for what phones say all day", function()
+        open { body = [[ req:reply(200) ]] }
+        alice:send(world.raw { method = "OPTIONS", call_id = "Call-ID: probe" })
+        alice:receive(200)
+        assert.same({}, story "probe")
+        alice:send(world.raw { method = "MESSAGE", call_id = "Call-ID: said", branch = "said" })
+        alice:receive(200)
+        assert.equal(2, #story "said")
+    end)
+
+    it("is not kept with dialog.recorder_mib = 0", function()
+        open { conf = { dialog = { recorder_mib = 0 } } }
+        world.answer(alice, bob)
+        assert.same({}, story(alice.call.id))
+        world.hang_up(alice, bob)
+    end)
+end)
