@@ -172,9 +172,9 @@ static void take_body(const struct response_context *context, struct uac_request
         request->body = TEXT_NONE;
 }
 
-static int send_invite(struct bridge_exchange *exchange, const struct bridge_options *options,
-                       struct text to, struct text next_hop)
+int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options *options)
 {
+    struct text to = options->to, next_hop = options->next_hop;
     struct bridge *bridge = exchange->bridge;
     struct response_context *context = exchange->context;
     const struct listener *listener;
@@ -200,7 +200,6 @@ static int send_invite(struct bridge_exchange *exchange, const struct bridge_opt
         .call_id = bridge->callee.call_id,
         .cseq = ++bridge->callee.cseq,
         .max_forwards = left > 1 ? (unsigned)left - 1 : 0,
-        .headers = buffer_text(&headers),
         .contact_user = bridge->callee.contact_user,
         .listener = listener,
         .early = bridge_invite_early,
@@ -208,7 +207,10 @@ static int send_invite(struct bridge_exchange *exchange, const struct bridge_opt
     };
     take_body(context, &request);
     exchange->cseq_out = request.cseq;
-    error = from.error ? from.error : headers.error;
+    error = bridge_print_credentials(exchange, METHOD_INVITE, to, request.body, &headers);
+    request.headers = buffer_text(&headers);
+    if (!error)
+        error = from.error ? from.error : headers.error;
     if (!error)
         error = uac_send(&exchange->uac, bridge->proxy, &request, bridge_invite_done, exchange);
     buffer_release(&from);
@@ -216,17 +218,39 @@ static int send_invite(struct bridge_exchange *exchange, const struct bridge_opt
     return error;
 }
 
+/* What it takes to send the INVITE again with credentials. */
+static int keep_options(struct bridge *bridge, const struct bridge_options *options)
+{
+    struct bridge_options *again = &bridge->again;
+    const struct {
+        struct text *to, from;
+    } copies[] = {
+        {&bridge->username, options->username},
+        {&bridge->password, options->password},
+        {&again->to, options->to},
+        {&again->next_hop, options->next_hop},
+        {&again->interface, options->interface},
+        {&again->from, options->from},
+        {&again->headers, options->headers},
+    };
+    for (size_t i = 0; options->username.n && i < sizeof copies / sizeof *copies; i++) {
+        *copies[i].to = arena_copy(&bridge->arena, copies[i].from);
+        if (text_is_set(copies[i].from) && !text_is_set(*copies[i].to))
+            return ERROR_MEMORY;
+    }
+    return 0;
+}
+
 static int start(struct bridge *bridge, struct response_context *context,
-                 const struct bridge_options *options, struct text to)
+                 const struct bridge_options *options)
 {
     struct bridge_exchange *exchange = bridge_exchange_create(bridge, context);
-    struct text next_hop = options->next_hop;
     if (!exchange)
         return ERROR_MEMORY;
     exchange->is_first = exchange->is_from_caller = true;
-    if (!next_hop.n && !text_is_set(options->to))
-        next_hop = context->next_hop;
-    int error = send_invite(exchange, options, to, next_hop);
+    int error = keep_options(bridge, options);
+    if (!error)
+        error = bridge_invite(exchange, options);
     if (error) {
         bridge_exchange_drop(exchange);
         return error;
@@ -247,12 +271,16 @@ int bridge_begin(struct bridge **bridgep, struct response_context *context,
         error = call_dialog(context);
     if (error)
         return error;
-    struct text to = text_is_set(options->to) ? options->to : edits_request_uri(context->edits);
-    error = create(&bridge, context, options, to);
+    struct bridge_options full = *options;
+    if (!text_is_set(full.to)) {
+        full.to = edits_request_uri(context->edits);
+        full.next_hop = full.next_hop.n ? full.next_hop : context->next_hop;
+    }
+    error = create(&bridge, context, &full, full.to);
     if (error)
         return error;
     dialog_attach(context->dialog, DIALOG_BRIDGE, bridge);
-    error = start(bridge, context, options, to);
+    error = start(bridge, context, &full);
     if (error)
         dialog_attach(context->dialog, DIALOG_BRIDGE, NULL);
     else
@@ -273,26 +301,49 @@ struct text bridge_tag(const struct bridge *bridge)
 
 /* ---- ending ---- */
 
+static int send_bye(struct bridge_exchange *exchange);
+
 static void on_bye_done(void *arg, struct message *response)
 {
     struct bridge_exchange *exchange = arg;
-    (void)response; /* whatever it says, the call is over (s15.1.1) */
     exchange->bridge->proxy->byes_pending--;
     exchange->uac = NULL;
-    bridge_exchange_drop(exchange);
+    if (response && bridge_challenged(exchange, response) && send_bye(exchange) == 0)
+        return;
+    bridge_exchange_drop(exchange); /* whatever it says, the call is over (s15.1.1) */
 }
 
-static void send_bye(struct bridge *bridge, bool to_caller, struct text headers)
+static int send_bye(struct bridge_exchange *exchange)
+{
+    struct bridge *bridge = exchange->bridge;
+    struct buffer headers = {0};
+    struct uac_request request = {.method = METHOD_BYE};
+    buffer_append(&headers, exchange->reason);
+    int error = bridge_print_credentials(exchange, METHOD_BYE, bridge->chosen->callee.target,
+                                         TEXT_NONE, &headers);
+    request.headers = buffer_text(&headers);
+    if (!error)
+        error = headers.error;
+    if (!error)
+        error = bridge_send(bridge, bridge->chosen, !exchange->is_from_caller, &request,
+                            &exchange->uac, on_bye_done, exchange);
+    bridge->proxy->byes_pending += error == 0;
+    buffer_release(&headers);
+    return error;
+}
+
+static void say_bye(struct bridge *bridge, bool to_caller, struct text reason)
 {
     struct bridge_exchange *exchange = bridge_exchange_create(bridge, NULL);
-    struct uac_request request = {.method = METHOD_BYE, .headers = headers};
-    int error = exchange ? bridge_send(bridge, bridge->chosen, to_caller, &request, &exchange->uac,
-                                       on_bye_done, exchange)
-                         : ERROR_MEMORY;
-    if (!error) {
-        bridge->proxy->byes_pending++;
-        return;
+    int error = ERROR_MEMORY;
+    if (exchange) {
+        exchange->is_from_caller = !to_caller;
+        if (reason.n)
+            exchange->reason = arena_printf(&bridge->arena, "Reason: %.*s\r\n", TEXT_ARG(reason));
+        error = send_bye(exchange);
     }
+    if (!error)
+        return;
     bridge_exchange_drop(exchange);
     log_warning(bridge->proxy->options.log, LOG_ROUTE, dialog_call_id(bridge->dialog),
                 "no BYE to the %s: %s", to_caller ? "caller" : "callee", error_text(error));
@@ -318,19 +369,15 @@ static void end_exchange(struct bridge_exchange *exchange, unsigned status, stru
 void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, struct text reason,
                 int skip)
 {
-    struct buffer line = {0};
     if (bridge->is_ended)
         return;
     bridge->is_ended = true;
     memory_ref(bridge);
     LIST_FOR_EACH_SAFE (link, &bridge->exchanges)
         end_exchange(CONTAINER_OF(link, struct bridge_exchange, link), status, reason);
-    if (reason.n)
-        buffer_printf(&line, "Reason: %.*s\r\n", TEXT_ARG(reason));
     for (int to_caller = 0; bridge->chosen && to_caller < 2; to_caller++)
         if (to_caller != skip)
-            send_bye(bridge, to_caller, line.error ? TEXT_NONE : buffer_text(&line));
-    buffer_release(&line);
+            say_bye(bridge, to_caller, reason);
     dialog_terminate(bridge->dialog, end);
     memory_release(bridge);
 }

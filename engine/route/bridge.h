@@ -17,6 +17,7 @@ struct bridge_options {
     struct text interface; /**< of ours towards the callee; absent: $fs, else chosen by address */
     struct text from;      /**< URI or name-addr; absent: the caller's name and user at our host */
     struct text headers;   /**< further lines of the callee's INVITE, each with its line end */
+    struct text username, password; /**< for challenges of the callee; absent: none */
     struct text pass; /**< names of further headers that pass, both ways; separated by commas */
 };
 

@@ -164,6 +164,7 @@ void bridge_exchange_acknowledge(struct bridge_exchange *exchange, struct messag
     struct uac_request request = {
         .method = METHOD_ACK,
         .cseq = exchange->cseq_out,
+        .headers = exchange->credentials, /* s22.1 */
         .body = buffer_text(&exchange->ack_body),
         .content_type = exchange->ack_type,
     };

@@ -44,15 +44,18 @@ struct bridge_fork {
 
 /** Counted; one reference is that of bridge->exchanges. */
 struct bridge_exchange {
-    struct link link;                 /**< in bridge->exchanges until bridge_exchange_drop() */
-    struct bridge *bridge;            /**< owned reference */
-    struct bridge_fork *fork;         /**< NULL: the first INVITE before its 2xx */
-    struct response_context *context; /**< the request; owned reference, NULL: a BYE of ours */
-    struct uac *uac;                  /**< what it became; NULL: over */
-    struct timer timer;               /**< Timer C, then 64*T1 for the ACK */
-    struct buffer accepted;           /**< 2xx to INVITE as it went back */
-    struct buffer ack_body;           /**< of the ACK that followed */
-    struct text ack_type;             /**< its Content-Type, in the bridge's arena */
+    struct link link;                   /**< in bridge->exchanges until bridge_exchange_drop() */
+    struct bridge *bridge;              /**< owned reference */
+    struct bridge_fork *fork;           /**< NULL: the first INVITE before its 2xx */
+    struct response_context *context;   /**< the request; owned reference, NULL: a BYE of ours */
+    struct uac *uac;                    /**< what it became; NULL: over */
+    struct timer timer;                 /**< Timer C, then 64*T1 for the ACK */
+    struct buffer accepted;             /**< 2xx to INVITE as it went back */
+    struct buffer ack_body;             /**< of the ACK that followed */
+    struct text ack_type;               /**< its Content-Type, in the bridge's arena */
+    struct bridge_challenge *challenge; /**< answered by it; in the bridge's arena, NULL: none */
+    struct text credentials;            /**< that line as sent, which the ACK repeats; likewise */
+    struct text reason;                 /**< BYE: its Reason line; likewise */
     enum method method;
     uint32_t cseq_in, cseq_out;
     int why;              /**< of uac_send() */
@@ -61,6 +64,7 @@ struct bridge_exchange {
     bool has_sdp;         /**< the request brought the offer */
     bool is_acknowledged; /**< INVITE: ACK came and went on */
     bool is_final_sent;   /**< it was answered */
+    bool is_stale;        /**< the last challenge said so */
     bool is_late_hung_up; /**< a 2xx that nobody waits for got its BYE */
 };
 
@@ -72,8 +76,10 @@ struct bridge {
     struct bridge_leg caller, callee;
     struct dialog_side caller_side; /**< owned */
     struct list forks, exchanges;
-    struct bridge_fork *chosen; /**< whose 2xx was passed; NULL: not answered yet */
-    struct text pass;           /**< names of further headers that pass */
+    struct bridge_fork *chosen;     /**< whose 2xx was passed; NULL: not answered yet */
+    struct text pass;               /**< names of further headers that pass */
+    struct text username, password; /**< towards the callee */
+    struct bridge_options again;    /**< to send the INVITE again; set with a username */
     bool is_ended;
 };
 
@@ -85,6 +91,22 @@ struct bridge {
  */
 void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, struct text reason,
                 int skip);
+
+/** Send the first INVITE, or send it again with credentials. @return as uac_send() */
+int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options *options);
+
+/* bridge_auth.c */
+/**
+ * Is the response a challenge that another try can answer? It is kept then.
+ * @return false: it is an answer like any other
+ */
+bool bridge_challenged(struct bridge_exchange *exchange, const struct message *response);
+/**
+ * Append the line that answers the challenge kept; nothing without one.
+ * @return 0, ERROR_UNSUPPORTED, ERROR_MEMORY
+ */
+int bridge_print_credentials(struct bridge_exchange *exchange, enum method method, struct text uri,
+                             struct text body, struct buffer *out);
 
 /* bridge_legs.c */
 /** Put both legs into the table. @return 0 or ERROR_MEMORY */
@@ -137,6 +159,10 @@ void bridge_invite_early(void *arg, struct message *response);
 void bridge_invite_done(void *arg, struct message *response);
 /** Start Timer C (RFC 3261 s16.6 11: ours, since nobody else would end it). */
 void bridge_invite_wait(struct bridge_exchange *exchange);
+
+/* bridge_request.c */
+/** Send the request of an exchange to the other leg, again when it was challenged. @return as uac_send() */
+int bridge_pass_on(struct bridge_exchange *exchange);
 
 /* bridge_headers.c */
 /** Headers of a request that pass, as its edits have them. @param given  lines whose names win */

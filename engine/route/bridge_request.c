@@ -18,8 +18,16 @@ static void on_done(void *arg, struct message *response)
     struct bridge *bridge = memory_ref(exchange->bridge);
     unsigned status = exchange->why == ERROR_TIMEOUT ? 408 : 503;
     exchange->uac = NULL;
+    if (response && !bridge->is_ended && bridge_challenged(exchange, response) &&
+        bridge_pass_on(exchange) == 0) {
+        memory_release(bridge);
+        memory_release(exchange);
+        return;
+    }
     if (response) {
         status = response->status;
+        if (status == 401 || status == 407)
+            status = 403; /* a challenge is between the callee and us */
         if (exchange->method == METHOD_UPDATE && status / 100 == 2)
             bridge_learn(bridge, exchange->fork, !exchange->is_from_caller, response, TEXT_NONE);
         if (bridge_exchange_answer(exchange, exchange->fork, response, status))
@@ -33,8 +41,7 @@ static void on_done(void *arg, struct message *response)
     memory_release(exchange);
 }
 
-/* @return 0, or why it could not be passed */
-static int send_on(struct bridge_exchange *exchange)
+int bridge_pass_on(struct bridge_exchange *exchange)
 {
     struct bridge *bridge = exchange->bridge;
     struct message *message = exchange->context->request;
@@ -50,8 +57,11 @@ static int send_on(struct bridge_exchange *exchange)
     int error =
         bridge_body(bridge, exchange->fork, message, exchange->is_from_caller,
                     is_invite || message->method == METHOD_UPDATE, &body, &request.content_type);
-    request.headers = buffer_text(&headers);
     request.body = buffer_text(&body);
+    if (!error)
+        error = bridge_print_credentials(exchange, message->method, exchange->fork->callee.target,
+                                         request.body, &headers);
+    request.headers = buffer_text(&headers);
     if (!error)
         error = headers.error;
     if (!error)
@@ -84,7 +94,7 @@ static void pass(struct bridge *bridge, struct bridge_fork *fork, struct respons
     exchange->is_from_caller = is_from_caller;
     if (exchange->method == METHOD_INVITE || exchange->method == METHOD_UPDATE)
         bridge_learn(bridge, fork, is_from_caller, context->request, TEXT_NONE);
-    int error = send_on(exchange);
+    int error = bridge_pass_on(exchange);
     if (error) {
         bridge_exchange_refuse(exchange, status_of(error), TEXT_NONE);
         bridge_exchange_drop(exchange);

@@ -144,6 +144,19 @@ static unsigned refusal(unsigned status)
     return status < 400 ? 480 : status;
 }
 
+/* A challenge that we have the credentials for. @return true when the INVITE is under way again */
+static bool ask_again(struct bridge_exchange *exchange, const struct message *response)
+{
+    struct bridge *bridge = exchange->bridge;
+    if (bridge->is_ended || exchange->is_final_sent || !bridge_challenged(exchange, response))
+        return false;
+    int error =
+        exchange->is_first ? bridge_invite(exchange, &bridge->again) : bridge_pass_on(exchange);
+    if (!error)
+        bridge_invite_wait(exchange);
+    return error == 0;
+}
+
 void bridge_invite_done(void *arg, struct message *response)
 {
     struct bridge_exchange *exchange = memory_ref(arg);
@@ -151,6 +164,11 @@ void bridge_invite_done(void *arg, struct message *response)
     unsigned status = exchange->why == ERROR_TIMEOUT ? 408 : 503;
     bool is_first = exchange->is_first;
     exchange->uac = NULL;
+    if (response && ask_again(exchange, response)) {
+        memory_release(bridge);
+        memory_release(exchange);
+        return;
+    }
     if (response)
         status = refusal(response->status);
     if (response && bridge_exchange_answer(exchange, exchange->fork, response, status))

@@ -10,7 +10,7 @@ static struct text option(lua_State *L, int index, const char *what)
     return t.n ? t : TEXT_NONE;
 }
 
-/** (req, to, next_hop, interface, from, header lines, names) -> Call-ID, tag; or nil, err */
+/** (req, to, next_hop, interface, from, header lines, names, username, password) -> Call-ID, tag; or nil, err */
 static int core_call_bridge(lua_State *L)
 {
     struct subject subject;
@@ -26,6 +26,8 @@ static int core_call_bridge(lua_State *L)
         .from = option(L, 5, "call.bridge: from"),
         .headers = option(L, 6, "call.bridge: headers"),
         .pass = option(L, 7, "call.bridge: pass"),
+        .username = option(L, 8, "call.bridge: username"),
+        .password = option(L, 9, "call.bridge: password"),
     };
     struct bridge *bridge = NULL;
     struct script_cause cause;

@@ -10,7 +10,7 @@ local M = {}
 
 local KNOWN = {
     to = "string", next_hop = "string", interface = "string", from = "string", headers = "table", pass = "table",
-    media = "media",
+    media = "media", credentials = "table",
 }
 -- Those that the engine makes itself.
 local OURS = {
@@ -21,6 +21,11 @@ local OURS = {
 
 local function misuse(text, ...)
     error("call.bridge: " .. text:format(...), 4)
+end
+
+-- The same from one function further below.
+local function misuse_name(text, ...)
+    error("call.bridge: " .. text:format(...), 5)
 end
 
 local function check(options)
@@ -36,11 +41,22 @@ local function check(options)
     end
 end
 
+local function check_credentials(credentials)
+    for name in pairs(credentials) do
+        if name ~= "username" and name ~= "password" then
+            misuse("credentials are { username =, password = }, not '%s'", tostring(name))
+        end
+    end
+    if type(credentials.username) ~= "string" or type(credentials.password) ~= "string" then
+        misuse "credentials need a username and a password"
+    end
+end
+
 local function check_name(name)
     if type(name) ~= "string" or not name:find "^[%w%-%.!%%%*_%+`'~]+$" then
-        misuse("'%s' is no name of a header", tostring(name))
+        misuse_name("'%s' is no name of a header", tostring(name))
     elseif OURS[name:lower()] then
-        misuse("%s is made by the engine", name)
+        misuse_name("%s is made by the engine", name)
     end
 end
 
@@ -80,7 +96,7 @@ end
 
 --- Join the caller of an INVITE with a callee. request_route; does not yield.
 -- @param request INVITE outside of a dialog
--- @tparam[opt] table options to, next_hop, interface, from, headers, pass, media
+-- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, media
 -- @return the call, or nil, err
 -- @usage local call = sip.call.bridge(req, { to = "sip:bob@10.0.0.20", interface = "private", media = true })
 function M.bridge(request, options)
@@ -89,6 +105,9 @@ function M.bridge(request, options)
         error("call.bridge: a table of options is needed, not a " .. type(options), 2)
     end
     check(options)
+    if options.credentials then
+        check_credentials(options.credentials)
+    end
     local lines = options.headers and lines_of(options.headers)
     local names = options.pass and names_of(options.pass)
     if options.media then
@@ -97,8 +116,9 @@ function M.bridge(request, options)
             return nil, err
         end
     end
+    local credentials = options.credentials or {}
     local call_id, tag = core.call_bridge(request, options.to, options.next_hop, options.interface, options.from,
-        lines, names)
+        lines, names, credentials.username, credentials.password)
     if not call_id then
         return nil, tag
     end

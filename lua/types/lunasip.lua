@@ -480,6 +480,7 @@ function Media.manage(message, options) end
 ---@field interface? string listen interface towards the callee
 ---@field from? string URI, or name and <URI>, that the callee sees; default: the caller's name and user at our address
 ---@field headers? table<string, string|number> of the callee's INVITE, in the place of what would pass by that name
+---@field credentials? lunasip.AnswerOptions for challenges (401, 407) of the callee, a trunk as a rule
 ---@field pass? string[] names of further headers that pass, in both directions
 ---@field media? boolean|string|lunasip.MediaOptions put the relay between: as sip.media.manage(req, OPTIONS) before
 

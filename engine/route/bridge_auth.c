@@ -1,0 +1,76 @@
+/*
+ * Challenges of the callee, a trunk as a rule, answered with the credentials that the script gave
+ * (RFC 3261 s22.2, s22.3). Each request may be challenged; it is sent again with the next CSeq. The
+ * ACK carries what its INVITE did (s22.1).
+ */
+#include "route/bridge_parts.h"
+#include "sip/digest.h"
+
+#define CNONCE_BYTES 16
+
+struct bridge_challenge {
+    struct digest digest;  /* texts in the bridge's arena */
+    enum header_kind kind; /* of the credentials */
+};
+
+/* The first that can be answered (RFC 8760 s2.4). */
+static int choose(struct arena *arena, const struct message *response, enum header_kind kind,
+                  struct digest *digest)
+{
+    const struct header *header = message_header(response, kind);
+    for (; header; header = message_header_next(response, header)) {
+        struct text value = arena_copy(arena, header->value);
+        if (digest_challenge_parse(digest, arena, value) == 0)
+            return 0;
+    }
+    return ERROR_NOT_FOUND;
+}
+
+bool bridge_challenged(struct bridge_exchange *exchange, const struct message *response)
+{
+    struct bridge *bridge = exchange->bridge;
+    bool is_proxy = response->status == 407;
+    if ((!is_proxy && response->status != 401) || !bridge->username.n || !exchange->is_from_caller)
+        return false;
+    struct bridge_challenge *challenge = arena_zalloc(&bridge->arena, sizeof *challenge);
+    if (!challenge ||
+        choose(&bridge->arena, response,
+               is_proxy ? HEADER_PROXY_AUTHENTICATE : HEADER_WWW_AUTHENTICATE, &challenge->digest))
+        return false;
+    challenge->kind = is_proxy ? HEADER_PROXY_AUTHORIZATION : HEADER_AUTHORIZATION;
+    /* Once answered, only a nonce that grew old is another try; a second one that did is none. */
+    bool is_refused = exchange->challenge && (!challenge->digest.is_stale || exchange->is_stale);
+    exchange->is_stale = challenge->digest.is_stale;
+    exchange->challenge = challenge;
+    return !is_refused;
+}
+
+int bridge_print_credentials(struct bridge_exchange *exchange, enum method method, struct text uri,
+                             struct text body, struct buffer *out)
+{
+    struct bridge *bridge = exchange->bridge;
+    char cnonce[CNONCE_BYTES];
+    struct buffer value = {0};
+    if (!exchange->challenge)
+        return 0;
+    random_token(&bridge->proxy->random, cnonce, sizeof cnonce);
+    const struct digest_client client = {
+        .username = bridge->username,
+        .password = bridge->password,
+        .uri = uri,
+        .cnonce = {cnonce, sizeof cnonce},
+        .nc = 1,
+    };
+    const struct digest_request request = {text_of(method_name(method)), body};
+    int error = digest_answer(&value, &exchange->challenge->digest, &client, &request);
+    if (!error) {
+        const char *name = header_kind_name(exchange->challenge->kind);
+        exchange->credentials =
+            arena_printf(&bridge->arena, "%s: %.*s\r\n", name, TEXT_ARG(buffer_text(&value)));
+        if (!text_is_set(exchange->credentials))
+            error = ERROR_MEMORY;
+        buffer_append(out, exchange->credentials);
+    }
+    buffer_release(&value);
+    return error;
+}
