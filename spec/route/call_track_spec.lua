@@ -1,0 +1,79 @@
+-- The caller's leg of a call of two legs is a dialog like any other (RFC 3261 s12): what a script hangs on it serves
+-- both legs: longest duration, profiles, events, and a reload in the middle of the call.
+local world = require "route.world"
+
+local ROUTE = [[
+local sip = require "lunasip"
+function request_route(req)
+    local call = sip.dialog.track(req, {
+        max_duration_s = 30,
+        on_end = function(event) sip.log.info("over: %s, answered: %s", event.reason, tostring(event.answered)) end,
+    })
+    assert(call:set_profile("trunk", "a", { limit = 1 }))
+    assert(sip.call.bridge(req, {
+        to = "sip:bob@10.0.0.20:5060", interface = "private", media = { from = "public", to = "private" },
+    }))
+end
+event_route["dialog:answer"] = function(event)
+    sip.log.info("answered: %s, %s", event.from_uri, event.status)
+end
+]]
+
+describe("a tracked call of two legs", function()
+    local net, alice, bob
+
+    before_each(function()
+        local callees
+        net, alice, callees = world.open { route = ROUTE }
+        bob = callees.bob
+    end)
+
+    after_each(function()
+        net:close()
+    end)
+
+    local function finish()
+        net:settle(40)
+        local status = net:status()
+        assert.equal(0, status.dialogs)
+        assert.equal(0, status.transactions)
+        assert.equal(0, status.media.ports)
+        assert.no_address("10.0.0.", "public")
+        assert.no_address("192.0.2.", "private")
+    end
+
+    it("is ended with BYE on both legs when its time is used up", function()
+        world.answer(alice, bob, { sdp = true })
+        net:advance(31)
+        for _, agent in ipairs { alice, bob } do
+            local bye = agent:receive "BYE"
+            assert.is_truthy(bye:header "Reason")
+            agent:reply(bye, 200)
+        end
+        assert.truthy(net:logged "answered: sip:alice@192.0.2.10:5060, 200")
+        assert.truthy(net:logged "answered: true")
+        finish()
+    end)
+
+    it("gives its place back whoever hangs up, and when nobody answers", function()
+        for _ = 1, 2 do
+            world.answer(alice, bob, { sdp = true })
+            world.hang_up(bob, alice)
+            alice:invite("sip:bob@example.net", { sdp = true })
+            bob:reply(bob:receive "INVITE", 486)
+            alice:receive(486)
+        end
+        finish()
+    end)
+
+    it("lives on across a reload, with the handlers that it began with", function()
+        world.answer(alice, bob, { sdp = true })
+        assert(net:reload "function request_route(req)\n    req:reply(503)\nend\n")
+        bob:ask "INFO"
+        alice:reply(alice:receive "INFO", 200)
+        bob:receive(200)
+        world.hang_up(bob, alice)
+        assert.truthy(net:logged "over: bye, answered: true")
+        finish()
+    end)
+end)
