@@ -68,7 +68,7 @@ describe("a tracked call of two legs", function()
 
     it("lives on across a reload, with the handlers that it began with", function()
         world.answer(alice, bob, { sdp = true })
-        assert(net:reload "function request_route(req)\n    req:reply(503)\nend\n")
+        assert(net:reload { source = "function request_route(req) req:reply(503) end" })
         bob:ask "INFO"
         alice:reply(alice:receive "INFO", 200)
         bob:receive(200)
