@@ -186,6 +186,43 @@ end
         assert.equal(0, world.count_received(net, "bob", "INVITE"))
     end)
 
+    -- P-Asserted-Identity (RFC 3325 s9.1) and Remote-Party-ID speak of one message, and no dialog is known by them:
+    -- what a script changes goes no further than the message, and what comes later passes as it is. The same holds
+    -- for the Request-URI: later requests go to the Contact (RFC 3261 s12.2.1.1).
+    it("stand beside identities and numbers that belong to one message", function()
+        open {
+            body = REWRITE .. [[
+                req["$rU"] = "0049" .. req["$rU"]:sub(2)
+                req:set_header("P-Asserted-Identity", "<sip:+4930123@trunk.example>")
+                req:remove_header "Remote-Party-ID"
+            ]] .. world.TO_BOB,
+            more = [[function onreply_route(reply) reply:remove_header "Remote-Party-ID" end]],
+        }
+        local asserted = "<sip:alice@inside.example>"
+        local headers = { { "P-Asserted-Identity", asserted }, { "Remote-Party-ID", asserted } }
+        alice:invite("sip:01234@example.net", { headers = headers })
+        local invite = bob:receive "INVITE"
+        assert.equal("sip:00491234@example.net", invite.uri)
+        assert.equal("<sip:+4930123@trunk.example>", invite:header "P-Asserted-Identity")
+        assert.is_nil(invite:header "Remote-Party-ID")
+        assert.equal(BOB_FROM, name(invite:header "From"))
+        bob:reply(invite, 200, { headers = headers })
+        local ok = alice:receive(200)
+        assert.equal(asserted, ok:header "P-Asserted-Identity")
+        assert.is_nil(ok:header "Remote-Party-ID")
+        assert.equal("<sip:01234@example.net>", name(ok:header "To"))
+        bob:receive "ACK"
+        alice:ask("INFO", { headers = headers })
+        local info = bob:receive "INFO"
+        assert.equal(asserted, info:header "P-Asserted-Identity")
+        assert.equal(asserted, info:header "Remote-Party-ID")
+        assert_names(info, BOB_FROM, BOB_TO)
+        assert.matches("^sip:bob@10.0.0.20", info.uri)
+        bob:reply(info, 200)
+        assert.equal("<sip:01234@example.net>", name(alice:receive(200):header "To"))
+        world.hang_up(alice, bob)
+    end)
+
     it("leave a call alone whose script changed nothing", function()
         open { body = world.TO_BOB }
         local invite = world.answer(alice, bob)
