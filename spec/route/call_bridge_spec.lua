@@ -332,6 +332,19 @@ describe("a call of two legs", function()
         nothing_left()
     end)
 
+    it("stays with one worker, whose Call-IDs hash home", function()
+        open { workers = 4 }
+        for _ = 1, 12 do
+            answer()
+            bob:ask "INFO"
+            alice:reply(alice:receive "INFO", 200)
+            bob:receive(200)
+            world.hang_up(bob, alice)
+        end
+        nothing_left()
+        assert.equal(12, net:status().counters["call.bridged"])
+    end)
+
     it("may be refused without a word to the callee", function()
         open { body = [[
             local call, err = sip.call.bridge(req, { to = "tel:1234", interface = "private" })
