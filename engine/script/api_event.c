@@ -58,6 +58,21 @@ static void push_cause(lua_State *L, const struct run *run)
         lua_pushnil(L);
 }
 
+/* Who hung up; nil while it goes on, and where nobody can tell. */
+static void push_ended_by(lua_State *L, const struct run *run)
+{
+    const struct message *cause = run->event_message;
+    enum dialog_end end = dialog_end_reason(run->dialog);
+    if (run->event != DIALOG_EVENT_END || end == DIALOG_END_FAILED ||
+        (end == DIALOG_END_BYE && (!cause || cause->method != METHOD_BYE)))
+        lua_pushnil(L);
+    else if (end == DIALOG_END_BYE)
+        api_push_literal(L, dialog_is_from_caller(run->dialog, run->event_message) ? "caller"
+                                                                                   : "callee");
+    else
+        api_push_literal(L, end == DIALOG_END_CANCELLED ? "caller" : "engine");
+}
+
 static void push_track(lua_State *L, const struct dialog *dialog)
 {
     const struct track *track = dialog_track(dialog);
@@ -123,5 +138,6 @@ int event_push(lua_State *L, const struct run *run)
     push_dialog(L, run);
     push_cause(L, run);
     push_track(L, run->dialog);
-    return 13;
+    push_ended_by(L, run);
+    return 14;
 }

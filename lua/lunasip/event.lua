@@ -4,10 +4,11 @@
 local dialog = require "lunasip.dialog"
 
 return function(name, call_id, from_tag, from_uri, to_uri, state, age_s, answered, duration_s, reason, method, status,
-    track)
+    track, ended_by)
     return {
         name = name, call_id = call_id, from_tag = from_tag, from_uri = from_uri, to_uri = to_uri,
         state = state, age_s = age_s, answered = answered, duration_s = duration_s,
         reason = reason, method = method, status = status, dialog = dialog.with_number(track),
+        ended_by = ended_by,
     }
 end

@@ -76,6 +76,7 @@ event_route = {}
 ---"script"
 ---@field method? string of the message that caused it
 ---@field status? integer of the response that caused it
+---@field ended_by? "caller"|"callee"|"engine" who hung up or gave up; nil: it goes on, it failed, or nobody can tell
 ---@field dialog? lunasip.TrackedDialog its handle, when it is tracked
 
 -- ---------------------------------------------------------------------------------------------

@@ -198,6 +198,30 @@ describe("a tracked call", function()
         assert.equal("dialog:start:nil dialog:failed:4711:cancelled:487 dialog:end:4711:cancelled:487", seen())
     end)
 
+    it("says who ended it", function()
+        open(ASK .. [[
+            sip.dialog.track(req, { max_duration_s = 3, on_end = function(event)
+                seen[#seen + 1] = tostring(event.ended_by)
+            end })
+        ]] .. TO_BOB, "seen = {}")
+        world.answer(alice, bob)
+        world.hang_up(alice, bob)
+        world.answer(alice, bob)
+        world.hang_up(bob, alice)
+        world.answer(alice, bob)
+        take_byes()
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 180)
+        alice:receive(180)
+        alice:cancel()
+        alice:receive(200)
+        alice:receive(487)
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 486)
+        alice:receive(486)
+        assert.equal("caller callee engine caller nil", seen())
+    end)
+
     it("that the script refuses after all runs on_end", function()
         open([[
             sip.dialog.track(req, { on_end = function(event)
