@@ -21,16 +21,21 @@ static const char create_table[] =
 struct subscribers {
     struct database *database;
     struct counters counters;
-    struct log log; /* says nothing: answers do */
+    struct log log; /* keeps its last line: answers after a failed attempt do not say why */
     pthread_mutex_t lock;
     pthread_cond_t answered;
     struct database_answer *answer; /* under the lock until it is there; NULL: none */
+    char words[512];                /* under the lock: that line */
 };
 
-static void say_nothing(void *arg, enum log_level level, enum log_group group, struct text call_id,
-                        struct text line)
+static void keep_words(void *arg, enum log_level level, enum log_group group, struct text call_id,
+                       struct text line)
 {
-    (void)arg, (void)level, (void)group, (void)call_id, (void)line;
+    struct subscribers *subscribers = arg;
+    (void)level, (void)group, (void)call_id;
+    pthread_mutex_lock(&subscribers->lock);
+    snprintf(subscribers->words, sizeof subscribers->words, "%.*s", TEXT_ARG(line));
+    pthread_mutex_unlock(&subscribers->lock);
 }
 
 static void subscribers_destructor(void *object)
@@ -84,9 +89,13 @@ static int ask(struct subscribers *subscribers, const char *sql,
     return subscribers->answer->error;
 }
 
-const char *subscribers_problem(const struct subscribers *subscribers)
+void subscribers_problem(struct subscribers *subscribers, char *room, size_t size_bytes)
 {
-    return subscribers->answer ? subscribers->answer->problem : "";
+    const struct database_answer *answer = subscribers->answer;
+    pthread_mutex_lock(&subscribers->lock);
+    bool is_away = answer && answer->error == ERROR_TRANSPORT && subscribers->words[0];
+    snprintf(room, size_bytes, "%s", is_away ? subscribers->words : answer ? answer->problem : "");
+    pthread_mutex_unlock(&subscribers->lock);
 }
 
 int subscribers_open(struct subscribers **subscribersp, struct io *io, const char *url,
@@ -97,7 +106,7 @@ int subscribers_open(struct subscribers **subscribersp, struct io *io, const cha
         return ERROR_MEMORY;
     pthread_mutex_init(&subscribers->lock, NULL);
     pthread_cond_init(&subscribers->answered, NULL);
-    subscribers->log.sink = say_nothing;
+    subscribers->log = (struct log){.level = LOG_WARNING, .sink = keep_words, .arg = subscribers};
     int error = database_create(&subscribers->database,
                                 &(struct database_options){.io = io,
                                                            .url = url,

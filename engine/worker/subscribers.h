@@ -25,8 +25,8 @@ struct subscriber {
  */
 int subscribers_open(struct subscribers **subscribersp, struct io *io, const char *url,
                      const struct settings *settings);
-/** Why the last call failed, in the words of the database; borrowed until the next one; "": it said nothing. */
-const char *subscribers_problem(const struct subscribers *subscribers);
+/** Why the last call failed, in the words of the database; "": it said nothing. @param room  written, cut to its size */
+void subscribers_problem(struct subscribers *subscribers, char *room, size_t size_bytes);
 
 /** Add a user. @return 0; ERROR_STATE (there already), as answers of databases (struct database_answer) */
 int subscribers_add(struct subscribers *subscribers, const struct subscriber *user);

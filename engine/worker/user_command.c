@@ -203,17 +203,17 @@ static int take_password(struct request *request)
 
 /* ---- doing it ---- */
 
-static int say_error(const struct request *request, const struct subscribers *subscribers,
-                     int error)
+static int say_error(const struct request *request, struct subscribers *subscribers, int error)
 {
-    const char *problem = subscribers_problem(subscribers);
+    char problem[512];
+    subscribers_problem(subscribers, problem, sizeof problem);
     const char *about = request->user ? request->user : request->verb;
     if (error == ERROR_STATE && is_verb(request, "add"))
         return complain(EXIT_REFUSED, about,
                         "is a user already; `lunasip user passwd` changes the password");
     if (error == ERROR_NOT_FOUND)
         return complain(EXIT_REFUSED, about, "there is no such user");
-    return complain(EXIT_REFUSED, about, *problem ? problem : error_text(error));
+    return complain(EXIT_REFUSED, about, problem[0] ? problem : error_text(error));
 }
 
 /** Carry out add, passwd or rm. @return 0 or what the table says */
