@@ -33,6 +33,8 @@ static size_t walk_shard(struct shard *shard, struct location_cursor *cursor,
                          struct location_record **v, size_t room, bool is_first)
 {
     size_t count = 0, buckets = shard->table.bucket_count;
+    if (buckets)
+        cursor->bucket &= buckets - 1; /* it may come from outside */
     while (buckets) {
         struct hash_link *link = shard->table.buckets[cursor->bucket];
         size_t at = 0;

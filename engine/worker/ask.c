@@ -78,32 +78,57 @@ static int print_answer(const json_t *reply, bool as_json)
     return code;
 }
 
-int control_ask(const char *socket_path, int argc, char *const argv[], bool as_json)
+/* @return owned; NULL: nobody answers, which was said */
+static json_t *ask(const char *socket_path, const json_t *words)
 {
-    json_t *words = json_array();
-    for (int i = 0; i < argc; i++)
-        json_array_append_new(words, json_string(argv[i]));
-    char *request = json_dumps(words, JSON_COMPACT);
-    json_decref(words);
-    signal(SIGPIPE, SIG_IGN);
     int fd = find_engine(socket_path);
     if (fd < 0) {
         fprintf(stderr,
                 "no running lunasip answers%s%s; start one with `lunasip run CONF`, or say "
                 "where with --socket\n",
                 socket_path ? " at " : "", socket_path ? socket_path : "");
-        free(request);
-        return 1;
+        return NULL;
     }
-    char *line = NULL;
-    if (line_write(fd, request, LINE_FOREVER) == 0)
+    char *request = json_dumps(words, JSON_COMPACT), *line = NULL;
+    if (request && line_write(fd, request, LINE_FOREVER) == 0)
         line_read(&line, fd, SIZE_MAX, LINE_FOREVER);
     free(request);
     close(fd);
     json_t *reply = line ? json_loads(line, 0, NULL) : NULL;
     memory_free_raw(line);
-    if (!reply) {
+    if (!reply)
         fprintf(stderr, "the running lunasip gave no answer\n");
+    return reply;
+}
+
+/* The other parts of a list go behind the first. @return whether all came */
+static bool ask_rest(const char *socket_path, json_t *reply)
+{
+    json_t *next = json_incref(json_object_get(reply, "next"));
+    bool is_whole = true;
+    while (next && is_whole) {
+        json_t *part = ask(socket_path, next);
+        is_whole = part && !json_array_extend(json_object_get(reply, "data"),
+                                              json_object_get(part, "data"));
+        json_decref(next);
+        next = json_incref(json_object_get(part, "next"));
+        json_decref(part);
+    }
+    json_decref(next);
+    json_object_del(reply, "next");
+    return is_whole;
+}
+
+int control_ask(const char *socket_path, int argc, char *const argv[], bool as_json)
+{
+    json_t *words = json_array();
+    for (int i = 0; i < argc; i++)
+        json_array_append_new(words, json_string(argv[i]));
+    signal(SIGPIPE, SIG_IGN);
+    json_t *reply = ask(socket_path, words);
+    json_decref(words);
+    if (!reply || !ask_rest(socket_path, reply)) {
+        json_decref(reply);
         return 1;
     }
     int code = print_answer(reply, as_json);

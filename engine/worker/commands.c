@@ -51,7 +51,11 @@ json_t *command_answer_json(struct command_answer *answer)
         json_object_set_new(json, "data", answer->data);
     else
         json_decref(answer->data);
-    answer->data = NULL;
+    if (json && answer->next)
+        json_object_set_new(json, "next", answer->next);
+    else
+        json_decref(answer->next);
+    answer->data = answer->next = NULL;
     return json;
 }
 
@@ -59,7 +63,8 @@ void command_answer_release(struct command_answer *answer)
 {
     buffer_release(&answer->text);
     json_decref(answer->data);
-    answer->data = NULL;
+    json_decref(answer->next);
+    answer->data = answer->next = NULL;
 }
 
 static void do_status(struct engine *engine, const json_t *words, struct command_answer *answer)

@@ -11,7 +11,8 @@ struct command_answer {
     int code;           /**< exit code of `lunasip ctl` */
     struct buffer text; /**< for people; empty: data is shown */
     json_t *data;       /**< owned; NULL: none */
-    bool stop;          /**< `stop`: end after draining */
+    json_t *next; /**< owned: words that ask for the rest of data, an array; NULL: this is all */
+    bool stop;    /**< `stop`: end after draining */
 };
 
 /** A word of the command line, "" beyond its end. Borrowed. */
@@ -21,7 +22,7 @@ void command_say(struct command_answer *answer, int code, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 /** A text of the network, "(not UTF-8)" where JSON cannot have it. @return owned; NULL: no memory */
 json_t *command_json_text(struct text t);
-/** The answer as { code, text, data }; its data is moved there. @return owned; NULL: no memory */
+/** The answer as { code, text, data, next }; data and next are moved there. @return owned; NULL: no memory */
 json_t *command_answer_json(struct command_answer *answer);
 /** Give back what an answer owns. */
 void command_answer_release(struct command_answer *answer);

@@ -1,6 +1,7 @@
 /*
  * The control socket: `lunasip ctl` sends one line with a JSON array of words, gets one line with
- * {"code": 0, "text": "...", "data": ...} back. Served by the control thread, the one that called
+ * {"code": 0, "text": "...", "data": ...} back. A long list comes in parts: "next" has the words that ask for the
+ * next one, so that the control thread is never busy for long. Served by the control thread, the one that called
  * control_run(); a client that is slow or silent is cut off.
  */
 #pragma once

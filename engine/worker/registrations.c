@@ -10,7 +10,8 @@
 
 #include <stdio.h>
 
-#define BATCH 64 /* records of one step of a walk */
+#define BATCH 64   /* records of one step of a walk */
+#define PAGE  1000 /* records of one answer, at least; nobody waits long for the control thread */
 #define USAGE                                                                                      \
     "usage: ctl registrations list, show AOR, add AOR CONTACT [EXPIRES_S], rm AOR [CONTACT], "     \
     "flush"
@@ -82,6 +83,59 @@ static void list_record(struct engine *engine, void *arg, struct location_record
     if (json_array_size(json_object_get(entry, "contacts")))
         json_array_append(arg, entry);
     json_decref(entry);
+}
+
+/** "SHARD.BUCKET.SKIP", as set_next() prints it. @return false: it is none */
+static bool read_cursor(struct location_cursor *cursor, struct text t)
+{
+    uint32_t numbers[3];
+    for (size_t i = 0; i < 3; i++)
+        if (text_to_u32(text_split(&t, '.'), &numbers[i]))
+            return false;
+    *cursor = (struct location_cursor){numbers[0], numbers[1], numbers[2]};
+    return !t.n;
+}
+
+static void set_next(struct command_answer *answer, uint32_t page,
+                     const struct location_cursor *cursor)
+{
+    char size[12], at[64];
+    snprintf(size, sizeof size, "%u", page);
+    snprintf(at, sizeof at, "%u.%zu.%zu", cursor->shard, cursor->bucket, cursor->skip);
+    answer->next = json_pack("[s, s, s, s]", "registrations", "list", size, at);
+}
+
+/* One page, and the words for what follows. */
+static void list_page(struct engine *engine, uint32_t page, struct location_cursor *cursor,
+                      struct command_answer *answer)
+{
+    struct location_record *v[BATCH];
+    size_t count = 1;
+    answer->data = json_array();
+    for (size_t seen = 0; count && seen < page; seen += count) {
+        count = location_walk(engine->location, cursor, v, BATCH);
+        for (size_t i = 0; i < count; i++) {
+            list_record(engine, answer->data, v[i]);
+            memory_release(v[i]);
+        }
+    }
+    if (count)
+        set_next(answer, page, cursor);
+}
+
+/* list [PAGE [CURSOR]] */
+static void list(struct engine *engine, const json_t *words, struct command_answer *answer)
+{
+    struct location_cursor cursor = {0};
+    uint32_t page = PAGE;
+    size_t count = json_array_size(words);
+    bool is_right = count < 3 || (!text_to_u32(text_of(command_word(words, 2)), &page) && page);
+    if (is_right && count > 3)
+        is_right = count == 4 && read_cursor(&cursor, text_of(command_word(words, 3)));
+    if (is_right)
+        list_page(engine, page, &cursor, answer);
+    else
+        command_say(answer, 2, USAGE);
 }
 
 /* ---- commands that change something ---- */
@@ -213,9 +267,8 @@ void registrations_command(struct engine *engine, const json_t *words,
     struct text verb = text_of(command_word(words, 1));
     struct change change = {.engine = engine};
     size_t count = json_array_size(words);
-    if (count <= 2 && (!verb.n || text_equal(verb, TEXT("list")))) {
-        answer->data = json_array();
-        walk(engine, list_record, answer->data);
+    if (!verb.n || text_equal(verb, TEXT("list"))) {
+        list(engine, words, answer);
     } else if (count == 2 && text_equal(verb, TEXT("flush"))) {
         walk(engine, flush_record, &change);
         command_say(answer, 0, "%zu bindings ended", change.count);

@@ -341,10 +341,27 @@ describe("a registrar (RFC 3261 s10.3)", function()
             assert.equal("(not UTF-8)", ctl("show", "camera@example.net").data.contacts[1].user_agent)
 
             assert.equal("3 bindings ended", ctl("flush").text)
+            for i = 1, 300 do ctl("add", i .. "@example.net", "sip:x@10.0.0.22") end
+            local seen, pages, answer = {}, 0, ctl("list", 64)
+            while answer do
+                for _, record in ipairs(answer.data) do
+                    assert.is_nil(seen[record.aor])
+                    seen[record.aor] = true
+                    seen[#seen + 1] = record.aor
+                end
+                pages = pages + 1
+                answer = answer.next and net:command(unpack(answer.next))
+            end
+            assert.equal(300, #seen)
+            assert.is_true(pages >= 3 and pages <= 6, pages)
+            assert.equal(0, ctl("list", 64, "0.4294967295.0").code)
+            assert.same({}, ctl("list", 64, "4294967295.0.0").data)
+            assert.equal("300 bindings ended", ctl("flush").text)
             assert.same({}, ctl("list").data)
             assert.equal(1, ctl("rm", "team@example.net").code)
             local wrong = {
-                { "rm" }, { "list", "x" }, { "show", "" }, { "add", "a@b" }, { "add", "a@b", "sip:c@d", "x" },
+                { "rm" }, { "list", "x" }, { "list", "0" }, { "list", "5", "1.2" }, { "list", "5", "1.2.3.4" },
+                { "show", "" }, { "add", "a@b" }, { "add", "a@b", "sip:c@d", "x" },
             }
             for _, words in ipairs(wrong) do
                 assert.equal(2, ctl(unpack(words)).code, table.concat(words, " "))

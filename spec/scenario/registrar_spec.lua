@@ -64,6 +64,9 @@ describe("users of scripts/registrar.lua", function()
         for _, name in ipairs { "script.error", "script.unanswered", "sip.mailbox_full", "transaction.limit" } do
             assert.equal(0, counters[name], name)
         end
+        local _, listed = lan.engine:ctl("registrations", "list", "--json") -- more than one answer holds
+        local _, count = listed:gsub('"aor":', "")
+        assert.equal(users, count)
         local code, output = lan.engine:ctl("registrations", "flush")
         assert.equal(("0 %d bindings ended\n"):format(users), code .. " " .. output)
         local left = posix.wait_until(function()
