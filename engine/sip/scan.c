@@ -126,7 +126,7 @@ struct text scan_host(struct text *rest)
     return host;
 }
 
-/* Sixteen bytes at a step, the last of them once more: 165 -> 60 instructions for a From. */
+/* Sixteen bytes at a step, the last of them once more: 3,750 -> 2,600 instructions of a call. */
 bool scan_is_ordinary(struct text t)
 {
     if (t.n < BLOCK_BYTES)
