@@ -218,7 +218,7 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
     return error;
 }
 
-/* What it takes to send the INVITE again with credentials. */
+/* What it takes to send the INVITE again, with credentials or elsewhere. */
 static int keep_options(struct bridge *bridge, const struct bridge_options *options)
 {
     struct bridge_options *again = &bridge->again;
@@ -233,7 +233,9 @@ static int keep_options(struct bridge *bridge, const struct bridge_options *opti
         {&again->from, options->from},
         {&again->headers, options->headers},
     };
-    for (size_t i = 0; options->username.n && i < sizeof copies / sizeof *copies; i++) {
+    bool may_come_again = options->username.n || options->follows_redirects;
+    again->follows_redirects = options->follows_redirects;
+    for (size_t i = 0; may_come_again && i < sizeof copies / sizeof *copies; i++) {
         *copies[i].to = arena_copy(&bridge->arena, copies[i].from);
         if (text_is_set(copies[i].from) && !text_is_set(*copies[i].to))
             return ERROR_MEMORY;

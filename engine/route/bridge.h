@@ -18,6 +18,7 @@ struct bridge_options {
     struct text from;      /**< URI or name-addr; absent: the caller's name and user at our host */
     struct text headers;   /**< further lines of the callee's INVITE, each with its line end */
     struct text username, password; /**< for challenges of the callee; absent: none */
+    bool follows_redirects;         /**< 3xx: to its first Contact; else the caller sees 480 */
     struct text pass; /**< names of further headers that pass, both ways; separated by commas */
 };
 

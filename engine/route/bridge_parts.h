@@ -79,7 +79,8 @@ struct bridge {
     struct bridge_fork *chosen;     /**< whose 2xx was passed; NULL: not answered yet */
     struct text pass;               /**< names of further headers that pass */
     struct text username, password; /**< towards the callee */
-    struct bridge_options again;    /**< to send the INVITE again; set with a username */
+    struct bridge_options again;    /**< to send the INVITE again; absent if that never happens */
+    unsigned redirects;             /**< that were followed */
     bool is_ended;
 };
 

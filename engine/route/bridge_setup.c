@@ -144,11 +144,37 @@ static unsigned refusal(unsigned status)
     return status < 400 ? 480 : status;
 }
 
-/* A challenge that we have the credentials for. @return true when the INVITE is under way again */
-static bool ask_again(struct bridge_exchange *exchange, const struct message *response)
+/*
+ * A redirection of the first INVITE that we follow: Call-ID, From and To stay, the Request-URI is the
+ * first Contact (s8.1.3.4). As many targets as a fork may have.
+ */
+static bool redirected(struct bridge_exchange *exchange, struct message *response)
 {
     struct bridge *bridge = exchange->bridge;
-    if (bridge->is_ended || exchange->is_final_sent || !bridge_challenged(exchange, response))
+    struct proxy *proxy = bridge->proxy;
+    const struct name_addr *contact = message_contact(response);
+    if (response->status / 100 != 3 || !exchange->is_first || !contact ||
+        !bridge->again.follows_redirects)
+        return false;
+    if (++bridge->redirects >= proxy->options.settings->limits_branches) {
+        counter_count(proxy->options.counters, COUNTER_ROUTE_BRANCH_LIMIT);
+        return false;
+    }
+    struct text to = arena_copy(&bridge->arena, contact->uri_text);
+    if (!text_is_set(to))
+        return false;
+    bridge->again.to = to;
+    bridge->again.next_hop = TEXT_NONE;
+    exchange->challenge = NULL; /* of somebody else */
+    return true;
+}
+
+/* A challenge that we have the credentials for, or a redirection. @return true: it was sent again */
+static bool ask_again(struct bridge_exchange *exchange, struct message *response)
+{
+    struct bridge *bridge = exchange->bridge;
+    if (bridge->is_ended || exchange->is_final_sent ||
+        (!bridge_challenged(exchange, response) && !redirected(exchange, response)))
         return false;
     int error =
         exchange->is_first ? bridge_invite(exchange, &bridge->again) : bridge_pass_on(exchange);

@@ -10,7 +10,8 @@ static struct text option(lua_State *L, int index, const char *what)
     return t.n ? t : TEXT_NONE;
 }
 
-/** (req, to, next_hop, interface, from, header lines, names, username, password) -> Call-ID, tag; or nil, err */
+/** (req, to, next_hop, interface, from, header lines, names, username, password,
+ *  follow redirections) -> Call-ID, tag; or nil, err */
 static int core_call_bridge(lua_State *L)
 {
     struct subject subject;
@@ -28,6 +29,7 @@ static int core_call_bridge(lua_State *L)
         .pass = option(L, 7, "call.bridge: pass"),
         .username = option(L, 8, "call.bridge: username"),
         .password = option(L, 9, "call.bridge: password"),
+        .follows_redirects = lua_toboolean(L, 10),
     };
     struct bridge *bridge = NULL;
     struct script_cause cause;

@@ -10,7 +10,7 @@ local M = {}
 
 local KNOWN = {
     to = "string", next_hop = "string", interface = "string", from = "string", headers = "table", pass = "table",
-    media = "media", credentials = "table",
+    media = "media", credentials = "table", redirect = "string",
 }
 -- Those that the engine makes itself.
 local OURS = {
@@ -96,7 +96,7 @@ end
 
 --- Join the caller of an INVITE with a callee. request_route; does not yield.
 -- @param request INVITE outside of a dialog
--- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, media
+-- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, redirect, media
 -- @return the call, or nil, err
 -- @usage local call = sip.call.bridge(req, { to = "sip:bob@10.0.0.20", interface = "private", media = true })
 function M.bridge(request, options)
@@ -105,7 +105,9 @@ function M.bridge(request, options)
         error("call.bridge: a table of options is needed, not a " .. type(options), 2)
     end
     check(options)
-    if options.credentials then
+    if options.redirect and options.redirect ~= "follow" and options.redirect ~= "refuse" then
+        error("call.bridge: redirect is 'follow' or 'refuse', not '" .. options.redirect .. "'", 2)
+    elseif options.credentials then
         check_credentials(options.credentials)
     end
     local lines = options.headers and lines_of(options.headers)
@@ -118,7 +120,7 @@ function M.bridge(request, options)
     end
     local credentials = options.credentials or {}
     local call_id, tag = core.call_bridge(request, options.to, options.next_hop, options.interface, options.from,
-        lines, names, credentials.username, credentials.password)
+        lines, names, credentials.username, credentials.password, options.redirect == "follow")
     if not call_id then
         return nil, tag
     end

@@ -482,6 +482,7 @@ function Media.manage(message, options) end
 ---@field from? string URI, or name and <URI>, that the callee sees; default: the caller's name and user at our address
 ---@field headers? table<string, string|number> of the callee's INVITE, in the place of what would pass by that name
 ---@field credentials? lunasip.AnswerOptions for challenges (401, 407) of the callee, a trunk as a rule
+---@field redirect? "follow"|"refuse" a 3xx of the callee: try its first Contact, or tell the caller 480 (default)
 ---@field pass? string[] names of further headers that pass, in both directions
 ---@field media? boolean|string|lunasip.MediaOptions put the relay between: as sip.media.manage(req, OPTIONS) before
 

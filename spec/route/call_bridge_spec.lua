@@ -332,6 +332,35 @@ describe("a call of two legs", function()
         nothing_left()
     end)
 
+    it("follows a redirection where the script wants it, up to limits.branches (s8.1.3.4)", function()
+        open { body = bridge([[redirect = "follow", ]] .. MEDIA), conf = { limits = { branches = 2 } } }
+        local carol = callees.carol
+        bob.contact, carol.contact = "<sip:carol@10.0.0.21:5060>", "<sip:dave@10.0.0.22:5060>"
+        alice:invite("sip:bob@example.net", { sdp = true })
+        local first = bob:receive "INVITE"
+        bob:reply(first, 302)
+        local second = carol:receive "INVITE"
+        assert.equal("sip:carol@10.0.0.21:5060", second.uri)
+        assert.equal(first.cseq + 1, second.cseq)
+        for _, name in ipairs { "Call-ID", "From", "To" } do
+            assert.equal(first:header(name), second:header(name))
+        end
+        assert.equal(first.body, second.body)
+        assert.matches("10%.0%.0%.1", second.body)
+        carol:reply(second, 301)
+        assert.is_nil(alice:receive(480):header "Contact")
+        assert.equal(1, net:status().counters["route.branch_limit"])
+        nothing_left()
+        carol.contact = "<sip:carol@10.0.0.21:5060>"
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 302)
+        carol:reply(carol:receive "INVITE", 200)
+        alice:receive(200)
+        carol:receive "ACK"
+        world.hang_up(alice, carol)
+        nothing_left()
+    end)
+
     it("stays with one worker, whose Call-IDs hash home", function()
         open { workers = 4 }
         for _ = 1, 12 do
