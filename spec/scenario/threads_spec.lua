@@ -18,4 +18,35 @@ describe("four workers under the thread sanitizer", function()
         assert.equal(lunasip.nothing, sbc.engine:settle(45))
         sbc:expect_nothing_left()
     end)
+
+    it("do so while scripts are reloaded, gateways marked, and every worker is asked for its calls", function()
+        local sbc = border.start {
+            workers = 4, build = lunasip.build:gsub("build[^/]*$", "build-tsan"),
+            timers = { t1_ms = 500, t2_ms = 800, t4_ms = 500 }, blocks = { media_threads = 2 },
+        }
+        local idle, used = "sip:" .. sbc.public_gateway .. ":5060", "sip:" .. sbc.private_gateway .. ":5060"
+        local function expect_ctl(...)
+            local code, output = sbc.engine:ctl(...)
+            if code ~= 0 then error(table.concat({ ... }, " ") .. ": " .. output, 2) end
+        end
+        local calls, rounds = lunasip.calls(1000), 0
+        sbc:expect_calls {
+            from = "public", caller = "uac", gateway = "uas", calls = calls, rate = 25,
+            while_running = function(caller)
+                while not caller.process:poll() do
+                    expect_ctl "reload"
+                    expect_ctl("dispatcher", "set", "1", idle, rounds % 2 == 0 and "disabled" or "active")
+                    expect_ctl("dispatcher", "set", "2", used, "active")
+                    for _, verb in ipairs { "calls", "transactions", "media", "status", "profiles" } do
+                        expect_ctl(verb)
+                    end
+                    sbc.engine:ctl("calls", "end", "nobody@example.net") -- asks every worker
+                    rounds = rounds + 1
+                end
+            end,
+        }
+        assert.is_true(rounds >= 2)
+        assert.equal(lunasip.nothing, sbc.engine:settle(45))
+        sbc:expect_nothing_left()
+    end)
 end)
