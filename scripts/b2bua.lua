@@ -29,6 +29,8 @@ function request_route(req)
     elseif req["$Rn"] ~= "private" then
         sip.log.warning("call from $si:$sp to $ru refused: trunks do not call us")
         return req:reply(403, "Forbidden")
+    elseif not req["$rU"] then
+        return req:reply(484, "Address Incomplete")
     end
     route.TO_TRUNK(req)
 end

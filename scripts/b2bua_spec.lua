@@ -91,5 +91,19 @@ describe("scripts/b2bua.lua", function()
         phone:receive(481)
         phone:ask("OPTIONS", { uri = "sip:10.0.0.1" })
         phone:receive(200)
+        phone:invite "sip:10.0.0.1"
+        phone:receive(484)
+        phone:send(table.concat({ -- of no call
+            "ACK sip:4930123@10.0.0.1 SIP/2.0", "Via: SIP/2.0/UDP 10.0.0.10:5060;branch=z9hG4bKstray",
+            "Max-Forwards: 70", "From: <sip:phone@10.0.0.10>;tag=a", "To: <sip:4930123@10.0.0.1>",
+            "Call-ID: stray", "CSeq: 1 ACK", "Content-Length: 0", "", "",
+        }, "\r\n"))
+        phone:receive_nothing(nil, 1)
+    end)
+
+    it("answers 500 when the call cannot be made", function()
+        phone:invite("sip:4930123@10.0.0.1", { headers = { ["Content-Type"] = "application/sdp" }, body = "m=audio" })
+        phone:receive(500)
+        assert.truthy(net:logged "cannot go to trunk%-a")
     end)
 end)

@@ -4,7 +4,7 @@
 -- both sides in the same microsecond has no order there: each side has its own socket. What counts is the first
 -- arrival and the first departure of each message that a proxy passes on: requests but CANCEL and ACK to a failure,
 -- which are hop by hop; provisional and 2xx responses to INVITE, and responses to other requests. Failures wait for
--- the best of a fork.
+-- the best of a fork. A response with no Via but ours answers a request that the engine made.
 --
 -- Content: what leaves under the name of a message has its body; SDP is the engine's to rewrite.
 --
@@ -75,7 +75,8 @@ local function first_arrivals(packets, answered)
     local first = {}
     for place, arrival in ipairs(arrivals_of(packets)) do
         local msg, to = arrival.packet.sip, arrival.packet.to
-        local key = key_of(msg, answered)
+        local is_for_us = msg.status and #msg:values "Via" == 1
+        local key = not is_for_us and key_of(msg, answered)
         local name = key and ("%s to %s: %s"):format(msg:header "Call-ID", OTHER[to], key)
         if name and not first[name] then
             first[name] = { place = place, time = arrival.time, to = to, body = msg.body, name = name }
