@@ -22,8 +22,6 @@ end
 function request_route(req)
     if req.method == "OPTIONS" then
         return req:reply(200, "OK")
-    elseif req.method == "ACK" then
-        return req:drop()
     elseif req.method ~= "INVITE" or req:in_dialog() then
         return req:reply(481, "Call/Transaction Does Not Exist")
     elseif req["$Rn"] ~= "private" then
