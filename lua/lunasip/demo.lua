@@ -126,6 +126,7 @@ end
 --- @tparam table words "--once": end after the two calls
 -- @return exit code
 return function(words)
+    io.stdout:setvbuf "line" -- through a pipe, too, as in `make run | tee demo.log`
     local world = stage.open { real = true }
     local journal, agents = {}, {}
     local number, fault = world:engine(conf_path())
