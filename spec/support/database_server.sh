@@ -39,6 +39,16 @@ processes() {
     cat "/proc/$main/task/$main/children" 2>/dev/null || true
 }
 
+# runs PROCESS...: whether a thread of theirs is not stopped yet.
+runs() {
+    for process in "$@"; do
+        if cat /proc/"$process"/task/*/status 2>/dev/null | grep -q '^State:.[^TZX]'; then
+            return 0
+        fi
+    done
+    return 1
+}
+
 is_up() {
     if [ "$kind" = postgres ]; then
         as psql -q -h "$folder" -U sip -d "${1:-sip}" -c "SELECT 1" >/dev/null 2>&1
@@ -110,8 +120,19 @@ kill)
     gone "$main"
     rm -f "$pid_file"
     ;;
-# shellcheck disable=SC2046
-hang) kill -STOP $(processes) ;;
+# shellcheck disable=SC2046,SC2086
+hang)
+    # A signal takes effect in its own time: from here on, no thread answers one more query.
+    kill -STOP "$(head -n 1 "$pid_file")"
+    all=$(processes)
+    kill -STOP $all
+    tries=0
+    while runs $all; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 3000 ] || exit 1
+        sleep 0.01
+    done
+    ;;
 # shellcheck disable=SC2046
 resume) kill -CONT $(processes) ;;
 *)
