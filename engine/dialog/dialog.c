@@ -26,6 +26,12 @@ const char *dialog_end_name(enum dialog_end end)
     return (unsigned)end < sizeof names / sizeof *names ? names[end] : "unknown";
 }
 
+const char *dialog_ender_name(enum dialog_ender ender)
+{
+    static const char *const names[] = {NULL, "caller", "callee", "engine"};
+    return (unsigned)ender < sizeof names / sizeof *names ? names[ender] : NULL;
+}
+
 /* Released in this order: the generation last, since the others may name what belongs to it. */
 static void release_attachments(struct dialog *dialog)
 {
@@ -105,13 +111,30 @@ void dialog_tell(struct dialog *dialog, enum dialog_event event, struct message 
         options->event(options->arg, dialog, event, message);
 }
 
-static void terminate(struct dialog *dialog, enum dialog_end end, struct message *message)
+/* @param message  what ended it; NULL: none did */
+static enum dialog_ender ender_of(const struct dialog *dialog, enum dialog_end end,
+                                  struct message *message)
+{
+    switch (end) {
+    case DIALOG_END_FAILED: return DIALOG_ENDER_UNKNOWN;
+    case DIALOG_END_CANCELLED: return DIALOG_ENDER_CALLER;
+    case DIALOG_END_BYE:
+        if (!message || message->method != METHOD_BYE)
+            return DIALOG_ENDER_UNKNOWN;
+        return dialog_is_from_caller(dialog, message) ? DIALOG_ENDER_CALLER : DIALOG_ENDER_CALLEE;
+    default: return DIALOG_ENDER_ENGINE;
+    }
+}
+
+static void terminate(struct dialog *dialog, enum dialog_end end, enum dialog_ender ender,
+                      struct message *message)
 {
     if (dialog->state == DIALOG_TERMINATED)
         return;
     struct dialogs *dialogs = dialog->dialogs;
     dialog->state = DIALOG_TERMINATED;
     dialog->end = end;
+    dialog->ender = ender;
     timer_stop(loop_timers(dialogs->options.loop), &dialog->idle);
     hash_remove(&dialog->by_caller);
     list_remove(&dialog->all);
@@ -128,7 +151,12 @@ static void terminate(struct dialog *dialog, enum dialog_end end, struct message
 
 void dialog_terminate(struct dialog *dialog, enum dialog_end end)
 {
-    terminate(dialog, end, NULL);
+    terminate(dialog, end, ender_of(dialog, end, NULL), NULL);
+}
+
+void dialog_terminate_by(struct dialog *dialog, enum dialog_end end, enum dialog_ender ender)
+{
+    terminate(dialog, end, ender, NULL);
 }
 
 /* The leg that a response to the INVITE belongs to, made when it is new; NULL when it cannot be remembered. */
@@ -168,7 +196,7 @@ static void answered(struct dialog *dialog, struct message *response)
         track_answered(track);
     dialog_tell(dialog, DIALOG_EVENT_ANSWER, response);
     if (leg && dialog->state == DIALOG_CONFIRMED && dialog->legs.confirmed == 0)
-        terminate(dialog, DIALOG_END_BYE, response);
+        terminate(dialog, DIALOG_END_BYE, DIALOG_ENDER_UNKNOWN, response);
     memory_release(dialog);
 }
 
@@ -245,7 +273,7 @@ void dialog_on_bye_done(struct dialog *dialog, struct message *bye)
         dialog_legs_set(&dialog->legs, leg, DIALOG_TERMINATED);
     /* In the early state the INVITE's final response is still to come and ends the dialog. */
     if (dialog->state == DIALOG_CONFIRMED && dialog->legs.confirmed == 0)
-        terminate(dialog, DIALOG_END_BYE, bye);
+        terminate(dialog, DIALOG_END_BYE, ender_of(dialog, DIALOG_END_BYE, bye), bye);
 }
 
 void dialog_attach(struct dialog *dialog, enum dialog_attachment which, void *object)
@@ -296,6 +324,11 @@ enum dialog_state dialog_current_state(const struct dialog *dialog)
 enum dialog_end dialog_end_reason(const struct dialog *dialog)
 {
     return dialog->end;
+}
+
+enum dialog_ender dialog_ended_by(const struct dialog *dialog)
+{
+    return (enum dialog_ender)dialog->ender;
 }
 
 uint64_t dialog_started_ms(const struct dialog *dialog)

@@ -37,6 +37,16 @@ enum dialog_end {
 };
 const char *dialog_end_name(enum dialog_end end);
 
+/** Who ended it. */
+enum dialog_ender {
+    DIALOG_ENDER_UNKNOWN, /**< it goes on, it failed, or nobody can tell */
+    DIALOG_ENDER_CALLER,
+    DIALOG_ENDER_CALLEE,
+    DIALOG_ENDER_ENGINE,
+};
+/** @return "caller", "callee" or "engine"; NULL: unknown */
+const char *dialog_ender_name(enum dialog_ender ender);
+
 enum dialog_event {
     DIALOG_EVENT_START,
     DIALOG_EVENT_ANSWER,
@@ -106,6 +116,8 @@ void dialog_learn_side(struct dialog *dialog, struct message *message, struct te
 /** BYE was answered or timed out: that leg is over; the dialog ends with its last confirmed leg. @p bye the BYE request */
 void dialog_on_bye_done(struct dialog *dialog, struct message *bye);
 void dialog_terminate(struct dialog *dialog, enum dialog_end end);
+/** The same where no message of this dialog tells who ended it: that was on another leg of the call. */
+void dialog_terminate_by(struct dialog *dialog, enum dialog_end end, enum dialog_ender ender);
 
 /** @param object  shared (a reference is taken); the old one is released. NULL only releases */
 void dialog_attach(struct dialog *dialog, enum dialog_attachment which, void *object);
@@ -118,6 +130,7 @@ struct text dialog_from_uri(const struct dialog *dialog);
 struct text dialog_to_uri(const struct dialog *dialog);
 enum dialog_state dialog_current_state(const struct dialog *dialog);
 enum dialog_end dialog_end_reason(const struct dialog *dialog);
+enum dialog_ender dialog_ended_by(const struct dialog *dialog);
 uint64_t dialog_started_ms(const struct dialog *dialog);
 uint64_t dialog_answered_ms(const struct dialog *dialog); /**< 0: not yet */
 /** Final status of the INVITE that failed; 0: it did not, or nobody sent one. */

@@ -39,6 +39,7 @@ struct dialog {
     bool is_started;         /**< its START was told */
     uint8_t state;           /**< enum dialog_state; only grows */
     uint8_t end;             /**< enum dialog_end once TERMINATED */
+    uint8_t ender;           /**< enum dialog_ender, likewise */
     char texts[];
 };
 

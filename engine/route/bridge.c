@@ -354,6 +354,7 @@ static void say_bye(struct bridge *bridge, bool to_caller, struct text reason)
 static void end_exchange(struct bridge_exchange *exchange, unsigned status, struct text reason)
 {
     bool is_ringing = exchange->is_first && !exchange->bridge->chosen && exchange->uac;
+    bool may_fork = exchange->is_first && exchange->accepted.n && exchange->uac;
     /* A 2xx that nobody has acknowledged: its sender may not be sent BYE before (s15). */
     if (exchange->accepted.n && !exchange->is_acknowledged)
         bridge_exchange_acknowledge(exchange, NULL);
@@ -362,10 +363,23 @@ static void end_exchange(struct bridge_exchange *exchange, unsigned status, stru
         bridge_exchange_refuse(exchange, status, TEXT_NONE);
         return;
     }
+    if (may_fork) /* a 2xx of another fork may still come, and needs ACK and BYE (s13.2.2.4) */
+        return;
     if (is_ringing)
         exchange->uac = NULL;
     bridge_exchange_refuse(exchange, exchange->is_first ? status : 487, TEXT_NONE); /* s15.1.2 */
     bridge_exchange_drop(exchange);
+}
+
+/* Whose BYE it was, where it was one. */
+static enum dialog_ender ender_of(enum dialog_end end, int skip)
+{
+    switch (end) {
+    case DIALOG_END_BYE: return skip == 1 ? DIALOG_ENDER_CALLER : DIALOG_ENDER_CALLEE;
+    case DIALOG_END_CANCELLED: return DIALOG_ENDER_CALLER;
+    case DIALOG_END_FAILED: return DIALOG_ENDER_UNKNOWN;
+    default: return DIALOG_ENDER_ENGINE;
+    }
 }
 
 void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, struct text reason,
@@ -380,13 +394,13 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
     for (int to_caller = 0; bridge->chosen && to_caller < 2; to_caller++)
         if (to_caller != skip)
             say_bye(bridge, to_caller, reason);
-    dialog_terminate(bridge->dialog, end);
+    dialog_terminate_by(bridge->dialog, end, ender_of(end, skip));
     memory_release(bridge);
 }
 
-void bridge_hang_up(struct bridge *bridge, struct text reason)
+void bridge_hang_up(struct bridge *bridge, enum dialog_end end, struct text reason)
 {
-    bridge_end(bridge, DIALOG_END_LOCAL, 503, reason, -1);
+    bridge_end(bridge, end, 503, reason, -1);
 }
 
 void bridge_dialog_ended(struct dialog *dialog)

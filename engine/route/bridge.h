@@ -40,6 +40,7 @@ struct text bridge_tag(const struct bridge *bridge);
 struct bridge *bridge_find(struct proxy *proxy, struct text call_id, struct text tag);
 /**
  * End it from here: BYE to both, or CANCEL to the callee and 503 to the caller.
+ * @param end     why, for the dialog of the caller
  * @param reason  value of Reason (RFC 3326); absent: none
  */
-void bridge_hang_up(struct bridge *bridge, struct text reason);
+void bridge_hang_up(struct bridge *bridge, enum dialog_end end, struct text reason);

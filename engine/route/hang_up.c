@@ -96,7 +96,7 @@ static void end_answered(struct proxy *proxy, struct dialog *dialog, enum dialog
     struct buffer line = {0};
     struct bridge *bridge = dialog_attachment(dialog, DIALOG_BRIDGE);
     if (bridge) {
-        bridge_hang_up(bridge, reason);
+        bridge_hang_up(bridge, end, reason);
         return;
     }
     struct hang_up hang_up = {proxy, dialog, reason_line(&line, reason)};

@@ -55,7 +55,7 @@ static int core_call_hang_up(lua_State *L)
     struct script_cause cause;
     cause_begin(L, &cause);
     if (bridge)
-        bridge_hang_up(bridge, reason);
+        bridge_hang_up(bridge, DIALOG_END_SCRIPT, reason);
     cause_end(&cause);
     lua_pushboolean(L, bridge != NULL);
     return 1;

@@ -61,16 +61,11 @@ static void push_cause(lua_State *L, const struct run *run)
 /* Who hung up; nil while it goes on, and where nobody can tell. */
 static void push_ended_by(lua_State *L, const struct run *run)
 {
-    const struct message *cause = run->event_message;
-    enum dialog_end end = dialog_end_reason(run->dialog);
-    if (run->event != DIALOG_EVENT_END || end == DIALOG_END_FAILED ||
-        (end == DIALOG_END_BYE && (!cause || cause->method != METHOD_BYE)))
-        lua_pushnil(L);
-    else if (end == DIALOG_END_BYE)
-        api_push_literal(L, dialog_is_from_caller(run->dialog, run->event_message) ? "caller"
-                                                                                   : "callee");
+    const char *name = dialog_ender_name(dialog_ended_by(run->dialog));
+    if (run->event == DIALOG_EVENT_END && name)
+        api_push_literal(L, name);
     else
-        api_push_literal(L, end == DIALOG_END_CANCELLED ? "caller" : "engine");
+        lua_pushnil(L);
 }
 
 static void push_track(lua_State *L, const struct dialog *dialog)

@@ -273,6 +273,25 @@ describe("a call of two legs", function()
         nothing_left()
     end)
 
+    it("acknowledges and ends the 2xx of another fork that comes after the call (s13.2.2.4)", function()
+        open()
+        alice:invite "sip:bob@example.net"
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 200, { to_tag = "one" })
+        alice:receive(200)
+        assert.equal("one", bob:receive("ACK"):tag "To")
+        world.hang_up(alice, bob)
+        assert.equal(0, net:status().dialogs)
+        bob:reply(invite, 200, { to_tag = "two" })
+        assert.equal("two", bob:receive("ACK"):tag "To")
+        local bye = bob:receive "BYE"
+        assert.equal("two", bye:tag "To")
+        bob:reply(bye, 200)
+        bob:reply(invite, 200, { to_tag = "one" }) -- a repetition that was under way
+        assert.equal("one", bob:receive("ACK"):tag "To")
+        nothing_left()
+    end)
+
     it("goes by each leg's own route set (s12.1.1, s12.1.2)", function()
         open()
         local edge = net:agent { name = "edge", address = "192.0.2.30:5060" }

@@ -89,9 +89,10 @@ struct bridge *bridge_find(struct proxy *proxy, struct text call_id, struct text
     return NULL;
 }
 
-void bridge_hang_up(struct bridge *bridge, struct text reason)
+void bridge_hang_up(struct bridge *bridge, enum dialog_end end, struct text reason)
 {
     (void)bridge;
+    (void)end;
     (void)reason;
 }
 
