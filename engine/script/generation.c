@@ -128,6 +128,7 @@ static int load_core(lua_State *L)
     api_leave_open(L);
     api_dispatcher_open(L);
     api_registrar_open(L);
+    api_registrar_save_open(L);
     api_registrar_fetch_open(L);
     api_media_open(L);
     api_dialog_open(L);

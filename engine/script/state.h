@@ -423,7 +423,12 @@ void api_timer_open(lua_State *L);
 void api_leave_open(lua_State *L);
 void api_dispatcher_open(lua_State *L);
 void api_registrar_open(lua_State *L);
+void api_registrar_save_open(lua_State *L);
 void api_registrar_fetch_open(lua_State *L);
+/** The location service of the worker, returned borrowed; misuse while a script is loaded. */
+struct location *registrar_location(lua_State *L);
+/** The request at 1 of who may answer it, misuse otherwise. @return false when it is over */
+bool registrar_decider(lua_State *L, struct subject *subject, const char *what);
 /** The AoR of a URI given as text, in the run's arena. @return 0, as location_aor() */
 int api_aor_of(lua_State *L, struct text *aor, struct text uri_text);
 void api_media_open(lua_State *L);
