@@ -27,6 +27,14 @@ void stage_release(struct stage *stage);
 int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir,
                  const char *route_path, unsigned workers, int log_level, char *fault,
                  size_t fault_bytes);
+/**
+ * What `lunasip check` finds in a configuration and its script; no engine is made.
+ * @param route_path  NULL: the configuration's
+ * @param fault       receives its words, a line or more for each fault
+ * @return 0, ERROR_SCRIPT when there are faults, or another negative error
+ */
+int stage_check(const char *conf_path, const char *lua_dir, const char *route_path, char *fault,
+                size_t fault_bytes);
 /** Stop one engine for good; its calls end. */
 void stage_engine_stop(struct stage *stage, int engine);
 /** @return 0 or a negative error with @p fault filled */

@@ -64,7 +64,8 @@ end
 --- A network with one engine in it.
 -- @tparam table options conf: path or table of blocks (default: interfaces public 192.0.2.1 and private
 -- 10.0.0.1 with media); route: path or source text; workers (1); seed (1); log_level ("debug"); name; databases:
--- URL -> statements that are run in it before the engine starts
+-- URL -> statements that are run in it before the engine starts; check (false): whether what `lunasip check` finds
+-- in configuration and script is a fault
 function M.new(options)
     options = options_of.check("lab.new", options)
     local self = setmetatable({
@@ -100,7 +101,7 @@ function Net:add_engine(options)
 end
 
 --- One more engine in the same network, for instance a registrar behind a border controller.
--- @tparam table options as for lab.new: name, conf, route, workers, log_level
+-- @tparam table options as for lab.new: name, conf, route, workers, log_level, check
 -- @return the engine (lunasip.lab.engine)
 function Net:engine(options)
     options_of.check("net:engine", options)
@@ -180,7 +181,7 @@ function Net:agent(options)
     local near = engine_with(self, side, options.engine) or no_side(self, side, options.engine)
     local given = {
         journal = self.journal, side = side, proxy = near.interfaces[side][1],
-        on_failure = function(text) return self:failed(text) end,
+        on_failure = function(text, level) report.fail(self:failed(text), level + 1) end,
     }
     for name, value in pairs(options) do
         given[name] = value
@@ -302,9 +303,9 @@ function Net:close()
     M.current = M.current ~= self and M.current or nil
     local leaked = stage.live_objects() - self.live_before
     if text then
-        error(text, 2)
+        report.fail(text, 2)
     elseif leaked ~= 0 and not self.has_failed then
-        error(("%d objects of the engine are left at the end%s"):format(leaked, of_test), 2)
+        report.fail(("%d objects of the engine are left at the end%s"):format(leaked, of_test), 2)
     end
 end
 

@@ -18,6 +18,7 @@ struct stage *stage_create(bool is_real, uint64_t seed);
 void stage_release(struct stage *stage);
 int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir, const char *route_path,
                  unsigned workers, int log_level, char *fault, size_t fault_bytes);
+int stage_check(const char *conf_path, const char *lua_dir, const char *route_path, char *fault, size_t fault_bytes);
 void stage_engine_stop(struct stage *stage, int engine);
 int stage_reload(struct stage *stage, int engine, const char *route_path, char *fault, size_t fault_bytes);
 void stage_held(struct stage *stage, int engine, uint64_t counts[5]);
@@ -109,6 +110,18 @@ function Stage:engine(conf_path, options)
         return nil, ffi.string(fault)
     end
     return number
+end
+
+--- What `lunasip check` says of a configuration and its script.
+-- @string conf_path configuration file
+-- @tparam table options route, lua_dir
+-- @return true, or nil and its words
+function M.check(conf_path, options)
+    local fault = ffi.new("char[?]", FAULT_BYTES)
+    if engine.stage_check(conf_path, options.lua_dir or M.lua_dir(), options.route, fault, FAULT_BYTES) ~= 0 then
+        return nil, ffi.string(fault)
+    end
+    return true
 end
 
 --- Where lua/ is: this file's own place.

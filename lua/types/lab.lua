@@ -13,6 +13,7 @@ local lab = {}
 ---@field route? string path, or the script itself
 ---@field workers? integer default 1
 ---@field log_level? "error"|"warning"|"info"|"debug" default "debug"
+---@field check? boolean what `lunasip check` finds in configuration and script fails the test; default false
 
 ---@class lunasip.lab.Options: lunasip.lab.EngineOptions
 ---@field seed? integer default 1: the same seed, the same bytes
@@ -62,6 +63,7 @@ function lab.new(options) end
 ---@class Engine
 ---@field name? string
 local Engine = {}
+---A new generation; what `lunasip check` finds in it is a fault.
 ---@param route? string|{source: string} a path, a text, or nothing: the same file again
 ---@return boolean? ok, string? fault
 function Engine:reload(route) end

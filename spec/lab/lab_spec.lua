@@ -112,6 +112,46 @@ describe("the lab", function()
         call(alice, bob)
     end)
 
+    it("checks the script of a reload as ctl does", function()
+        open()
+        local ok, fault = net:reload { source = "function request_route(req)\n    req:rely {}\nend" }
+        assert.is_nil(ok)
+        assert.matches("^route 2:2:9: there is no req:rely; did you mean 'relay'%?\n        req:rely {}\n +^$", fault)
+        call(alice, bob)
+    end)
+
+    describe("with check = true", function()
+        local SLIP = "function request_route(req)\n    if req.method == 'INFO' then req:rely {} end\n" ..
+            "    req:relay { to = 'sip:10.0.0.20' }\nend"
+
+        it("refuses what lunasip check finds, in its words", function()
+            local ok, fault = pcall(lab.new, { route = SLIP, check = true })
+            assert.is_false(ok)
+            assert.matches("route:2:38: there is no req:rely; did you mean 'relay'%?\n.*\n +^$", fault)
+            assert.not_matches(os.tmpname():match "^(.*/)[^/]*$", fault)
+        end)
+
+        it("refuses the fault of a configuration, too, and of a further engine", function()
+            open()
+            local listen = { wan = { "udp:203.0.113.1:5060" } }
+            local function edge(conf, route)
+                return pcall(net.engine, net, { name = "edge", conf = conf, route = route, check = true })
+            end
+            local ok, fault = edge({ listen = listen, limits = { sources = "many" } }, RELAY)
+            assert.is_false(ok)
+            assert.matches("conf 2:1:1: limits sources must be a whole number, not 'many'", fault)
+            ok, fault = edge({ listen = listen }, SLIP)
+            assert.is_false(ok)
+            assert.matches("^route %d:2:38: there is no req:rely", fault)
+        end)
+
+        it("starts what is sound, and looks no further where it is not asked to", function()
+            net = lab.new { conf = "conf/sbc.lua", check = true }
+            net:close()
+            net = lab.new { route = SLIP }
+        end)
+    end)
+
     it("says why a configuration does not load", function()
         local ok, fault = pcall(lab.new, { conf = { listen = { public = { "udp:nowhere" } } }, route = RELAY })
         assert.is_false(ok)

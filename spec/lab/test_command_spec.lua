@@ -94,6 +94,45 @@ describe("lunasip test", function()
         assert.matches("Expected:\n%(number%) 486\n\n +0%.000  alice +%-> public +INVITE", output)
     end)
 
+    it("tells of a message that was waited for in vain as a failure, its ladder once", function()
+        local spec = write("vain_spec.lua", [[
+local lab = require "lunasip.lab"
+it("waits", function()
+    local net = lab.new { route = "function request_route(req) req:reply(404) end" }
+    local alice = net:agent { name = "alice", address = "192.0.2.10" }
+    alice:invite "sip:bob@example.net"
+    alice:receive(200, 1)
+end)
+it("is surprised", function()
+    local net = lab.new { route = "function request_route(req) req:reply(404) end" }
+    local alice = net:agent { name = "alice", address = "192.0.2.10" }
+    alice:invite "sip:bob@example.net"
+    alice:receive_nothing(404)
+end)
+]])
+        local words, env = { lunasip.build .. "/lunasip", "test" }, { ASAN_OPTIONS = "detect_leaks=0" }
+        local function told(...)
+            local command = { words[1], words[2], ... }
+            command[#command + 1] = spec
+            local code, output = process.run(command, 60, { directory = folder, env = env })
+            assert.equal(1, code, output)
+            return output
+        end
+        local output = told()
+        assert.matches("0 successes / 2 failures / 0 errors", output)
+        assert.matches("vain_spec%.lua:6: alice waited for 200 in vain; queued: 404", output)
+        assert.matches("vain_spec%.lua:12: alice got an unexpected 404", output)
+        assert.equal(2, select(2, output:gsub("alice +%-> public +INVITE", "")))
+        output = told "--tap"
+        assert.matches("not ok 1 %- waits\n.*alice waited for 200 in vain", output)
+        assert.equal(2, select(2, output:gsub("alice +%-> public +INVITE", "")))
+        told("--junit", folder .. "/vain.xml")
+        local xml = read(folder .. "/vain.xml")
+        assert.matches("<testsuites[^>]+errors='0'", xml)
+        assert.matches("<testsuites[^>]+failures='2'", xml)
+        assert.equal(2, select(2, xml:gsub("alice +%-&gt; public +INVITE", "")))
+    end)
+
     it("writes a capture for each network", function()
         local code, output = run("603", "--pcap", folder .. "/captures/deep")
         assert.equal(1, code, output)

@@ -37,7 +37,7 @@ end
 -- INVITE 487 by itself), auto_prack (false; true: a reliable provisional response is acknowledged by
 -- itself), credentials ({ username =, password = }: a 401 or 407 is answered by itself, once per
 -- request), advertise ("HOST" or "HOST:PORT": Via, Contact and SDP tell it instead of the real one,
--- as behind a NAT), on_failure(text) -> text of the error
+-- as behind a NAT), on_failure(text, level), which raises what it makes of it
 function M.new(stage, options)
     local address, name = M.address_of(options.address), options.name or options.address
     local self = setmetatable({
@@ -192,7 +192,10 @@ local function matches(msg, wanted)
 end
 
 function Agent:fail(text)
-    error(self.on_failure and self.on_failure(text) or text, 3)
+    if self.on_failure then
+        self.on_failure(text, 3)
+    end
+    error(text, 3)
 end
 
 local function check_wanted(name, wanted, seconds)

@@ -1,6 +1,7 @@
 --- One engine of the lab's network: its configuration, scripts, status, log and gateways.
 local configuration = require "lunasip.lab.configuration"
 local options_of = require "lunasip.lab.options"
+local stage = require "lunasip.stage"
 local json = require "dkjson"
 
 local M = {}
@@ -63,11 +64,18 @@ end
 --- Start an engine in a network.
 -- @tparam table net of lunasip.lab; borrowed
 -- @tparam table options name (nil for the only one), conf: path or table of blocks (default: interfaces public
--- 192.0.2.1 and private 10.0.0.1 with media); route: path or source text; workers (1); log_level ("debug")
--- @return the engine; raises one line when it does not start
+-- 192.0.2.1 and private 10.0.0.1 with media); route: path or source text; workers (1); log_level ("debug"); check
+-- (false): whether what `lunasip check` finds is a fault
+-- @return the engine; raises one line when it does not start, or what the check says
 function M.open(net, options)
     local self = setmetatable({ net = net, stage = net.stage, name = options.name }, Engine)
     local conf, route = conf_path(self, options)
+    if options.check then
+        local ok, fault = stage.check(conf, { route = route, lua_dir = options.lua_dir })
+        if not ok then
+            error(fault, 0)
+        end
+    end
     local number, fault = self.stage:engine(conf, {
         route = route, workers = options.workers or 1, log_level = options.log_level or "debug",
         lua_dir = options.lua_dir,
@@ -84,8 +92,9 @@ function Engine:label(interface)
     return self.name and self.name .. "." .. interface or interface
 end
 
---- A new generation: a path, { source = text }, or the same file again.
--- @return true, or nil and one line
+--- A new generation: a path, { source = text }, or the same file again. What `lunasip check` finds in it is a fault,
+-- as in `lunasip ctl reload`.
+-- @return true, or nil and what is wrong
 function Engine:reload(route)
     if type(route) == "table" then
         options_of.check("net:reload", route)

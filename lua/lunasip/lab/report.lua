@@ -104,6 +104,17 @@ local function on_exit()
     return nil, true
 end
 
+--- Raise what a spec expected and did not get. To busted it is a failure of the test, as an assertion is, and no error;
+-- without a busted it is a plain error.
+-- @string text
+-- @int level as for error()
+function M.fail(text, level)
+    if busted then
+        busted.fail(text, level + 1)
+    end
+    error(text, level + 1)
+end
+
 --- Hear busted's events, when there is a busted.
 function M.attach()
     local loaded = package.loaded.busted

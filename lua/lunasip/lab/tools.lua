@@ -3,6 +3,7 @@ local ladder = require "lunasip.lab.ladder"
 local options_of = require "lunasip.lab.options"
 local pcap = require "lunasip.lab.pcap"
 local replay = require "lunasip.lab.replay"
+local report = require "lunasip.lab.report"
 
 local M = {}
 
@@ -91,7 +92,7 @@ function M:replay(path, options)
     if options.is_reported then
         return differences
     elseif #differences > 0 then
-        error(self:failed(("%s: the engine behaves differently\n\n%s"):format(path,
+        report.fail(self:failed(("%s: the engine behaves differently\n\n%s"):format(path,
             table.concat(differences, "\n\n"))), 2)
     end
 end
