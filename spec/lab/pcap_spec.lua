@@ -148,7 +148,8 @@ describe("reading a capture", function()
     end)
 
     it("reads pcapng", function()
-        process.run({ "editcap", "-F", "pcapng", write(101, packet), path .. "ng" }, 60)
+        local code, output = process.run({ "editcap", "-F", "pcapng", write(101, packet), path .. "ng" }, 60)
+        assert.equal(0, code, output)
         assert.equal("hello", pcap.read(path .. "ng")[1].bytes)
     end)
 

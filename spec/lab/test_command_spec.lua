@@ -90,7 +90,8 @@ describe("lunasip test", function()
     it("tells a ladder in plain busted, too", function()
         write("route.lua", ROUTE)
         local spec = write("my_spec.lua", (SPEC:gsub("ROUTE", folder .. "/route.lua"):gsub("BOB", "603")))
-        local _, output = process.run({ "busted", "-o", "plainTerminal", spec }, 60)
+        local _, output = process.run({ "busted", "-o", "plainTerminal", spec }, 60,
+            { env = { LD_PRELOAD = os.getenv "LD_PRELOAD" } }) -- the sanitizer of the library that it loads
         assert.matches("Expected:\n%(number%) 486\n\n +0%.000  alice +%-> public +INVITE", output)
     end)
 

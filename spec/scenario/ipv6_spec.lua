@@ -10,10 +10,11 @@ describe("IPv6 (RFC 3261, RFC 5118)", function()
 
     after_each(process.clean)
 
-    local function side(family, at, number)
+    -- One side, with two ports for SIP: ours and the peer's.
+    local function side(family, at, number, port)
         local host = family == 6 and "::1" or at(number)
         return {
-            host = host, port = network.free_port(host), peer_host = family == 6 and "::1" or at(number + 1),
+            host = host, port = port, peer_host = family == 6 and "::1" or at(number + 1), peer_port = port + 1,
             media = host,
         }
     end
@@ -22,13 +23,12 @@ describe("IPv6 (RFC 3261, RFC 5118)", function()
 
     local function run(public_family, private_family)
         local at = network.block()
-        local public, private = side(public_family, at, 10), side(private_family, at, 20)
-        public.peer_port, private.peer_port = network.free_port(public.peer_host), network.free_port(private.peer_host)
-        local first, last = network.port_range(80)
+        local first, last = network.port_range(84)
+        local public, private = side(public_family, at, 10, last - 1), side(private_family, at, 20, last - 3)
         local engine = lunasip.start {
             public = { "udp:" .. network.host_port(public.host, public.port) },
             private = { "udp:" .. network.host_port(private.host, private.port) },
-            media = { public = public.media, private = private.media, ports = { first, last } },
+            media = { public = public.media, private = private.media, ports = { first, last - 4 } },
             sets = {
                 [1] = { "sip:" .. network.host_port(public.peer_host, public.peer_port) },
                 [2] = { "sip:" .. network.host_port(private.peer_host, private.peer_port) },

@@ -136,6 +136,12 @@ local function socket_address(host, port)
     return raw, size, raw[0]
 end
 
+--- The 4 or 16 bytes of an address, as they travel.
+function M.address_bytes(host)
+    local raw, _, family = socket_address(host, 0)
+    return ffi.string(raw + (family == AF_INET6 and 8 or 4), family == AF_INET6 and 16 or 4)
+end
+
 --- A UDP socket bound to an address; port 0 takes a free one.
 -- @return socket with `port`, `close()`, `receive()` (nil when nothing is there), `wait(seconds)` until something is,
 -- `send(host, port, bytes)`, `receive_marked()` (bytes and the DSCP of the IPv4 header, RFC 2474); or nil

@@ -19,13 +19,17 @@ end
 
 --- Start a program. options: command (list), name, directory, env, folder (where its output file goes).
 function M.start(options)
+    -- A sanitizer that was loaded into busted is not for its children: those that want it are linked with it, and
+    -- others may hang in it.
+    local env = { LD_PRELOAD = false }
+    for name, value in pairs(options.env or {}) do env[name] = value end
     local self = setmetatable({
         name = options.name or options.command[1]:match "[^/]+$",
         command = options.command,
     }, Process)
     self.output_path = os.tmpname()
     self.pid = assert(posix.spawn(options.command, {
-        directory = options.directory, env = options.env, output = self.output_path,
+        directory = options.directory, env = env, output = self.output_path,
     }))
     running[self] = true
     return self

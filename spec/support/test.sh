@@ -126,16 +126,8 @@ build_fuzz() { build fuzz build-fuzz all -DFUZZ=ON -DCMAKE_C_COMPILER=clang; }
 
 sources() { find engine spec modules -name '*.[ch]' 2>/dev/null | sort; }
 
-# Names the files that clang-format would change.
-unformatted() {
-    local file bad=0
-    for file in $(sources); do
-        clang-format --dry-run -Werror "$file" >/dev/null 2>&1 && continue
-        echo "run: clang-format -i $file"
-        bad=1
-    done
-    return $bad
-}
+# Shows what clang-format would change.
+unformatted() { sources | xargs clang-format --dry-run -Werror; }
 export -f unformatted sources
 
 step_lint() {
