@@ -1,12 +1,12 @@
 /* The command: argv, signals, the start order, exit codes. */
 #include "base/error.h"
 #include "base/memory.h"
+#include "control/control.h"
+#include "control/user_command.h"
 #include "script/check.h"
 #include "script/program.h"
-#include "worker/control.h"
 #include "worker/engine.h"
 #include "worker/privileges.h"
-#include "worker/user_command.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -258,7 +258,7 @@ end]]
         end
         local _, verbs = process.run { binary, "ctl", "--socket", "/nowhere", "status" }
         assert.matches("no running lunasip", verbs)
-        for verb in read("engine/worker/commands.c"):gmatch '\n    {"(%l+)", %d' do
+        for verb in read("engine/control/commands.c"):gmatch '\n    {"(%l+)", %d' do
             assert.is_truthy(readme:find("ctl " .. verb, 1, true), verb)
         end
     end)

@@ -1,4 +1,4 @@
---- The stage (engine/worker/stage.h) for Lua: engines, sockets of agents, time, and what happened.
+--- The stage (engine/stage/stage.h) for Lua: engines, sockets of agents, time, and what happened.
 --
 -- Two worlds, one interface: `stage.open { seed = 7 }` is the lab's virtual network and clock,
 -- `stage.open { real = true }` real sockets. Nothing here calls back from C: Lua runs the world

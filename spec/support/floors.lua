@@ -36,6 +36,8 @@ M.may_include = {
     route = set(elements),
     script = set(elements, { "auth", "route" }),
     worker = set(elements, { "auth", "route", "script" }),
+    control = set(elements, { "auth", "script", "worker" }),
+    stage = set(elements, { "auth", "route", "script", "worker", "control" }),
 }
 
 -- Header (as a Lua pattern) -> the paths (as Lua patterns) that may include it.

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/list.h"
+#include "stage/stage.h"
 #include "worker/engine.h"
-#include "worker/stage.h"
 
 #include <pthread.h>
 

@@ -2,7 +2,7 @@
  * The protocol of sd_notify(3): one datagram to the socket that the environment names, whose name
  * begins with '@' when it lies in the abstract name space.
  */
-#include "worker/notify.h"
+#include "control/notify.h"
 
 #include <stddef.h>
 #include <stdio.h>

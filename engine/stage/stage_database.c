@@ -4,8 +4,8 @@
  */
 #include "base/error.h"
 #include "base/memory.h"
-#include "worker/commands.h"
-#include "worker/stage_private.h"
+#include "control/commands.h"
+#include "stage/stage_private.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* See line.h. */
-#include "worker/line.h"
+#include "control/line.h"
 
 #include "base/buffer.h"
 #include "base/error.h"

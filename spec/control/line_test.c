@@ -1,5 +1,5 @@
 /* Lines of the control socket: in pieces, too long, never ended, never read, and without memory. */
-#include "worker/line.h"
+#include "control/line.h"
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,11 +1,11 @@
 /* The stage: what agents receive and engines log is queued until Lua asks for it. */
-#include "worker/stage.h"
+#include "stage/stage.h"
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "worker/commands.h"
-#include "worker/stage_private.h"
-#include "worker/status.h"
+#include "control/commands.h"
+#include "control/status.h"
+#include "stage/stage_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>

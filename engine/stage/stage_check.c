@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "script/check.h"
-#include "worker/stage.h"
+#include "stage/stage.h"
 
 #include <stdio.h>
 

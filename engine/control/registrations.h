@@ -1,7 +1,7 @@
 /* ctl registrations: what the location service holds, and changing it by hand. */
 #pragma once
 
-#include "worker/commands.h"
+#include "control/commands.h"
 
 /**
  * list [RECORDS [CURSOR]] (in parts of so many at least, see command_answer.next) | show AOR | add AOR CONTACT [EXPIRES_S] | rm AOR [CONTACT] | flush

@@ -1,12 +1,12 @@
 /* One function per verb. */
-#include "worker/commands.h"
+#include "control/commands.h"
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "worker/calls.h"
-#include "worker/registrations.h"
-#include "worker/status.h"
-#include "worker/story.h"
+#include "control/calls.h"
+#include "control/registrations.h"
+#include "control/status.h"
+#include "control/story.h"
 
 #include <stdarg.h>
 

@@ -1,6 +1,6 @@
 /* HTTP servers of the lab as a spec sees them: one set of answers for all engines of the stage. */
 #include "base/error.h"
-#include "worker/stage_private.h"
+#include "stage/stage_private.h"
 
 static int make_lab(struct stage *stage)
 {

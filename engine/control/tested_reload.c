@@ -1,5 +1,5 @@
 /* Which specs, and what their end means. */
-#include "worker/tested_reload.h"
+#include "control/tested_reload.h"
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,5 +1,5 @@
 /* A child process whose output goes into memory. */
-#include "worker/spec_run.h"
+#include "control/spec_run.h"
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,5 +1,5 @@
 /* Each worker is asked in turn: a call is its worker's alone. */
-#include "worker/calls.h"
+#include "control/calls.h"
 
 #include "base/error.h"
 

@@ -1,5 +1,5 @@
 /* What the service manager hears, over the two kinds of socket names. */
-#include "worker/notify.h"
+#include "control/notify.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Users as statements, asked one after the other by a thread that waits. */
-#include "worker/subscribers.h"
+#include "control/subscribers.h"
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -2,11 +2,10 @@
  * ctl registrations. Reading walks the store from the control thread; whatever changes it runs on
  * worker 0, so that event_route["registration:..."] of a script hears of it.
  */
-#include "worker/registrations.h"
+#include "control/registrations.h"
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "worker/internal.h"
 
 #include <stdio.h>
 
@@ -59,7 +58,7 @@ static json_t *record_json(const struct location_record *record, uint64_t now_ms
 
 static uint64_t now_ms_of(const struct engine *engine)
 {
-    return io_wall_us(engine->io) / 1000;
+    return io_wall_us(engine_io(engine)) / 1000;
 }
 
 /* Call @p visit with every record; it is released after. */
@@ -70,7 +69,7 @@ static void walk(struct engine *engine,
     struct location_cursor cursor = {0};
     struct location_record *v[BATCH];
     size_t count;
-    while ((count = location_walk(engine->location, &cursor, v, BATCH)) > 0)
+    while ((count = location_walk(engine_location(engine), &cursor, v, BATCH)) > 0)
         for (size_t i = 0; i < count; i++) {
             visit(engine, arg, v[i]);
             memory_release(v[i]);
@@ -113,7 +112,7 @@ static void list_page(struct engine *engine, uint32_t page, struct location_curs
     size_t count = 1;
     answer->data = json_array();
     for (size_t seen = 0; count && seen < page; seen += count) {
-        count = location_walk(engine->location, cursor, v, BATCH);
+        count = location_walk(engine_location(engine), cursor, v, BATCH);
         for (size_t i = 0; i < count; i++) {
             list_record(engine, answer->data, v[i]);
             memory_release(v[i]);
@@ -153,7 +152,7 @@ struct change {
 static void remove_some(struct worker *worker, void *arg)
 {
     struct change *change = arg;
-    int result = location_remove(change->engine->location, change->aor, change->contact,
+    int result = location_remove(engine_location(change->engine), change->aor, change->contact,
                                  now_ms_of(change->engine), worker_script(worker));
     if (result < 0)
         change->error = result;
@@ -166,7 +165,7 @@ static void flush_record(struct engine *engine, void *arg, struct location_recor
     struct change *change = arg;
     change->aor = location_record_aor(record);
     change->contact = TEXT_NONE;
-    worker_ask(engine->workers[0], remove_some, change);
+    worker_ask(engine_worker(engine, 0), remove_some, change);
 }
 
 static void add(struct worker *worker, void *arg)
@@ -190,7 +189,7 @@ static void add(struct worker *worker, void *arg)
     change->reason = "the contact is no URI";
     if (change->error)
         return;
-    change->error = location_save(change->engine->location, &request, &result);
+    change->error = location_save(engine_location(change->engine), &request, &result);
     change->reason = result.reason;
     memory_release(result.record);
 }
@@ -206,12 +205,12 @@ static bool read_aor(struct engine *engine, const char *word, struct arena *aren
         !text_starts_with(t, TEXT("tel:")))
         t = arena_printf(arena, text_find(t, '@') ? "sip:%s" : "sip:%s@localhost", word);
     return text_is_set(t) && !uri_parse(&uri, t) &&
-           !location_aor(aor, &engine->first->settings, &uri, TEXT_NONE, arena);
+           !location_aor(aor, &engine_configuration(engine)->settings, &uri, TEXT_NONE, arena);
 }
 
 static void show(struct engine *engine, struct text aor, struct command_answer *answer)
 {
-    struct location_record *record = location_find(engine->location, aor);
+    struct location_record *record = location_find(engine_location(engine), aor);
     if (record)
         answer->data = record_json(record, now_ms_of(engine));
     else
@@ -225,7 +224,7 @@ static void do_add(struct change *change, const char *expires, struct command_an
         command_say(answer, 2, USAGE);
         return;
     }
-    worker_ask(change->engine->workers[0], add, change);
+    worker_ask(engine_worker(change->engine, 0), add, change);
     if (change->error)
         command_say(answer, 1, "%s", change->reason ? change->reason : error_text(change->error));
     else
@@ -234,7 +233,7 @@ static void do_add(struct change *change, const char *expires, struct command_an
 
 static void do_remove(struct change *change, struct command_answer *answer)
 {
-    worker_ask(change->engine->workers[0], remove_some, change);
+    worker_ask(engine_worker(change->engine, 0), remove_some, change);
     if (change->error)
         command_say(answer, 1, "%s", error_text(change->error));
     else

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "worker/commands.h"
-#include "worker/spec_run.h"
+#include "control/commands.h"
+#include "control/spec_run.h"
 
 /** One under way; {.client = -1} is none. */
 struct tested_reload {

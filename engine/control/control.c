@@ -1,14 +1,14 @@
 /* The control thread: signals, the control socket, draining. */
-#include "worker/control.h"
+#include "control/control.h"
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "worker/calls.h"
-#include "worker/commands.h"
-#include "worker/line.h"
-#include "worker/notify.h"
-#include "worker/refresh.h"
-#include "worker/tested_reload.h"
+#include "control/calls.h"
+#include "control/commands.h"
+#include "control/line.h"
+#include "control/notify.h"
+#include "control/refresh.h"
+#include "control/tested_reload.h"
 
 #include <poll.h>
 #include <signal.h>

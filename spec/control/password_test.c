@@ -1,5 +1,5 @@
 /* Passwords of `lunasip user`: a terminal shows none of it, and both times must be the same. */
-#include "worker/password.h"
+#include "control/password.h"
 
 #include "base/error.h"
 

@@ -1,5 +1,5 @@
 /* A terminal shows nothing meanwhile, and shows again whatever happened. */
-#include "worker/password.h"
+#include "control/password.h"
 
 #include "base/error.h"
 

@@ -1,14 +1,14 @@
 /* Words, what the configuration adds to them, and then one call of the table. */
-#include "worker/user_command.h"
+#include "control/user_command.h"
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "control/commands.h"
+#include "control/password.h"
+#include "control/subscribers.h"
 #include "database/database.h"
 #include "script/configuration.h"
-#include "worker/commands.h"
-#include "worker/password.h"
 #include "worker/privileges.h"
-#include "worker/subscribers.h"
 
 #include <jansson.h>
 #include <stdio.h>

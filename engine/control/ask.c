@@ -1,7 +1,7 @@
 /* `lunasip ctl`: asks a running engine and prints what it answers. */
 #include "base/memory.h"
-#include "worker/control.h"
-#include "worker/line.h"
+#include "control/control.h"
+#include "control/line.h"
 
 #include <jansson.h>
 #include <signal.h>

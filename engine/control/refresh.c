@@ -1,5 +1,5 @@
 /* A watch, and the quiet after a change: editors and deployments write in several steps. */
-#include "worker/refresh.h"
+#include "control/refresh.h"
 
 #include "base/error.h"
 #include "base/memory.h"

@@ -1,7 +1,7 @@
 /* Each worker is asked in turn: one of them has the call. */
-#include "worker/story.h"
+#include "control/story.h"
 
-#include "worker/commands.h"
+#include "control/commands.h"
 #include "worker/recorder.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* Gathering: each worker is asked in turn, on its own thread. */
-#include "worker/status.h"
+#include "control/status.h"
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "worker/commands.h"
+#include "control/commands.h"
 
 #include <stdlib.h>
 
