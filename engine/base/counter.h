@@ -56,6 +56,8 @@
        "messages of a waiting call beyond limits.call_queue")                                      \
     XX(CALL_BRIDGED, "call.bridged", "calls joined of two legs by sip.call.bridge")                \
     XX(CALL_GLARE, "call.glare", "offers refused (491, 500) because another was on its way")       \
+    XX(CALL_UNPRACKED, "call.unpracked",                                                           \
+       "two-leg calls ended because nobody acknowledged a reliable provisional response")          \
     XX(CALL_UNACKNOWLEDGED, "call.unacknowledged",                                                 \
        "two-leg calls ended because nobody acknowledged the 2xx")                                  \
     XX(SCRIPT_ERROR, "script.error", "handler runs that ended with an error")                      \

@@ -9,14 +9,14 @@ static void destroy(void *arg)
     list_remove(&bridge->link);
     bridge_legs_close(bridge);
     LIST_FOR_EACH_SAFE (link, &bridge->forks)
-        bridge_fork_release(bridge, CONTAINER_OF(link, struct bridge_fork, link));
+        bridge_fork_release(CONTAINER_OF(link, struct bridge_fork, link));
     dialog_side_release(&bridge->caller_side);
     memory_release(bridge->dialog);
     arena_reset(&bridge->arena);
 }
 
 /* May this request become a two-leg call? Answers what only RFC 3261 decides. */
-static int check(struct response_context *context)
+static int check(struct response_context *context, const struct bridge_options *options)
 {
     struct message *request = context->request;
     if (context->is_cancelled)
@@ -33,7 +33,8 @@ static int check(struct response_context *context)
         proxy_reply(context, &(struct response_options){.status = 482});
         return ERROR_STATE;
     }
-    struct text unsupported = bridge_unsupported(request);
+    struct text unsupported =
+        bridge_unsupported(request, options->refuses_100rel ? TEXT_NONE : TEXT(BRIDGE_100REL));
     if (!unsupported.n)
         return 0;
     proxy_reply(context, &(struct response_options){
@@ -190,6 +191,8 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
     buffer_printf(&from, "%.*s;tag=%.*s", TEXT_ARG(bridge->callee.local),
                   TEXT_ARG(bridge->callee.tag));
     buffer_append(&headers, TEXT(BRIDGE_ALLOW));
+    if (bridge->offers_100rel)
+        buffer_append(&headers, TEXT("Supported: " BRIDGE_100REL "\r\n"));
     bridge_request_headers(bridge, context->edits, options->headers, &headers);
     struct uac_request request = {
         .method = METHOD_INVITE,
@@ -250,6 +253,7 @@ static int start(struct bridge *bridge, struct response_context *context,
     if (!exchange)
         return ERROR_MEMORY;
     exchange->is_first = exchange->is_from_caller = true;
+    bridge_reliable_offer(bridge, exchange, options);
     int error = keep_options(bridge, options);
     if (!error)
         error = bridge_invite(exchange, options);
@@ -268,7 +272,7 @@ int bridge_begin(struct bridge **bridgep, struct response_context *context,
                  const struct bridge_options *options)
 {
     struct bridge *bridge = NULL;
-    int error = check(context);
+    int error = check(context, options);
     if (!error)
         error = call_dialog(context);
     if (error)
@@ -361,6 +365,7 @@ static void end_exchange(struct bridge_exchange *exchange, unsigned status, stru
     if (is_ringing && uac_cancel(exchange->uac, reason)) { /* its final response is waited for */
         timer_stop(loop_timers(exchange->bridge->proxy->options.loop), &exchange->timer);
         bridge_exchange_refuse(exchange, status, TEXT_NONE);
+        bridge_invite_let_go(exchange);
         return;
     }
     if (may_fork) /* a 2xx of another fork may still come, and needs ACK and BYE (s13.2.2.4) */

@@ -19,6 +19,7 @@ struct bridge_options {
     struct text headers;   /**< further lines of the callee's INVITE, each with its line end */
     struct text username, password; /**< for challenges of the callee; absent: none */
     bool follows_redirects;         /**< 3xx: to its first Contact; else the caller sees 480 */
+    bool refuses_100rel;            /**< offer it to nobody; 420 to a caller that requires it */
     struct text pass; /**< names of further headers that pass, both ways; separated by commas */
 };
 

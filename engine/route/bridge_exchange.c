@@ -5,6 +5,7 @@ static void destroy(void *arg)
 {
     struct bridge_exchange *exchange = arg;
     memory_release(exchange->context);
+    memory_release(exchange->held);
     buffer_release(&exchange->accepted);
     buffer_release(&exchange->ack_body);
     memory_release(exchange->bridge);
@@ -51,6 +52,8 @@ void bridge_exchange_refuse(struct bridge_exchange *exchange, unsigned status, s
     if (!exchange->context || exchange->is_final_sent)
         return;
     exchange->is_final_sent = true;
+    if (exchange->is_first)
+        bridge_reliable_stop(exchange->bridge);
     request_respond(exchange->context, &(struct response_options){
                                            .status = status,
                                            .headers = headers,
@@ -82,17 +85,48 @@ static void print_headers(const struct bridge_exchange *exchange, const struct m
     bridge_response_headers(bridge, response, out);
 }
 
+/* The callee's answer went reliably over there, and might have been lost here: keep it. */
+static int keep_answer(struct bridge_fork *fork, struct text body, struct text type)
+{
+    buffer_clear(&fork->answer);
+    buffer_append(&fork->answer, body);
+    fork->answer_type = arena_copy(&fork->bridge->arena, type);
+    return fork->answer.error;
+}
+
+/* The body, its SDP through the relay. */
+static int print_body(const struct bridge_exchange *exchange, struct bridge_fork *fork,
+                      struct message *response, const struct bridge_answer *answer,
+                      struct buffer *body, struct text *type)
+{
+    bool is_offer = exchange->method == METHOD_INVITE && !exchange->has_sdp;
+    bool is_first_2xx = exchange->is_first && answer->status / 100 == 2 && fork;
+    if (answer->status >= 300 || answer->is_bodiless)
+        return 0;
+    if (is_first_2xx && fork->is_answered_early)
+        return 0; /* what was agreed on in PRACK stays (RFC 6337 s3.1.1) */
+    int error = bridge_body(exchange->bridge, fork, response, !exchange->is_from_caller, is_offer,
+                            body, type);
+    if (!error && answer->keeps_body)
+        error = keep_answer(fork, buffer_text(body), *type);
+    if (error || !is_first_2xx || bridge_has_sdp(response) || !fork->answer.n)
+        return error;
+    buffer_clear(body);
+    buffer_append(body, buffer_text(&fork->answer));
+    *type = fork->answer_type;
+    return body->error;
+}
+
 static int print(struct bridge_exchange *exchange, struct bridge_fork *fork,
-                 struct message *response, unsigned status, struct buffer *out)
+                 struct message *response, const struct bridge_answer *answer, struct buffer *out)
 {
     struct bridge *bridge = exchange->bridge;
     struct buffer headers = {0}, body = {0};
     struct text type = TEXT_NONE;
-    int error = 0;
-    if (status < 300)
-        error = bridge_body(bridge, fork, response, !exchange->is_from_caller,
-                            exchange->method == METHOD_INVITE && !exchange->has_sdp, &body, &type);
+    unsigned status = answer->status;
+    int error = print_body(exchange, fork, response, answer, &body, &type);
     print_headers(exchange, response, status, &headers);
+    buffer_append(&headers, answer->lines);
     if (!error)
         error = headers.error;
     if (!error)
@@ -113,31 +147,49 @@ static int print(struct bridge_exchange *exchange, struct bridge_fork *fork,
     return error ? error : out->error;
 }
 
-int bridge_exchange_answer(struct bridge_exchange *exchange, struct bridge_fork *fork,
-                           struct message *response, unsigned status)
+/* It was sent: who else is told, and what becomes of the bytes. */
+static void answered(struct bridge_exchange *exchange, const struct bridge_answer *answer,
+                     struct buffer *out)
+{
+    unsigned status = answer->status;
+    exchange->is_final_sent = status >= 200;
+    if (exchange->is_first && status >= 200)
+        bridge_reliable_stop(exchange->bridge);
+    if (exchange->is_first && status < 300)
+        tell_dialog(exchange->bridge, buffer_text(out));
+    if (status >= 200)
+        request_answered(exchange->context, status);
+    struct buffer *keeper = answer->copy;
+    if (exchange->method == METHOD_INVITE && status / 100 == 2)
+        keeper = &exchange->accepted;
+    if (keeper)
+        *keeper = *out;
+    else
+        buffer_release(out);
+}
+
+int bridge_exchange_answer_as(struct bridge_exchange *exchange, struct bridge_fork *fork,
+                              struct message *response, const struct bridge_answer *answer)
 {
     struct response_context *context = exchange->context;
     struct buffer out = {0};
     if (!context->request || exchange->is_final_sent)
         return 0;
-    int error = print(exchange, fork, response, status, &out);
+    int error = print(exchange, fork, response, answer, &out);
     if (!error)
-        error = transaction_server_respond(context->server, status, buffer_text(&out));
-    if (error) {
+        error = transaction_server_respond(context->server, answer->status, buffer_text(&out));
+    if (error)
         buffer_release(&out);
-        return error;
-    }
-    exchange->is_final_sent = status >= 200;
-    bool is_kept = exchange->method == METHOD_INVITE && status / 100 == 2;
-    if (is_kept)
-        exchange->accepted = out;
-    if (exchange->is_first && status < 300)
-        tell_dialog(exchange->bridge, buffer_text(&out));
-    if (status >= 200)
-        request_answered(context, status);
-    if (!is_kept)
-        buffer_release(&out);
-    return 0;
+    else
+        answered(exchange, answer, &out);
+    return error;
+}
+
+int bridge_exchange_answer(struct bridge_exchange *exchange, struct bridge_fork *fork,
+                           struct message *response, unsigned status)
+{
+    return bridge_exchange_answer_as(exchange, fork, response,
+                                     &(struct bridge_answer){.status = status});
 }
 
 /* What the ACK carries is kept for those that answer a repeated 2xx. */

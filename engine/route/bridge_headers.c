@@ -123,14 +123,23 @@ void bridge_response_headers(const struct bridge *bridge, const struct message *
     }
 }
 
-struct text bridge_unsupported(const struct message *request)
+bool bridge_lists(const struct message *message, enum header_kind kind, struct text tag)
+{
+    const struct header *header = message_header(message, kind);
+    for (; header; header = message_header_next(message, header))
+        if (is_listed(header->value, tag))
+            return true;
+    return false;
+}
+
+struct text bridge_unsupported(const struct message *request, struct text also)
 {
     const struct header *header = message_header(request, HEADER_REQUIRE);
     for (; header; header = message_header_next(request, header)) {
         struct text rest = header->value;
         while (rest.n) {
             struct text tag = text_trim(text_split(&rest, ','));
-            if (tag.n && !is_extension(tag))
+            if (tag.n && !is_extension(tag) && !text_equal_nocase(tag, also))
                 return tag;
         }
     }

@@ -103,14 +103,15 @@ struct bridge_fork *bridge_fork_take(struct bridge *bridge, struct message *resp
         return NULL;
     random_token(&proxy->random, fork->local_tag, sizeof fork->local_tag);
     fork->remote_tag = copy;
+    fork->bridge = bridge;
     list_append(&bridge->forks, &fork->link);
     return fork;
 }
 
-void bridge_fork_release(struct bridge *bridge, struct bridge_fork *fork)
+void bridge_fork_release(struct bridge_fork *fork)
 {
-    (void)bridge;
     list_remove(&fork->link);
+    bridge_reliable_release(fork);
     dialog_side_release(&fork->callee);
 }
 

@@ -33,13 +33,34 @@ struct bridge_leg {
     uint32_t cseq; /**< of the last request that we sent on it */
 };
 
+/** The last provisional response that went to the caller reliably (RFC 3262 s3). */
+struct bridge_reliable {
+    struct timer timer;      /**< until its PRACK comes */
+    struct buffer bytes;     /**< as sent; owned, empty once acknowledged */
+    struct message *waiting; /**< the next one; owned, NULL: none */
+    uint64_t interval_ms;    /**< until it is sent again */
+    uint64_t waited_ms;      /**< for its PRACK */
+    uint32_t rseq;           /**< on the caller's leg; 0: there was none yet */
+    uint32_t callee_rseq;    /**< what it had on the other leg; 0: it was plain there */
+    uint16_t status;
+    bool has_sdp;
+    bool is_awaited; /**< its PRACK is */
+};
+
 struct bridge_fork {
     struct link link;                 /**< in bridge->forks */
+    struct bridge *bridge;            /**< holder */
     char local_tag[BRIDGE_TAG_BYTES]; /**< ours, on the caller's leg */
     struct text remote_tag;           /**< the callee's; in the bridge's arena */
     struct dialog_side callee;        /**< owned */
     uint32_t remote_cseq[2]; /**< highest CSeq number that came: from the callee, from the caller */
-    bool is_hung_up;         /**< a 2xx of it came too late and got BYE */
+    struct bridge_reliable reliable; /**< towards the caller */
+    struct buffer answer;            /**< of the callee, reliable there and not here; owned */
+    struct text answer_type;         /**< its Content-Type, in the bridge's arena */
+    uint32_t callee_rseq;            /**< highest that was taken of the callee; 0: none */
+    bool is_agreed;                  /**< offer and answer of the INVITE went reliably */
+    bool is_answered_early;          /**< the callee's offer, in PRACK */
+    bool is_hung_up;                 /**< a 2xx of it came too late and got BYE */
 };
 
 /** Counted; one reference is that of bridge->exchanges. */
@@ -56,16 +77,19 @@ struct bridge_exchange {
     struct bridge_challenge *challenge; /**< answered by it; in the bridge's arena, NULL: none */
     struct text credentials;            /**< that line as sent, which the ACK repeats; likewise */
     struct text reason;                 /**< BYE: its Reason line; likewise */
+    struct message *held;               /**< 2xx that waits for a PRACK; owned, NULL: none */
     enum method method;
     uint32_t cseq_in, cseq_out;
-    int why;              /**< of uac_send() */
-    bool is_from_caller;  /**< the request is */
-    bool is_first;        /**< the INVITE that made the call */
-    bool has_sdp;         /**< the request brought the offer */
-    bool is_acknowledged; /**< INVITE: ACK came and went on */
-    bool is_final_sent;   /**< it was answered */
-    bool is_stale;        /**< the last challenge said so */
-    bool is_late_hung_up; /**< a 2xx that nobody waits for got its BYE */
+    uint32_t rack_rseq, rack_cseq; /**< PRACK: what it acknowledges over there */
+    int why;                       /**< of uac_send() */
+    bool is_from_caller;           /**< the request is */
+    bool is_first;                 /**< the INVITE that made the call */
+    bool has_sdp;                  /**< the request brought the offer */
+    bool is_answer;                /**< its SDP is one: PRACK */
+    bool is_acknowledged;          /**< INVITE: ACK came and went on */
+    bool is_final_sent;            /**< it was answered */
+    bool is_stale;                 /**< the last challenge said so */
+    bool is_late_hung_up;          /**< a 2xx that nobody waits for got its BYE */
 };
 
 struct bridge {
@@ -82,6 +106,8 @@ struct bridge {
     struct bridge_options again;    /**< to send the INVITE again; absent if that never happens */
     unsigned redirects;             /**< that were followed */
     bool is_ended;
+    bool caller_has_100rel, caller_requires_100rel; /**< said so in its INVITE */
+    bool offers_100rel;                             /**< to the callee */
 };
 
 /* bridge.c */
@@ -121,7 +147,7 @@ struct bridge_fork *bridge_fork_find(const struct bridge *bridge, bool on_caller
                                      struct text tag);
 /** The fork of a response to the first INVITE, made when it is new. @return NULL: limit, memory */
 struct bridge_fork *bridge_fork_take(struct bridge *bridge, struct message *response);
-void bridge_fork_release(struct bridge *bridge, struct bridge_fork *fork);
+void bridge_fork_release(struct bridge_fork *fork);
 /** Learn where a party wants requests (RFC 3261 s12.2). @param fork  NULL: the caller alone */
 void bridge_learn(struct bridge *bridge, struct bridge_fork *fork, bool from_caller,
                   struct message *message, struct text route);
@@ -148,6 +174,17 @@ void bridge_exchange_refuse(struct bridge_exchange *exchange, unsigned status, s
  */
 int bridge_exchange_answer(struct bridge_exchange *exchange, struct bridge_fork *fork,
                            struct message *response, unsigned status);
+/** How an answer is made of a response. */
+struct bridge_answer {
+    unsigned status;
+    struct text lines;   /**< further header lines */
+    struct buffer *copy; /**< of what was sent; NULL: not wanted */
+    bool is_bodiless;
+    bool keeps_body; /**< for the 2xx of the fork, which may bring none */
+};
+/** The same with more to say. */
+int bridge_exchange_answer_as(struct bridge_exchange *exchange, struct bridge_fork *fork,
+                              struct message *response, const struct bridge_answer *answer);
 /** (Re)start its timer. */
 void bridge_exchange_wait(struct bridge_exchange *exchange, uint64_t delay_ms,
                           timer_handler *handler);
@@ -158,8 +195,36 @@ void bridge_exchange_acknowledge(struct bridge_exchange *exchange, struct messag
 /** The 2xx, provisional and final responses of an INVITE that was passed: handlers of its uac. */
 void bridge_invite_early(void *arg, struct message *response);
 void bridge_invite_done(void *arg, struct message *response);
+/** It was answered: a 2xx that it holds is too late. */
+void bridge_invite_let_go(struct bridge_exchange *exchange);
 /** Start Timer C (RFC 3261 s16.6 11: ours, since nobody else would end it). */
 void bridge_invite_wait(struct bridge_exchange *exchange);
+
+/* bridge_reliable.c (RFC 3262) */
+#define BRIDGE_100REL "100rel"
+/** Who knows 100rel? Before the first INVITE is sent. */
+void bridge_reliable_offer(struct bridge *bridge, const struct bridge_exchange *first,
+                           const struct bridge_options *options);
+/** A provisional response of @p fork on its way to the caller. @return as bridge_exchange_answer() */
+int bridge_reliable_pass(struct bridge_exchange *first, struct bridge_fork *fork,
+                         struct message *response);
+/** A 2xx may not be sent before a PRACK came. @param fork  may be NULL */
+bool bridge_reliable_holds(const struct bridge_fork *fork);
+/** The INVITE has its final response: nothing is repeated any more. */
+void bridge_reliable_stop(struct bridge *bridge);
+void bridge_reliable_release(struct bridge_fork *fork);
+/** What a PRACK becomes on the callee's leg. */
+struct bridge_prack {
+    uint32_t rseq, cseq; /**< of its RAck */
+    bool is_answer;      /**< its SDP is */
+};
+/** PRACK of the caller. @return 0: it goes on as @p what says; else its answer */
+unsigned bridge_reliable_take_prack(struct bridge *bridge, struct bridge_fork *fork,
+                                    const struct message *prack, struct bridge_prack *what);
+/** The PRACK was handled: what waited for it is sent. */
+void bridge_reliable_go_on(struct bridge *bridge, struct bridge_fork *fork);
+/** Append RAck, if it is a PRACK. */
+void bridge_reliable_print_rack(const struct bridge_exchange *exchange, struct buffer *out);
 
 /* bridge_request.c */
 /** Send the request of an exchange to the other leg, again when it was challenged. @return as uac_send() */
@@ -171,10 +236,15 @@ void bridge_request_headers(const struct bridge *bridge, const struct edits *edi
                             struct text given, struct buffer *out);
 void bridge_response_headers(const struct bridge *bridge, const struct message *response,
                              struct buffer *out);
-/** The first extension that it requires and we do not have (RFC 3261 s8.2.2.3); absent: none. */
-struct text bridge_unsupported(const struct message *request);
+/**
+ * The first extension that it requires and we do not have (RFC 3261 s8.2.2.3); absent: none.
+ * @param also  one more that we do have here; absent: none
+ */
+struct text bridge_unsupported(const struct message *request, struct text also);
+/** Is @p tag in the lists of that header? */
+bool bridge_lists(const struct message *message, enum header_kind kind, struct text tag);
 /** Allow line, with its line end. */
-#define BRIDGE_ALLOW "Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, MESSAGE, OPTIONS\r\n"
+#define BRIDGE_ALLOW "Allow: INVITE, ACK, CANCEL, BYE, PRACK, INFO, UPDATE, MESSAGE, OPTIONS\r\n"
 
 /* bridge_body.c */
 /**

@@ -35,7 +35,8 @@ static void on_done(void *arg, struct message *response)
     }
     bridge_exchange_refuse(exchange, status, TEXT_NONE); /* unless it was answered */
     bridge_exchange_drop(exchange);
-    if (status == 408 || status == 481) /* s12.2.1.2: that dialog is gone */
+    bool is_prack = exchange->method == METHOD_PRACK;  /* of which the INVITE's end is the end */
+    if (!is_prack && (status == 408 || status == 481)) /* s12.2.1.2: that dialog is gone */
         bridge_end(bridge, DIALOG_END_FAILED, status, TEXT_NONE, -1);
     memory_release(bridge);
     memory_release(exchange);
@@ -54,9 +55,9 @@ int bridge_pass_on(struct bridge_exchange *exchange)
     };
     bridge_request_headers(bridge, exchange->context->edits,
                            is_invite ? TEXT(BRIDGE_ALLOW) : TEXT_NONE, &headers);
-    int error =
-        bridge_body(bridge, exchange->fork, message, exchange->is_from_caller,
-                    is_invite || message->method == METHOD_UPDATE, &body, &request.content_type);
+    bridge_reliable_print_rack(exchange, &headers);
+    int error = bridge_body(bridge, exchange->fork, message, exchange->is_from_caller,
+                            !exchange->is_answer, &body, &request.content_type);
     request.body = buffer_text(&body);
     if (!error)
         error = bridge_print_credentials(exchange, message->method, exchange->fork->callee.target,
@@ -83,7 +84,7 @@ static unsigned status_of(int error)
 }
 
 static void pass(struct bridge *bridge, struct bridge_fork *fork, struct response_context *context,
-                 bool is_from_caller)
+                 bool is_from_caller, const struct bridge_prack *prack)
 {
     struct bridge_exchange *exchange = bridge_exchange_create(bridge, context);
     if (!exchange) {
@@ -92,6 +93,11 @@ static void pass(struct bridge *bridge, struct bridge_fork *fork, struct respons
     }
     exchange->fork = fork;
     exchange->is_from_caller = is_from_caller;
+    if (prack) {
+        exchange->rack_rseq = prack->rseq;
+        exchange->rack_cseq = prack->cseq;
+        exchange->is_answer = prack->is_answer;
+    }
     if (exchange->method == METHOD_INVITE || exchange->method == METHOD_UPDATE)
         bridge_learn(bridge, fork, is_from_caller, context->request, TEXT_NONE);
     int error = bridge_pass_on(exchange);
@@ -112,16 +118,17 @@ static void pass(struct bridge *bridge, struct bridge_fork *fork, struct respons
  * An offer that another one is in the way of (s14.2, RFC 3311 s5.2): 491 when that one travels
  * towards its sender, 500 when its sender has not waited for the answer to its own. 0: none is.
  */
-static unsigned glare(const struct bridge *bridge, const struct message *request,
-                      bool is_from_caller)
+static unsigned glare(const struct bridge *bridge, const struct bridge_fork *fork,
+                      const struct message *request, bool is_from_caller)
 {
     bool is_invite = request->method == METHOD_INVITE;
     if (!is_invite && !(request->method == METHOD_UPDATE && bridge_has_sdp(request)))
         return 0;
     LIST_FOR_EACH (link, &bridge->exchanges) {
         const struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
+        bool is_early = exchange->is_first && !is_invite && fork->is_agreed; /* RFC 3311 s5.1 */
         bool is_open = exchange->method == METHOD_INVITE
-                           ? !exchange->is_acknowledged
+                           ? !exchange->is_acknowledged && !is_early
                            : exchange->method == METHOD_UPDATE && exchange->has_sdp;
         if (is_open)
             return exchange->is_from_caller == is_from_caller ? 500 : 491;
@@ -134,7 +141,7 @@ static bool refuse_unfit(struct bridge *bridge, struct bridge_fork *fork,
                          struct response_context *context, bool is_from_caller)
 {
     struct message *request = context->request;
-    struct text unsupported = bridge_unsupported(request);
+    struct text unsupported = bridge_unsupported(request, TEXT_NONE);
     if (!fork || bridge->is_ended) {
         refuse(context, 481, TEXT_NONE);
     } else if (request->cseq_number < fork->remote_cseq[is_from_caller]) { /* s12.2.2 */
@@ -178,12 +185,27 @@ static void take_bye(struct bridge *bridge, struct bridge_fork *fork,
     memory_release(request);
 }
 
+/* Only the caller is sent provisional responses reliably. */
+static void take_prack(struct bridge *bridge, struct bridge_fork *fork,
+                       struct response_context *context, bool is_from_caller)
+{
+    struct bridge_prack prack;
+    unsigned status =
+        is_from_caller ? bridge_reliable_take_prack(bridge, fork, context->request, &prack) : 481;
+    if (status)
+        refuse(context, status, TEXT_NONE);
+    else
+        pass(bridge, fork, context, true, &prack);
+    if (is_from_caller)
+        bridge_reliable_go_on(bridge, fork);
+}
+
 static void take_request(struct bridge *bridge, struct bridge_fork *fork,
                          struct response_context *context, bool is_from_caller)
 {
     if (refuse_unfit(bridge, fork, context, is_from_caller))
         return;
-    unsigned status = glare(bridge, context->request, is_from_caller);
+    unsigned status = glare(bridge, fork, context->request, is_from_caller);
     if (status)
         counter_count(bridge->proxy->options.counters, COUNTER_CALL_GLARE);
     switch (context->request->method) {
@@ -195,8 +217,9 @@ static void take_request(struct bridge *bridge, struct bridge_fork *fork,
         if (status)
             refuse(context, status, status == 500 ? TEXT("Retry-After: 5\r\n") : TEXT_NONE);
         else
-            pass(bridge, fork, context, is_from_caller);
+            pass(bridge, fork, context, is_from_caller, NULL);
         break;
+    case METHOD_PRACK: take_prack(bridge, fork, context, is_from_caller); break;
     default: refuse(context, 405, TEXT(BRIDGE_ALLOW));
     }
 }

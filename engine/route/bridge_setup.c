@@ -65,8 +65,12 @@ static void take_provisional(struct bridge_exchange *exchange, struct message *r
         if (!fork)
             return;
         bridge_learn(bridge, fork, false, response, sides_route_set(bridge->proxy, response));
+    } else if (exchange->is_first && bridge->caller_requires_100rel) {
+        return; /* it must go reliably, and nobody could acknowledge it */
     }
-    int error = bridge_exchange_answer(exchange, fork, response, response->status);
+    int error = exchange->is_first && fork
+                    ? bridge_reliable_pass(exchange, fork, response)
+                    : bridge_exchange_answer(exchange, fork, response, response->status);
     if (error)
         warn(exchange, response, error);
 }
@@ -116,6 +120,9 @@ static void take_accepted(struct bridge_exchange *exchange, struct message *resp
         take_repeated(exchange);
     } else if (!fork || exchange->is_final_sent || bridge->is_ended) {
         end_late(exchange, fork, response);
+    } else if (exchange->is_first && bridge_reliable_holds(fork)) {
+        if (!exchange->held)
+            exchange->held = memory_ref(response);
     } else {
         if (exchange->is_first)
             exchange->fork = bridge->chosen = fork;
@@ -131,6 +138,15 @@ void bridge_invite_early(void *arg, struct message *response)
     else
         take_accepted(exchange, response);
     memory_release(exchange);
+}
+
+void bridge_invite_let_go(struct bridge_exchange *exchange)
+{
+    struct message *held = exchange->held;
+    exchange->held = NULL;
+    if (held)
+        bridge_invite_early(exchange, held);
+    memory_release(held);
 }
 
 /*

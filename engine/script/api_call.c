@@ -11,7 +11,7 @@ static struct text option(lua_State *L, int index, const char *what)
 }
 
 /** (req, to, next_hop, interface, from, header lines, names, username, password,
- *  follow redirections) -> Call-ID, tag; or nil, err */
+ *  follow redirections, refuse 100rel) -> Call-ID, tag; or nil, err */
 static int core_call_bridge(lua_State *L)
 {
     struct subject subject;
@@ -30,6 +30,7 @@ static int core_call_bridge(lua_State *L)
         .username = option(L, 8, "call.bridge: username"),
         .password = option(L, 9, "call.bridge: password"),
         .follows_redirects = lua_toboolean(L, 10),
+        .refuses_100rel = lua_toboolean(L, 11),
     };
     struct bridge *bridge = NULL;
     struct script_cause cause;

@@ -10,7 +10,7 @@ local M = {}
 
 local KNOWN = {
     to = "string", next_hop = "string", interface = "string", from = "string", headers = "table", pass = "table",
-    media = "media", credentials = "table", redirect = "string",
+    media = "media", credentials = "table", redirect = "string", prack = "boolean",
 }
 -- Those that the engine makes itself.
 local OURS = {
@@ -96,7 +96,7 @@ end
 
 --- Join the caller of an INVITE with a callee. request_route; does not yield.
 -- @param request INVITE outside of a dialog
--- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, redirect, media
+-- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, redirect, prack, media
 -- @return the call, or nil, err
 -- @usage local call = sip.call.bridge(req, { to = "sip:bob@10.0.0.20", interface = "private", media = true })
 function M.bridge(request, options)
@@ -120,7 +120,7 @@ function M.bridge(request, options)
     end
     local credentials = options.credentials or {}
     local call_id, tag = core.call_bridge(request, options.to, options.next_hop, options.interface, options.from,
-        lines, names, credentials.username, credentials.password, options.redirect == "follow")
+        lines, names, credentials.username, credentials.password, options.redirect == "follow", options.prack == false)
     if not call_id then
         return nil, tag
     end

@@ -483,6 +483,7 @@ function Media.manage(message, options) end
 ---@field headers? table<string, string|number> of the callee's INVITE, in the place of what would pass by that name
 ---@field credentials? lunasip.AnswerOptions for challenges (401, 407) of the callee, a trunk as a rule
 ---@field redirect? "follow"|"refuse" a 3xx of the callee: try its first Contact, or tell the caller 480 (default)
+---@field prack? boolean false: no 100rel (RFC 3262) on either leg; default: on each that knows it
 ---@field pass? string[] names of further headers that pass, in both directions
 ---@field media? boolean|string|lunasip.MediaOptions put the relay between: as sip.media.manage(req, OPTIONS) before
 

@@ -191,6 +191,30 @@ describe("without memory", function()
         end, 50)
     end)
 
+    it("a call of two legs with reliable provisional responses fails cleanly at each allocation (RFC 3262)", function()
+        open(TWO_LEGS)
+        local known = 0
+        sweep(function()
+            known = known + 1 -- the caller knows them, must have them, does not know them
+            local headers = ({ { Supported = "100rel" }, { Require = "100rel" }, {} })[known % 3 + 1]
+            alice:invite("sip:bob@example.net", { sdp = true, headers = headers })
+            local invite = bob:receive("INVITE", 1)
+            bob:reply(invite, 183, { sdp = true, reliable = not headers.Require })
+            local early = alice:receive(183, 1)
+            if early:header "RSeq" then
+                alice:prack(early)
+            end
+            if not headers.Require then
+                bob:reply(bob:receive("PRACK", 1), 200)
+            end
+            bob:reply(invite, 200, { sdp = headers.Require ~= nil })
+            alice:receive({ status = 200, method = "INVITE" }, 1)
+            bob:receive("ACK", 1)
+            hang_up(alice, bob)
+            return true
+        end, 50)
+    end)
+
     it("what is forwarded statelessly is lost at worst, and its responses are", function()
         open(FORWARD)
         sweep(function()
