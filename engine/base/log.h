@@ -24,6 +24,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     XX(SCRIPT, "script")                                                                           \
     XX(LOCATION, "location")                                                                       \
     XX(DATABASE, "database")                                                                       \
+    XX(RECORD, "record")                                                                           \
     XX(CONTROL, "control")
 
 enum log_group {

@@ -3,12 +3,12 @@
 -- it takes a table path -> source text and returns a list of complaints, so that the rules are themselves tested.
 local M = {}
 
--- What each folder of engine/ may include, beside itself. The towers media, database and http
--- stand beside the others on base and io.
+-- What each folder of engine/ may include, beside itself. The towers media, database, http and
+-- record stand beside the others on base and io.
 local core = { "base", "io", "sip", "transport", "transaction" }
 local elements = {
     "base", "io", "sip", "transport", "transaction", "dialog", "location", "dispatcher", "media", "database",
-    "http", "location_store",
+    "http", "location_store", "record",
 }
 
 local function set(...)
@@ -33,6 +33,7 @@ M.may_include = {
     media = set { "base", "io" },
     database = set { "base", "io" },
     http = set { "base", "io" },
+    record = set { "base", "io", "database" },
     route = set(elements),
     script = set(elements, { "auth", "route" }),
     worker = set(elements, { "auth", "route", "script" }),

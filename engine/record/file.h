@@ -1,0 +1,41 @@
+/*
+ * The file that records are appended to, a line each: rotated by size and age, opened again when it was
+ * moved, and patient with a disk that is full. Of one thread.
+ *
+ * A line is whole or not there: what the disk took of a line before it was full is completed first
+ * when it takes more, and a line that the end of a process tore is ended when the file is opened.
+ */
+#pragma once
+
+#include "base/log.h"
+#include "base/text.h"
+
+struct record_file; /* counted */
+
+struct record_file_limits {
+    uint64_t rotate_bytes; /**< 0: any size */
+    uint64_t rotate_ms;    /**< 0: any age, counted from when it was opened */
+    uint64_t keep;         /**< files put aside that stay; 0: all */
+};
+
+/** @param path  copied. @return 0 or ERROR_MEMORY; nothing is opened yet; returned owned */
+int record_file_create(struct record_file **filep, const char *path, struct log *log);
+void record_file_set_limits(struct record_file *file, const struct record_file_limits *limits);
+/**
+ * Append whole lines, as many bytes as the disk takes. The first refusal and the first success after it
+ * are logged.
+ * @param lines  what it did not take last time must come first
+ * @param now_ms wall clock
+ * @return how many bytes it took; fewer than given: try again later
+ */
+size_t record_file_append(struct record_file *file, struct text lines, uint64_t now_ms);
+/** Put it aside when it is old enough, without anything to append. */
+void record_file_tick(struct record_file *file, uint64_t now_ms);
+/** Force what was appended to the disk. */
+void record_file_sync(struct record_file *file);
+/** Somebody may have moved it: what comes next goes to a file of that name. */
+void record_file_reopen(struct record_file *file);
+/** Does the disk refuse at the moment? */
+bool record_file_is_refused(const struct record_file *file);
+/** How many were put aside. */
+uint64_t record_file_rotations(const struct record_file *file);
