@@ -68,7 +68,7 @@ describe("README.md", function()
         local known = {
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
             ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
-            ["lua http"] = true,
+            ["lua http"] = true, ["lua hide"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true, ["text account"] = true, ["text filter"] = true,
         }
@@ -113,6 +113,22 @@ describe("README.md", function()
         db:impair { fail = true }
         phone:ask("OPTIONS", { uri = "sip:4711@192.0.2.1" })
         phone:receive(503)
+        net:close()
+    end)
+
+    it("hides the inside", function()
+        local net = lab.new { route = only "lua hide" }
+        local phone = net:agent { name = "phone", address = "10.0.0.20", side = "private" }
+        local trunk = net:agent { name = "trunk", address = "198.51.100.7", side = "public" }
+        phone:invite("sip:4711@10.0.0.1", { sdp = true })
+        trunk:reply(trunk:receive "INVITE", 200, { sdp = true })
+        phone:receive(200)
+        trunk:receive "ACK"
+        trunk:hangup()
+        phone:reply(phone:receive "BYE", 200)
+        trunk:receive(200)
+        assert.no_address("10.0.", "public")
+        assert.no_address("@10.0.", "public")
         net:close()
     end)
 

@@ -1,5 +1,5 @@
 /* The response context: made for a request, read by scripts, shrunk after its final answer. */
-#include "route/context.h"
+#include "route/topology.h"
 
 #include "base/memory.h"
 
@@ -38,6 +38,7 @@ static void destroy(void *arg)
     drop_routing(context);
     accepted_release(context);
     drop_script(context);
+    memory_release(context->hidden);
     memory_release(context->dialog);
     memory_release(context->server);
 }
@@ -67,6 +68,8 @@ int context_create(struct response_context **contextp, struct proxy *proxy,
         context->dialog = memory_ref(dialog_find(proxy->dialogs, request));
     context->generation = choose_generation(context);
     int error = edits_create(&context->edits, request, NULL);
+    if (!error)
+        error = topology_begin(context);
     if (error) {
         memory_release(context);
         return error;

@@ -19,6 +19,7 @@ enum branch_state {
 
 /** One relay or fork call of a script: done when each of its branches was sent or could not be. */
 struct relay_wait; /* relay.c */
+struct hidden;     /* topology.h */
 
 /** Counted: a deferred response keeps it. */
 struct branch {
@@ -73,6 +74,7 @@ struct response_context {
     void *generation;                  /**< owned reference */
     void *script_data;                 /**< the script host's */
     struct dialog *dialog;             /**< owned reference, NULL: none */
+    struct hidden *hidden;             /**< owned; NULL: of no hidden call */
     struct dispatcher_choice *choice;  /**< owned reference */
     struct text next_hop;              /**< $du, in the request's arena */
     struct fork_target *targets;       /**< for the next relay, in the request's arena */
@@ -98,13 +100,13 @@ struct response_context {
     bool is_collecting_done; /**< the best response is being chosen or was sent */
     bool is_best_old;        /**< of branches before the last relay: any new one is better */
     bool best_is_local;
-    uint16_t running;       /**< handlers that run or wait; a branch route runs inside of relay */
-    uint16_t branch_count;  /**< ever made */
-    uint16_t pending;       /**< branches not final */
-    struct pending_run run; /**< the outermost of them */
+    uint16_t running;      /**< handlers that run or wait; a branch route runs inside of relay */
+    uint16_t branch_count; /**< ever made */
+    uint16_t pending;      /**< branches not final */
+    uint16_t group_count, group_at; /**< of groups, below */
+    struct pending_run run;         /**< the outermost of them */
     struct list branches;
     struct target_group *groups; /**< serial forking: groups left */
-    size_t group_count, group_at;
     struct relay_options fork_options;
     struct message *best;     /**< best final response so far; owned */
     struct edits *best_edits; /**< onreply's changes to it; owned */
@@ -124,11 +126,12 @@ struct proxy {
     struct random random;
     struct call_queue *queue;
     struct list contexts;
-    struct list bridges;    /**< two-leg calls, see bridge.h */
-    struct hash_table legs; /**< of them, both of each */
-    struct list requests;   /**< of our own, see uac.c */
-    size_t byes_pending;    /**< of them, those of hang_up.c */
-    struct buffer out;      /**< scratch for printing */
+    struct list bridges;      /**< two-leg calls, see bridge.h */
+    struct hash_table legs;   /**< of them, both of each */
+    struct hash_table masked; /**< hidden calls by the Call-ID that was made up, see topology.c */
+    struct list requests;     /**< of our own, see uac.c */
+    size_t byes_pending;      /**< of them, those of hang_up.c */
+    struct buffer out;        /**< scratch for printing */
     bool is_refusing;
 };
 
@@ -238,6 +241,9 @@ bool loop_is_spiral(struct response_context *context);
 /* record_route.c */
 int record_route_add(struct response_context *context, struct edits *edits,
                      const struct listener *out);
+/** What that would have put into a request from @p in, below what a response to it has. */
+int record_route_give(struct proxy *proxy, struct edits *edits, const struct listener *in,
+                      const struct listener *out);
 
 /* identity.c */
 /**

@@ -5,7 +5,7 @@
  * retransmission gets the same, and so do CANCEL and the ACK to a non-2xx of an INVITE. All of it
  * comes back in a response (s8.2.6), whose branch shows that the request went through here.
  */
-#include "route/context.h"
+#include "route/topology.h"
 
 #include "base/memory.h"
 
@@ -56,6 +56,8 @@ static int edit_and_send(struct forwarding *forwarding, const struct address *ad
     };
     if (!destination.listener)
         return ERROR_ARGUMENT;
+    if (context->request->method != METHOD_ACK && topology_hides(context, destination.listener))
+        return ERROR_UNSUPPORTED; /* its responses would not know the way back */
     call_media_request(context, NULL, forwarding->edits); /* without branch it never fails */
     int error = hop_edit(
         context, forwarding->edits, destination.listener,
@@ -79,6 +81,16 @@ static void on_resolved(void *arg, int error, const struct resolve_target *v, si
     memory_release(forwarding);
 }
 
+/* An ACK that comes late for a hidden call names us, and no dialog knows further: sent on it would only
+ * come back. */
+static bool is_for_nobody(const struct response_context *context, const struct uri *uri)
+{
+    struct header_view route = {0};
+    return context->request->method == METHOD_ACK && !context->dialog &&
+           !edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &route) &&
+           transport_own(context->proxy->options.transport, uri->host, uri->port);
+}
+
 static int start(struct forwarding *forwarding, struct text to)
 {
     struct response_context *context = forwarding->context;
@@ -93,6 +105,8 @@ static int start(struct forwarding *forwarding, struct text to)
         return ERROR_MEMORY;
     if (uri_parse(&uri, uri_text) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
         return ERROR_ARGUMENT;
+    if (is_for_nobody(context, &uri))
+        return ERROR_NOT_FOUND;
     error = resolve_uri(context->proxy->options.resolver, &uri, &now, on_resolved,
                         memory_ref(forwarding), NULL);
     if (!error && now.count == 0)

@@ -4,7 +4,7 @@
  * cancelled on one side and answered 503 on the other.
  */
 #include "route/bridge.h"
-#include "route/context.h"
+#include "route/topology.h"
 #include "route/uac.h"
 
 #include "base/memory.h"
@@ -53,7 +53,7 @@ static int send_bye(const struct hang_up *hang_up, struct text callee_tag,
         .route = to_side->route,
         .from = buffer_text(to_caller ? &callee : &caller),
         .to = buffer_text(to_caller ? &caller : &callee),
-        .call_id = dialog_call_id(dialog),
+        .call_id = topology_call_id(dialog, to_caller, to_side->listener),
         .cseq = to_side->cseq + 1,
         .headers = hang_up->headers,
         .listener = to_side->listener,
@@ -155,7 +155,7 @@ void hang_up_accepted(struct proxy *proxy, struct message *response, bool *is_hu
         .route = sides_route_set(proxy, response),
         .from = value_of(response, HEADER_FROM),
         .to = value_of(response, HEADER_TO),
-        .call_id = response->call_id,
+        .call_id = value_of(response, HEADER_CALL_ID), /* as its sender knows it */
         .cseq = response->cseq_number,
         .listener = response->source.listener,
     };

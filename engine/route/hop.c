@@ -1,5 +1,5 @@
 /* The edits that every hop makes to a request (RFC 3261 s16.6 3, 4, 8), stateful or not. */
-#include "route/context.h"
+#include "route/topology.h"
 
 static int set_number(struct edits *edits, struct buffer *scratch, struct text name,
                       uint64_t number)
@@ -38,8 +38,10 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
         error = edit_max_forwards(context, edits);
     if (!error && breadth)
         error = set_number(edits, scratch, TEXT("Max-Breadth"), breadth);
-    if (!error && context->wants_record_route)
+    if (!error && context->wants_record_route && !topology_hides(context, out))
         error = record_route_add(context, edits, out);
+    if (!error)
+        error = topology_request(context, edits, out);
     if (error)
         return error;
     buffer_clear(scratch);

@@ -2,7 +2,7 @@
  * In-dialog requests that lost their Route set. Some phones and test callers ignore Record-Route and
  * send BYE or re-INVITE to the address that they called, which is ours. The dialog knows where both
  * sides can be reached, so such a request goes on to the other side instead of being refused
- * (setting dialog.match_lost_route).
+ * (setting dialog.match_lost_route). Those of a hidden call never had one: topology.c.
  *
  * Only requests that name us as their target are taken: one that names another host is routed there.
  */
@@ -15,8 +15,8 @@ int lost_route_find(struct response_context *context)
     struct uri target;
     struct header_view route = {0};
     struct dialog_side caller, callee;
-    if (!context->proxy->options.settings->dialog_match_lost_route || !dialog ||
-        edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &route) ||
+    bool is_wanted = context->hidden || context->proxy->options.settings->dialog_match_lost_route;
+    if (!is_wanted || !dialog || edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &route) ||
         uri_parse(&target, edits_request_uri(context->edits)) ||
         !transport_own(context->proxy->options.transport, target.host, target.port) ||
         !dialog_sides(dialog, dialog_callee_tag(dialog, request), &caller, &callee))

@@ -10,6 +10,7 @@ static void destroy(void *arg)
     memory_release(proxy->dialogs);
     memory_release(proxy->transactions);
     hash_table_release(&proxy->legs);
+    hash_table_release(&proxy->masked);
     buffer_release(&proxy->out);
 }
 
@@ -119,6 +120,14 @@ struct dialogs *proxy_dialogs(struct proxy *proxy)
 struct profiles *proxy_profiles(struct proxy *proxy)
 {
     return proxy->options.profiles;
+}
+
+void proxy_draw_call_id(struct proxy *proxy, char *out, size_t size_bytes)
+{
+    const struct proxy_options *options = &proxy->options;
+    do {
+        random_token(&proxy->random, out, size_bytes);
+    } while (!options->is_home(options->home_arg, (struct text){out, size_bytes}));
 }
 
 struct random *proxy_random(struct proxy *proxy)

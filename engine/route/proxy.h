@@ -113,6 +113,8 @@ void proxy_stop(struct proxy *proxy);
 struct transactions *proxy_transactions(struct proxy *proxy);
 struct dialogs *proxy_dialogs(struct proxy *proxy);
 struct profiles *proxy_profiles(struct proxy *proxy); /**< NULL: none */
+/** A Call-ID of @p size_bytes letters and digits whose messages come to this worker. */
+void proxy_draw_call_id(struct proxy *proxy, char *out, size_t size_bytes);
 struct random *proxy_random(struct proxy *proxy);
 struct dispatcher *proxy_dispatcher(struct proxy *proxy);
 struct transport *proxy_transport(struct proxy *proxy);
@@ -224,6 +226,15 @@ int proxy_loose_route(struct response_context *context);
  *         ERROR_CANCELLED (a handler ended it at once), ERROR_MEMORY
  */
 int proxy_track(struct track **trackp, struct response_context *context);
+/**
+ * Hide the path of the call that this INVITE begins, after proxy_track() and before it is relayed
+ * (topology.c). Done again it changes nothing.
+ * @param interfaces         names joined by ",": what leaves there names only us; absent: everywhere
+ * @param is_call_id_masked  callees there see another Call-ID, too
+ * @return 0, ERROR_ARGUMENT (no such interface), ERROR_STATE (no INVITE that begins a tracked call),
+ *         ERROR_CANCELLED (it is over), ERROR_MEMORY
+ */
+int proxy_hide(struct response_context *context, struct text interfaces, bool is_call_id_masked);
 /** Max-Forwards left? @return 0, or ERROR_LIMIT (0 or malformed) */
 int proxy_check_max_forwards(const struct response_context *context);
 

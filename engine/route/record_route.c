@@ -13,11 +13,11 @@ int proxy_record_route(struct response_context *context)
     return 0;
 }
 
-/* One entry of ours on top. */
-static int add_route(struct response_context *context, struct edits *edits,
-                     const struct listener *listener, bool is_double)
+/* One entry of ours: on top, or below what is there. */
+static int add_route(struct proxy *proxy, struct edits *edits, const struct listener *listener,
+                     bool is_double, bool is_below)
 {
-    struct buffer *scratch = &context->proxy->out;
+    struct buffer *scratch = &proxy->out;
     buffer_clear(scratch);
     buffer_append(scratch, TEXT("<sip:"));
     buffer_append(scratch, text_of(listener->host));
@@ -30,7 +30,9 @@ static int add_route(struct response_context *context, struct edits *edits,
     buffer_append(scratch, is_double ? TEXT(";lr;r2=on>") : TEXT(";lr>"));
     if (scratch->error)
         return scratch->error;
-    return edits_prepend(edits, HEADER_RECORD_ROUTE, TEXT("Record-Route"), buffer_text(scratch));
+    struct text name = TEXT("Record-Route"), value = buffer_text(scratch);
+    return is_below ? edits_append(edits, name, value)
+                    : edits_prepend(edits, HEADER_RECORD_ROUTE, name, value);
 }
 
 int record_route_add(struct response_context *context, struct edits *edits,
@@ -38,8 +40,15 @@ int record_route_add(struct response_context *context, struct edits *edits,
 {
     const struct listener *in = context->request->source.listener;
     bool is_double = in && in != out;
-    int error = is_double ? add_route(context, edits, in, true) : 0;
-    return error ? error : add_route(context, edits, out, is_double);
+    int error = is_double ? add_route(context->proxy, edits, in, true, false) : 0;
+    return error ? error : add_route(context->proxy, edits, out, is_double, false);
+}
+
+int record_route_give(struct proxy *proxy, struct edits *edits, const struct listener *in,
+                      const struct listener *out)
+{
+    int error = add_route(proxy, edits, out, in != out, true);
+    return error || in == out ? error : add_route(proxy, edits, in, true, true);
 }
 
 /* First Route element. @return our listener when it names us */

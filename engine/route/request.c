@@ -1,5 +1,5 @@
 /* Requests as they come from the transaction layer, and our own answers to them. */
-#include "route/context.h"
+#include "route/topology.h"
 
 #include "base/memory.h"
 #include "sip/sanity.h"
@@ -206,6 +206,7 @@ void request_receive(void *arg, struct transaction_server *txn, struct message *
     struct proxy *proxy = arg;
     if (!admit(proxy, txn, request))
         return;
+    topology_enter(proxy, request);
     switch (call_queue_defer(proxy->queue, request->call_id, begin, txn, request, false)) {
     case CALL_QUEUE_GO: begin(proxy, txn, request); break;
     case CALL_QUEUE_KEPT: break;
@@ -229,6 +230,7 @@ static void begin_stateless(struct proxy *proxy, void *owner, void *object)
 
 static void receive_stateless(struct proxy *proxy, struct message *request)
 {
+    topology_enter(proxy, request);
     if (call_queue_defer(proxy->queue, request->call_id, begin_stateless, NULL, request, false) ==
         CALL_QUEUE_GO)
         begin_stateless(proxy, NULL, request);

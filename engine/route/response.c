@@ -2,7 +2,7 @@
  * Responses (RFC 3261 s16.7): the replies' routes run, provisional ones and 2xx go upstream at
  * once, of the others the best one when no branch is pending, after the failure route.
  */
-#include "route/context.h"
+#include "route/topology.h"
 
 #include "base/memory.h"
 
@@ -312,11 +312,16 @@ static void routes_done(struct reply_run *run)
     if (context->server && response->status / 100 <= 2)
         call_media_response(run->branch, response, run->edits);
     identity_response(context, response, run->edits); /* without memory it goes on as it is */
-    if (response->status >= 200) {
+    if (topology_response(run->branch, response, run->edits)) {
+        if (response->status >= 200)
+            response_local(run->branch, 500);
+    } else if (response->status >= 200) {
         response_final(run);
     } else if (!run->is_dropped && !context->is_final_sent) {
         if (context->dialog)
             dialog_on_response(context->dialog, response);
+        if (context->hidden && context->is_dialog_making) /* PRACK and UPDATE will need it */
+            sides_accepted(context, response);
         send_upstream(context, NULL, response, run->edits, response->status);
     }
     loop_set_cause(loop, before);
@@ -406,6 +411,7 @@ void response_receive(void *arg, struct transaction_client *txn, struct message 
     struct branch *branch = arg;
     struct proxy *proxy = branch->context->proxy;
     (void)txn;
+    topology_enter(proxy, response);
     if (response->status == 100) {
         branch->status = 100;
         branch_ring(branch, 100);

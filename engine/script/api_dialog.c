@@ -66,7 +66,20 @@ static uint64_t duration_argument(lua_State *L, int index)
     return api_number(L, index, 0, (uint64_t)DURATION_MOST_MS, "dialog: a duration in ms");
 }
 
-/** (msg, max_duration_ms | nil, on_end | nil) -> number, or nil, err */
+/** Interfaces at @p index, joined by ","; "": all; nil: nothing is hidden. */
+static int hide(lua_State *L, int index, struct response_context *context)
+{
+    if (lua_isnoneornil(L, index))
+        return 0;
+    struct text interfaces = api_text(L, index, "dialog.track: hide");
+    int error = proxy_hide(context, interfaces, lua_toboolean(L, index + 1));
+    if (error == ERROR_ARGUMENT)
+        return api_misuse(L, "dialog.track: hide names an interface that listen has not: %.*s",
+                          TEXT_ARG(interfaces));
+    return error;
+}
+
+/** (msg, max_duration_ms | nil, on_end | nil, hide | nil, hide_call_id) -> number, or nil, err */
 static int core_dialog_track(lua_State *L)
 {
     struct subject subject;
@@ -83,6 +96,10 @@ static int core_dialog_track(lua_State *L)
         error = keep_on_end(L, 3, track);
     if (!error && duration_ms)
         error = track_limit_duration(track, duration_ms);
+    if (!error)
+        error = hide(L, 4, subject.context);
+    if (error == ERROR_STATE)
+        return api_push_failure(L, "only the INVITE that begins a call can hide it");
     if (error)
         return api_push_result(L, error);
     lua_pushnumber(L, (lua_Number)track_number(track));

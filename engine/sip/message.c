@@ -355,6 +355,15 @@ int message_parse(struct message **messagep, struct text bytes, const struct set
     return error;
 }
 
+int message_rename_call(struct message *message, struct text call_id)
+{
+    struct text copy = arena_copy(&message->arena, call_id);
+    if (!text_is_set(copy))
+        return ERROR_MEMORY;
+    message->call_id = copy;
+    return 0;
+}
+
 struct text message_peek_call_id(struct text bytes)
 {
     struct lines lines;

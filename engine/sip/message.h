@@ -109,5 +109,7 @@ const struct uri *message_request_uri(struct message *message);
 /** Tag parameters; absent when there is none. */
 struct text message_from_tag(struct message *message);
 struct text message_to_tag(struct message *message);
+/** It counts as a message of that Call-ID; its header stays. @return 0 or ERROR_MEMORY */
+int message_rename_call(struct message *message, struct text call_id);
 /** Max-Forwards; -1 absent, -2 malformed. */
 int message_max_forwards(const struct message *message);

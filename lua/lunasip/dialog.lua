@@ -67,7 +67,26 @@ local function check_duration(what, seconds, least)
     return math.floor(seconds * 1000 + 0.5)
 end
 
-local OPTIONS = { max_duration_s = true, on_end = true }
+local OPTIONS = { max_duration_s = true, on_end = true, hide = true, hide_call_id = true }
+
+-- Interfaces joined by ","; "": all of them; nil: none.
+local function hidden_interfaces(hide)
+    if hide == nil or hide == false then
+        return nil
+    elseif hide == true then
+        return ""
+    elseif type(hide) == "string" and hide ~= "" then
+        return hide
+    elseif type(hide) == "table" and #hide > 0 then
+        for _, name in ipairs(hide) do
+            if type(name) ~= "string" then
+                error("dialog.track: hide names interfaces by texts, not by a " .. type(name), 3)
+            end
+        end
+        return table.concat(hide, ",")
+    end
+    error("dialog.track: hide is true, an interface or a list of them", 3)
+end
 
 --- Keep the call in the script's hands. Implies Record-Route. Request, failure and branch routes, and replies
 -- of a relay that was record-routed. Does not yield.
@@ -88,7 +107,8 @@ function M.track(message, options)
     if options.on_end ~= nil and type(options.on_end) ~= "function" then
         error("dialog.track: on_end is a function, not a " .. type(options.on_end), 2)
     end
-    local number, err = core.dialog_track(message, duration_ms, options.on_end)
+    local number, err = core.dialog_track(message, duration_ms, options.on_end, hidden_interfaces(options.hide),
+        options.hide_call_id)
     if not number then
         return nil, err
     end

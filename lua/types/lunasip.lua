@@ -396,6 +396,8 @@ function Dispatcher.is_from(message, set) end
 ---@class lunasip.TrackOptions
 ---@field max_duration_s? number 0.001 to a year: both sides get BYE so long after the answer
 ---@field on_end? fun(event: DialogEvent) runs once, however the call ends, before event_route["dialog:end"]
+---@field hide? boolean|string|string[] interfaces: what leaves there names no address but ours (Via, Record-Route, Contact, Warning); true: all
+---@field hide_call_id? boolean callees on those interfaces see another Call-ID, too
 
 ---@class lunasip.Dialog
 local Dialog = {}

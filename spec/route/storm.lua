@@ -84,10 +84,17 @@ local function generator(seed)
     end
 end
 
-local function open_world(seed, workers)
+-- Calls tracked with other options. A CANCEL that matches nothing is of no call: its path would be seen.
+local function route_with(track)
+    return (ROUTE:gsub("{ max_duration_s = 4 }", track):gsub("local plan",
+        'if req.method == "CANCEL" then return req:reply(481) end\n    %0', 1))
+end
+
+local function open_world(seed, workers, track)
     local net = lab.new {
         -- A BYE that was lost for want of memory leaves its dialog to this.
-        conf = { limits = { dialog_idle_s = 120 } }, route = ROUTE, seed = seed, workers = workers, log_level = "info",
+        conf = { limits = { dialog_idle_s = 120 } }, route = track and route_with(track) or ROUTE,
+        seed = seed, workers = workers, log_level = "info",
     }
     local storm = { net = net, draw = generator(seed), agendas = {}, order = 0 }
     storm.callers, storm.callees = {}, {}
@@ -222,9 +229,10 @@ end
 --- Run one storm.
 -- @tparam[opt] boolean without_memory allocations fail now and then
 -- @tparam[opt] function watch(net) called after every step
+-- @tparam[opt] string track options of sip.dialog.track, as Lua
 -- @return the network, still open
-function M.run(seed, workers, without_memory, watch)
-    local storm = open_world(seed, workers)
+function M.run(seed, workers, without_memory, watch, track)
+    local storm = open_world(seed, workers, track)
     local draw = storm.draw
     storm.net:impair {
         loss = draw(0, 20) / 100, duplicate = draw(0, 15) / 100, reorder = draw(0, 20) / 100,
@@ -253,7 +261,8 @@ end
 
 --- What is wrong with what the callers saw; nil when nothing is.
 -- One final response of 300 and above, or 2xx: one per To tag, its repetitions the same bytes.
-function M.faults(net)
+-- @tparam[opt] boolean is_hidden the calls hide their topology
+function M.faults(net, is_hidden)
     local calls = {}
     for _, entry in ipairs(net.journal) do
         local msg = entry.message
@@ -284,7 +293,7 @@ function M.faults(net)
             return id .. ": refused and answered"
         end
     end
-    return wire.invented_success(net) or wire.overtaking(net)
+    return wire.invented_success(net) or wire.overtaking(net, is_hidden)
 end
 
 if arg and arg[0] and arg[0]:match "storm%.lua$" then

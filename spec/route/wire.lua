@@ -71,11 +71,12 @@ local function arrivals_of(packets)
 end
 
 -- First arrivals: name -> { place, time, to, body }; names hold the Call-ID and the side that they leave for.
-local function first_arrivals(packets, answered)
+-- @param is_hidden calls hide their topology: every response comes with our Via alone
+local function first_arrivals(packets, answered, is_hidden)
     local first = {}
     for place, arrival in ipairs(arrivals_of(packets)) do
         local msg, to = arrival.packet.sip, arrival.packet.to
-        local is_for_us = msg.status and #msg:values "Via" == 1
+        local is_for_us = not is_hidden and msg.status and #msg:values "Via" == 1
         local key = not is_for_us and key_of(msg, answered)
         local name = key and ("%s to %s: %s"):format(msg:header "Call-ID", OTHER[to], key)
         if name and not first[name] then
@@ -103,10 +104,11 @@ local function is_sdp(msg)
 end
 
 --- The first message that overtook another of its call, or left with another body, as text; nil when none did.
-function M.overtaking(net)
+-- @tparam[opt] boolean is_hidden calls hide their topology
+function M.overtaking(net, is_hidden)
     local packets = sip_packets(net)
     local answered = answered_tags(packets)
-    local first, latest, left = first_arrivals(packets, answered), {}, {}
+    local first, latest, left = first_arrivals(packets, answered, is_hidden), {}, {}
     for _, packet in ipairs(packets) do
         local msg, key = packet.sip, packet.from and key_of(packet.sip, answered)
         local call = msg:header "Call-ID"

@@ -330,6 +330,14 @@ int proxy_track(struct track **trackp, struct response_context *context)
     return ERROR_STATE;
 }
 
+int proxy_hide(struct response_context *context, struct text interfaces, bool is_call_id_masked)
+{
+    (void)context;
+    (void)interfaces;
+    (void)is_call_id_masked;
+    return ERROR_STATE;
+}
+
 struct profiles *proxy_profiles(struct proxy *proxy)
 {
     (void)proxy;
