@@ -90,9 +90,13 @@ static uint64_t lifetime_ms(const struct auth_scope *scope)
 
 static void print_qops(unsigned qops, struct buffer *out)
 {
-    if (qops)
-        buffer_printf(out, ", qop=\"%s%s\"", qops & DIGEST_QOP_AUTH ? "auth" : "auth-int",
-                      qops == (DIGEST_QOP_AUTH | DIGEST_QOP_AUTH_INT) ? ",auth-int" : "");
+    if (!qops)
+        return;
+    buffer_append(out, TEXT(", qop=\""));
+    buffer_append(out, qops & DIGEST_QOP_AUTH ? TEXT("auth") : TEXT("auth-int"));
+    if (qops == (DIGEST_QOP_AUTH | DIGEST_QOP_AUTH_INT))
+        buffer_append(out, TEXT(",auth-int"));
+    buffer_append_char(out, '"');
 }
 
 void auth_print_challenge(struct auth *auth, const struct auth_scope *scope,
@@ -102,9 +106,13 @@ void auth_print_challenge(struct auth *auth, const struct auth_scope *scope,
         char nonce[NONCE_BYTES];
         struct nonce_scope what = nonce_scope(auth, scope, challenge->algorithms[i]);
         nonce_print(&what, scope->now_ms, auth->unique++, nonce);
-        buffer_printf(out, "%s-Authenticate: ", challenge->is_proxy ? "Proxy" : "WWW");
+        buffer_append(out, challenge->is_proxy ? TEXT("Proxy-") : TEXT("WWW-"));
+        buffer_append(out, TEXT("Authenticate: "));
         digest_print_quoted(out, "Digest realm", scope->realm);
-        buffer_printf(out, ", nonce=\"%.*s\", algorithm=%s", NONCE_BYTES, nonce, what.algorithm.p);
+        buffer_append(out, TEXT(", nonce=\""));
+        buffer_append(out, (struct text){nonce, NONCE_BYTES});
+        buffer_append(out, TEXT("\", algorithm="));
+        buffer_append(out, what.algorithm);
         print_qops(challenge->qops, out);
         buffer_append(out, challenge->is_stale ? TEXT(", stale=true\r\n") : TEXT("\r\n"));
     }

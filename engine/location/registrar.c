@@ -104,12 +104,15 @@ static void print_contact(struct buffer *out, const struct location *location, s
                           const struct location_binding *binding,
                           const struct location_answer *answer)
 {
-    buffer_printf(out, "Contact: <%.*s>", TEXT_ARG(binding->contact));
+    buffer_append(out, TEXT("Contact: <"));
+    buffer_append(out, binding->contact);
+    buffer_append_char(out, '>');
     if (binding->q == CONTACT_Q_MAX)
         buffer_append(out, TEXT(";q=1"));
     else if (binding->q != CONTACT_Q_NONE)
         buffer_printf(out, ";q=0.%03d", binding->q);
-    buffer_printf(out, ";expires=%u", location_binding_expires_s(binding, answer->now_ms));
+    buffer_append(out, TEXT(";expires="));
+    buffer_append_u64(out, location_binding_expires_s(binding, answer->now_ms));
     if (binding->received.n)
         buffer_printf(out, ";received=\"%.*s\"", TEXT_ARG(binding->received));
     if (binding->instance.n) {

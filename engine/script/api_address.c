@@ -39,6 +39,19 @@ static struct text display_in(const struct subject *subject, enum header_kind ki
     return read_address(subject, kind, &address) ? address.display_name : TEXT_NONE;
 }
 
+/** The user part of its URI; absent when there is none. */
+static struct text user_in(const struct subject *subject, enum header_kind kind)
+{
+    struct name_addr address;
+    return read_address(subject, kind, &address) ? address.uri.user : TEXT_NONE;
+}
+
+static struct text host_in(const struct subject *subject, enum header_kind kind)
+{
+    struct name_addr address;
+    return read_address(subject, kind, &address) ? address.uri.host : TEXT_NONE;
+}
+
 /** What is kept of a folded header goes into one line (RFC 3261 s7.3.1). */
 static struct text unfold(lua_State *L, const struct subject *subject, struct text t)
 {
@@ -115,6 +128,16 @@ static void write_from_uri(lua_State *L, const struct subject *subject)
     write_uri(L, subject, HEADER_FROM, "from_uri");
 }
 
+static struct text read_from_user(const struct subject *subject)
+{
+    return user_in(subject, HEADER_FROM);
+}
+
+static struct text read_from_domain(const struct subject *subject)
+{
+    return host_in(subject, HEADER_FROM);
+}
+
 static struct text read_from_tag(const struct subject *subject)
 {
     return tag_in(subject, HEADER_FROM);
@@ -145,6 +168,16 @@ static void write_to_uri(lua_State *L, const struct subject *subject)
     write_uri(L, subject, HEADER_TO, "to_uri");
 }
 
+static struct text read_to_user(const struct subject *subject)
+{
+    return user_in(subject, HEADER_TO);
+}
+
+static struct text read_to_domain(const struct subject *subject)
+{
+    return host_in(subject, HEADER_TO);
+}
+
 static struct text read_to_tag(const struct subject *subject)
 {
     return tag_in(subject, HEADER_TO);
@@ -173,10 +206,14 @@ static struct text read_contact_uri(const struct subject *subject)
 const struct word words_address[] = {
     {"from", .text = read_from},
     {"from_uri", .text = read_from_uri, .write = write_from_uri},
+    {"from_user", .text = read_from_user},
+    {"from_domain", .text = read_from_domain},
     {"from_tag", .text = read_from_tag},
     {"from_display", .text = read_from_display, .write = write_from_display},
     {"to", .text = read_to},
     {"to_uri", .text = read_to_uri, .write = write_to_uri},
+    {"to_user", .text = read_to_user},
+    {"to_domain", .text = read_to_domain},
     {"to_tag", .text = read_to_tag},
     {"to_display", .text = read_to_display, .write = write_to_display},
     {"contact", .text = read_contact},

@@ -41,6 +41,31 @@ static enum auth_headers headers_argument(lua_State *L, int index)
     return lua_tointeger(L, index) == 407 ? AUTH_PROXY : AUTH_WWW;
 }
 
+/** What auth_find() found in this run: auth.check() asks twice, and a lookup may lie between. */
+struct found_credentials {
+    enum auth_headers headers;
+    struct auth_credentials credentials;
+};
+
+static enum auth_verdict find(struct auth_call *call, enum auth_headers headers,
+                              struct auth_credentials *credentials)
+{
+    struct run *run = call->subject.run;
+    struct found_credentials *found = run->credentials;
+    if (found && found->headers == headers &&
+        text_equal(found->credentials.digest.realm, call->scope.realm)) {
+        *credentials = found->credentials;
+        return AUTH_GOOD;
+    }
+    enum auth_verdict verdict =
+        auth_find(call->auth, &call->scope, call->subject.message, headers, credentials);
+    if (verdict == AUTH_GOOD && !found)
+        run->credentials = found = arena_alloc(&run->arena, sizeof *found);
+    if (verdict == AUTH_GOOD && found)
+        *found = (struct found_credentials){headers, *credentials};
+    return verdict;
+}
+
 /** Push nil and why. A refusal is counted, and said in a line that Fail2Ban can find. */
 static int push_refusal(lua_State *L, struct auth_call *call, enum auth_verdict verdict,
                         const struct auth_credentials *credentials)
@@ -73,8 +98,7 @@ static int core_auth_find(lua_State *L)
     struct auth_credentials found = {0};
     if (!begin(L, &call, "auth.check"))
         return api_push_result(L, ERROR_CANCELLED);
-    enum auth_verdict verdict =
-        auth_find(call.auth, &call.scope, call.subject.message, headers_argument(L, 3), &found);
+    enum auth_verdict verdict = find(&call, headers_argument(L, 3), &found);
     if (verdict != AUTH_GOOD)
         return push_refusal(L, &call, verdict, &found);
     api_push_text(L, found.digest.username);
@@ -107,8 +131,7 @@ static int core_auth_verify(lua_State *L)
     struct auth_secret secret = {api_text_or_none(L, 5, "auth.check: what was looked up"),
                                  text_equal(form, TEXT("password"))};
     bool is_trial = text_equal(form, TEXT("remembered"));
-    enum auth_verdict verdict =
-        auth_find(call.auth, &call.scope, call.subject.message, headers_argument(L, 3), &found);
+    enum auth_verdict verdict = find(&call, headers_argument(L, 3), &found);
     if (verdict == AUTH_GOOD)
         verdict = is_trial
                       ? verify_remembered(&call, &found)

@@ -56,15 +56,25 @@ static struct text socket_of(struct arena *arena, const struct message *message)
     char local[ADDRESS_TEXT_BYTES];
     if (!listener)
         return TEXT_NONE;
-    return arena_printf(arena, "%s:%s", transport_kind_name(listener->kind),
-                        address_print(&listener->local, local).p);
+    struct text kind = text_of(transport_kind_name(listener->kind));
+    struct text address = address_print(&listener->local, local);
+    char *bytes = arena_alloc(arena, kind.n + 1 + address.n);
+    if (!bytes)
+        return TEXT_NONE;
+    memcpy(bytes, kind.p, kind.n);
+    bytes[kind.n] = ':';
+    memcpy(bytes + kind.n + 1, address.p, address.n);
+    return (struct text){bytes, kind.n + 1 + address.n};
 }
 
 /** Everything that may raise, before anything is taken. */
 static void read_save_options(lua_State *L, struct saving *saving)
 {
-    uint32_t path_mode = PATH_LAZY, match = 0;
+    uint32_t path_mode = PATH_LAZY, match;
     location_rules_default(&saving->rules, generation_of(L)->script->options.settings);
+    saving->path_mode = PATH_LAZY;
+    if (lua_isnil(L, 2))
+        return;
     match = saving->rules.match;
     read_number(L, "expires_default_s", &saving->rules.expires_default_s);
     read_number(L, "expires_least_s", &saving->rules.expires_least_s);
@@ -180,16 +190,36 @@ static int save(lua_State *L, struct saving *saving)
 
 /* ---- its answer ---- */
 
-/** RFC 3261 s20.17; days and months have no other language there. */
+static void append_two(struct buffer *out, int number)
+{
+    buffer_append_char(out, (char)('0' + number / 10 % 10));
+    buffer_append_char(out, (char)('0' + number % 10));
+}
+
+/** RFC 3261 s20.17: "Sat, 13 Nov 2010 23:29:00 GMT"; days and months have no other language there. */
 static void print_date(struct buffer *out, uint64_t ms)
 {
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     time_t seconds = (time_t)(ms / 1000);
     struct tm tm;
-    char line[64];
     if (!gmtime_r(&seconds, &tm))
         return;
-    size_t n = strftime(line, sizeof line, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
-    buffer_append(out, (struct text){line, n});
+    buffer_append(out, TEXT("Date: "));
+    buffer_append(out, (struct text){days + 3 * tm.tm_wday, 3});
+    buffer_append(out, TEXT(", "));
+    append_two(out, tm.tm_mday);
+    buffer_append_char(out, ' ');
+    buffer_append(out, (struct text){months + 3 * tm.tm_mon, 3});
+    buffer_append_char(out, ' ');
+    append_two(out, (tm.tm_year + 1900) / 100);
+    append_two(out, tm.tm_year + 1900);
+    const int time[] = {tm.tm_hour, tm.tm_min, tm.tm_sec};
+    for (size_t i = 0; i < 3; i++) {
+        buffer_append_char(out, i ? ':' : ' ');
+        append_two(out, time[i]);
+    }
+    buffer_append(out, TEXT(" GMT\r\n"));
 }
 
 static void print_success(struct saving *saving)
@@ -284,7 +314,7 @@ static int take_stored(lua_State *L, struct saving *saving)
 }
 
 /**
- * (req, options[, true]) -> contacts bound now, or nil, reason, status; nothing when the run has waited for the
+ * (req, options or nil[, true]) -> contacts bound now, or nil, reason, status; nothing when the run has waited for the
  * store: then it is to be called again, with true.
  */
 static int core_registrar_save(lua_State *L)

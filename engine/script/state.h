@@ -70,13 +70,14 @@ struct run {
     const struct location_change *change; /**< EVENT: of a registration; borrowed until it begins */
     struct text aor;                      /**< the same */
     struct message *event_message;
-    struct text event_call_id; /**< once it waited; in its arena */
-    uint32_t script_flags;     /**< $sf */
-    bool is_auth_stale;        /**< credentials were right but for their nonce */
-    uint32_t own_flags;        /**< $mf and $bf where there is no context */
-    uint64_t message_id;       /**< $mi, 0: not asked yet */
-    int vars_reference;        /**< $var table, LUA_NOREF: none */
-    struct arena arena;        /**< scratch of C functions */
+    struct text event_call_id;             /**< once it waited; in its arena */
+    uint32_t script_flags;                 /**< $sf */
+    bool is_auth_stale;                    /**< credentials were right but for their nonce */
+    struct found_credentials *credentials; /**< in its arena: of api_auth.c; NULL: none */
+    uint32_t own_flags;                    /**< $mf and $bf where there is no context */
+    uint64_t message_id;                   /**< $mi, 0: not asked yet */
+    int vars_reference;                    /**< $var table, LUA_NOREF: none */
+    struct arena arena;                    /**< scratch of C functions */
 
     /* budget */
     const char *over; /**< why it must end; NULL: it may go on */

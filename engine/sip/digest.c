@@ -6,10 +6,13 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <pthread.h>
+
+#define SUM_BYTES 512 /* what sums are commonly made of */
 
 static const struct {
     const char *name;
-    const EVP_MD *(*function)(void);
+    const char *function; /* OpenSSL's name of it */
     size_t digits;
     bool has_session;
 } algorithms[] = {
@@ -17,6 +20,16 @@ static const struct {
     DIGEST_ALGORITHMS(XX)
 #undef XX
 };
+
+/* OpenSSL's functions, found once: looking one up costs more than a sum. NULL: there is none here. */
+static EVP_MD *functions[DIGEST_ALGORITHM_COUNT];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void find_functions(void)
+{
+    for (unsigned i = 0; i < DIGEST_ALGORITHM_COUNT; i++)
+        functions[i] = EVP_MD_fetch(NULL, algorithms[i].function, NULL);
+}
 
 /* ---- names ---- */
 
@@ -157,9 +170,13 @@ static int set_param(struct digest *digest, struct text name, struct text value)
     return 0;
 }
 
-/** NAME = VALUE. @param is_userhash  set when it is userhash=true */
+/**
+ * NAME = VALUE.
+ * @param is_all_clean  no value can be unfit
+ * @param is_userhash   set when it is userhash=true
+ */
 static int scan_auth_param(struct text *rest, struct arena *arena, struct digest *digest,
-                           bool *is_userhash)
+                           bool is_all_clean, bool *is_userhash)
 {
     struct text value, name = scan_set(rest, CHARS_TOKEN);
     scan_space(rest);
@@ -169,7 +186,7 @@ static int scan_auth_param(struct text *rest, struct arena *arena, struct digest
     int error = scan_value(rest, arena, &value);
     if (error)
         return error;
-    if (!is_clean(value))
+    if (!is_all_clean && !is_clean(value))
         return ERROR_SYNTAX;
     if (text_equal_nocase(name, TEXT("userhash")))
         *is_userhash = text_equal_nocase(value, TEXT("true"));
@@ -186,6 +203,7 @@ static int parse(struct digest *digest, struct arena *arena, struct text rest, b
     struct text scheme = scan_set(&rest, CHARS_TOKEN);
     if (!text_equal_nocase(scheme, TEXT("Digest")))
         return scheme.n ? ERROR_UNSUPPORTED : ERROR_SYNTAX;
+    bool is_all_clean = is_clean(rest); /* only a folded header is not */
     for (bool is_first = true;; is_first = false) {
         const char *before = rest.p;
         scan_space(&rest);
@@ -194,7 +212,7 @@ static int parse(struct digest *digest, struct arena *arena, struct text rest, b
         if (is_first ? rest.p == before : !scan_char(&rest, ','))
             return ERROR_SYNTAX;
         scan_space(&rest);
-        int error = scan_auth_param(&rest, arena, digest, is_userhash);
+        int error = scan_auth_param(&rest, arena, digest, is_all_clean, is_userhash);
         if (error)
             return error;
     }
@@ -252,19 +270,44 @@ int digest_credentials_parse(struct digest *digest, struct arena *arena, struct 
 
 /* ---- sums ---- */
 
+/** The bytes of texts with colons between them go into the sum. @return false on failure */
+static bool add_parts(EVP_MD_CTX *context, const struct text *parts, size_t count)
+{
+    bool is_good = true;
+    for (size_t i = 0; i < count && is_good; i++)
+        is_good = (i == 0 || EVP_DigestUpdate(context, ":", 1) == 1) &&
+                  EVP_DigestUpdate(context, parts[i].n ? parts[i].p : "", parts[i].n) == 1;
+    return is_good;
+}
+
+/** The same at once: each call into OpenSSL costs as much as a block of the sum. */
+static bool add_joined(EVP_MD_CTX *context, const struct text *parts, size_t count)
+{
+    char bytes[SUM_BYTES];
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].n >= sizeof bytes - n) /* the colon, too */
+            return add_parts(context, parts, count);
+        if (i)
+            bytes[n++] = ':';
+        if (parts[i].n)
+            memcpy(bytes + n, parts[i].p, parts[i].n);
+        n += parts[i].n;
+    }
+    return EVP_DigestUpdate(context, bytes, n) == 1;
+}
+
 /** Digest of texts with colons between them. @return 0 or ERROR_UNSUPPORTED */
 static int sum(enum digest_algorithm algorithm, const struct text *parts, size_t count,
                struct digest_hex *hex)
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool is_good =
-        context && EVP_DigestInit_ex(context, algorithms[algorithm].function(), NULL) == 1;
-    for (size_t i = 0; i < count && is_good; i++)
-        is_good = (i == 0 || EVP_DigestUpdate(context, ":", 1) == 1) &&
-                  EVP_DigestUpdate(context, parts[i].n ? parts[i].p : "", parts[i].n) == 1;
-    is_good = is_good && EVP_DigestFinal_ex(context, bytes, &size) == 1;
+    pthread_once(&once, find_functions);
+    EVP_MD_CTX *context = functions[algorithm] ? EVP_MD_CTX_new() : NULL;
+    bool is_good = context && EVP_DigestInit_ex(context, functions[algorithm], NULL) == 1 &&
+                   add_joined(context, parts, count) &&
+                   EVP_DigestFinal_ex(context, bytes, &size) == 1;
     EVP_MD_CTX_free(context);
     hex->n = 0;
     if (!is_good || 2 * (size_t)size != algorithms[algorithm].digits)

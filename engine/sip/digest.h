@@ -7,14 +7,14 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 
-/* enum name, name on the wire, OpenSSL's function, hexadecimal digits, with session */
+/* enum name, name on the wire, OpenSSL's name, hexadecimal digits, with session */
 #define DIGEST_ALGORITHMS(XX)                                                                      \
-    XX(MD5, "MD5", EVP_md5, 32, false)                                                             \
-    XX(MD5_SESS, "MD5-sess", EVP_md5, 32, true)                                                    \
-    XX(SHA_256, "SHA-256", EVP_sha256, 64, false)                                                  \
-    XX(SHA_256_SESS, "SHA-256-sess", EVP_sha256, 64, true)                                         \
-    XX(SHA_512_256, "SHA-512-256", EVP_sha512_256, 64, false)                                      \
-    XX(SHA_512_256_SESS, "SHA-512-256-sess", EVP_sha512_256, 64, true)
+    XX(MD5, "MD5", "MD5", 32, false)                                                               \
+    XX(MD5_SESS, "MD5-sess", "MD5", 32, true)                                                      \
+    XX(SHA_256, "SHA-256", "SHA256", 64, false)                                                    \
+    XX(SHA_256_SESS, "SHA-256-sess", "SHA256", 64, true)                                           \
+    XX(SHA_512_256, "SHA-512-256", "SHA512-256", 64, false)                                        \
+    XX(SHA_512_256_SESS, "SHA-512-256-sess", "SHA512-256", 64, true)
 
 enum digest_algorithm {
 #define XX(name, text, function, digits, session) DIGEST_##name,

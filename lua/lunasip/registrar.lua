@@ -34,7 +34,7 @@ end
 local function word_number(options, option, words)
     local word = options[option]
     if word ~= nil and not words[word] then
-        error("registrar.save: " .. option .. " cannot be '" .. word .. "'" .. suggest.hint(word, words), 3)
+        error("registrar.save: " .. option .. " cannot be '" .. word .. "'" .. suggest.hint(word, words), 4)
     end
     return word and words[word]
 end
@@ -43,7 +43,7 @@ local function received_of(req, received)
     if received == true then
         return req.source_uri
     elseif received and type(received) ~= "string" then
-        error("registrar.save: received is true or a URI", 3)
+        error("registrar.save: received is true or a URI", 4)
     end
     return received or nil
 end
@@ -56,6 +56,23 @@ local function refresh(what, req, uri)
         is_there = core.registrar_fetched()
     end
     return is_there
+end
+
+-- The options of save() as the engine takes them.
+local function given_of(req, options)
+    return {
+        aor = options.aor,
+        expires_default_s = options.expires_default_s,
+        expires_least_s = options.expires_least_s,
+        expires_most_s = options.expires_most_s,
+        refuse_brief = options.refuse_brief,
+        max_contacts = options.max_contacts,
+        match = word_number(options, "match", MATCHES),
+        path_mode = word_number(options, "path", PATH_MODES),
+        received = received_of(req, options.received),
+        flags = options.flags,
+        reply = options.reply,
+    }
 end
 
 --- Process a REGISTER and answer it: 200 with all contacts, or the error that is due (400, 420, 423, 439, 500, 503).
@@ -72,21 +89,8 @@ end
 -- @usage if req.method == "REGISTER" then return sip.registrar.save(req, { received = true, max_contacts = 3 }) end
 function M.save(req, options)
     check_options(options, SAVE, "registrar.save")
-    options = options or {}
-    local given = {
-        aor = options.aor,
-        expires_default_s = options.expires_default_s,
-        expires_least_s = options.expires_least_s,
-        expires_most_s = options.expires_most_s,
-        refuse_brief = options.refuse_brief,
-        max_contacts = options.max_contacts,
-        match = word_number(options, "match", MATCHES),
-        path_mode = word_number(options, "path", PATH_MODES),
-        received = received_of(req, options.received),
-        flags = options.flags,
-        reply = options.reply,
-    }
-    refresh("registrar.save", req, given.aor)
+    local given = options and given_of(req, options)
+    refresh("registrar.save", req, given and given.aor)
     local count, reason, status = core.registrar_save(req, given)
     if count == nil and reason == nil then
         return core.registrar_save(req, given, true)

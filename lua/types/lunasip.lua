@@ -105,9 +105,13 @@ event_route = {}
 ---@field from string whole header value
 ---@field to string whole header value
 ---@field from_uri string ($fu), can be written: each side of the call keeps the From and To of its own dialog
+---@field from_user? string ($fU)
+---@field from_domain? string ($fd)
 ---@field from_tag? string ($ft)
 ---@field from_display? string quotes included ($fn), can be written
 ---@field to_uri string ($tu), can be written
+---@field to_user? string ($tU)
+---@field to_domain? string ($td)
 ---@field to_tag? string ($tt)
 ---@field to_display? string ($tn), can be written
 ---@field contact? string ($ct)

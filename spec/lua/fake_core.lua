@@ -309,6 +309,18 @@ end
 
 local methods = {}
 
+-- Words that are parts of other words.
+local PARTS = {
+    from_user = { "from_uri", "user" }, from_domain = { "from_uri", "host" },
+    to_user = { "to_uri", "user" }, to_domain = { "to_uri", "host" },
+}
+
+local function part_of(m, name)
+    local whole = rawget(m, PARTS[name][1])
+    local parsed = whole and core.uri_parse(whole)
+    return parsed and parsed[PARTS[name][2]] or nil
+end
+
 function methods:headers(name)
     local out = {}
     for _, header in ipairs(rawget(self, "header_list")) do
@@ -334,6 +346,9 @@ function fake.message(words)
         __index = function(m, key)
             if type(key) == "string" and key:sub(1, 1) == "$" then
                 return (fake.pv_get(m, key))
+            end
+            if PARTS[key] then
+                return part_of(m, key)
             end
             return methods[key]
         end,

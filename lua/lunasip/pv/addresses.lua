@@ -47,8 +47,8 @@ local function family(side, letter)
         end,
     }
     M[side] = M[letter .. "u"]
-    M[letter .. "U"] = { get = part_of(read, "user"), set = write_part "user" }
-    M[letter .. "d"] = { get = part_of(read, "host"), set = write_part "host" }
+    M[letter .. "U"] = { word = side .. "_user", get = word(side .. "_user"), set = write_part "user" }
+    M[letter .. "d"] = { word = side .. "_domain", get = word(side .. "_domain"), set = write_part "host" }
     M[letter .. "n"] = {
         word = display_word,
         get = word(display_word),
