@@ -126,6 +126,9 @@
     XX(MEDIA_STRANGER, "media.stranger", "packets dropped: source is not the learned peer")        \
     XX(MEDIA_NO_PEER, "media.no_peer", "packets dropped: the other side has no address yet")       \
     XX(MEDIA_SEND_FAILED, "media.send_failed", "packets that the kernel refused to send")          \
+    XX(MEDIA_DTMF, "media.dtmf", "digits among RTP that were told to a script")                    \
+    XX(MEDIA_DTMF_DROPPED, "media.dtmf_dropped",                                                   \
+       "digits not told: faster than one in 40 ms, or the worker's mailbox was full")              \
     XX(MEDIA_TIMEOUT, "media.timeout", "calls whose media stopped")                                \
     XX(RESOLVE_QUERY, "resolve.query", "DNS queries sent")                                         \
     XX(RESOLVE_FAILED, "resolve.failed", "names that did not resolve")                             \

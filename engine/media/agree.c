@@ -84,6 +84,7 @@ static void set_terms(struct side_terms *terms, const struct media_call *call,
     terms->rtcp = said->rtcp;
     terms->host = leg->host;
     terms->clocks = other->streams[i].clocks;
+    terms->events = other->streams[i].events;
     terms->learning = flags ? flags->learning : LEARN_HEURISTIC;
     terms->is_strict = !flags || !(flags->bits & FLAG_ANY_SOURCE);
     terms->is_asymmetric = own && own->bits & FLAG_ASYMMETRIC;

@@ -221,12 +221,26 @@ void media_call_close(struct media_call *call)
     if (call->is_closed)
         return;
     forget_call(call);
+    call->owner = NULL;
     if (!call->is_handed_over)
         return;
     call->close.run = run_close;
     media_thread_post_last(call->thread, &call->close);
     if (call->media->is_stopped)
         media_thread_run(call->thread);
+}
+
+void media_call_tell_dtmf(struct media_call *call, void *owner)
+{
+    if (call->is_closed)
+        return;
+    call->owner = owner;
+    atomic_store_explicit(&call->is_dtmf_awaited, true, memory_order_relaxed);
+}
+
+void *media_call_owner(const struct media_call *call)
+{
+    return call->owner;
 }
 
 int media_call_set_flags(struct media_call *call, const struct media_flags *flags, bool from_caller)

@@ -18,6 +18,7 @@
 struct leg_stream {
     struct address rtp, rtcp; /**< where it wants packets; AF_UNSPEC: nowhere */
     struct rtp_clocks clocks; /**< of its payload types */
+    uint32_t events;          /**< those from 96 on that are telephone-event, a bit each */
     uint8_t protocol;         /**< enum sdp_protocol */
     bool is_live;             /**< port not 0, and we can carry it */
     bool is_held;             /**< not sendrecv, or 0.0.0.0 */
@@ -79,7 +80,9 @@ struct media_call {
     bool is_closed;
     bool is_handed_over; /**< the thread knows it and holds a reference */
 
-    _Atomic bool is_ended; /**< by a media timeout */
+    void *owner;                  /**< who wants to hear of DTMF; borrowed, NULL: nobody */
+    _Atomic bool is_ended;        /**< by a media timeout */
+    _Atomic bool is_dtmf_awaited; /**< the thread tells it */
 
     /* the media thread's half */
     struct command close;
@@ -104,6 +107,8 @@ static inline void media_call_alive(struct media_call *call, uint64_t now_ms)
 }
 /** A side's peer is not where its SDP said: tell the worker soon, outside the packet path. */
 void media_call_peer_moved(struct media_call *call);
+/** A packet of telephone-event came from the party of @p side. */
+void media_call_telephone_event(struct media_side *side, struct text bytes, uint64_t now_ms);
 /** Close all sides; on the thread, or after it has ended. Idempotent. */
 void media_call_shut(struct media_call *call);
 

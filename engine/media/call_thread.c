@@ -12,7 +12,8 @@
 
 const char *media_event_name(enum media_event_kind kind)
 {
-    return kind == MEDIA_EVENT_TIMEOUT ? "timeout" : "learned";
+    static const char *const names[] = {"timeout", "learned", "dtmf"};
+    return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
 
 static void on_timer(void *arg);
@@ -72,6 +73,32 @@ void media_call_peer_moved(struct media_call *call)
         return;
     call->has_moved = true;
     start_timer(call, 1);
+}
+
+/* Faster than anybody dials (40 ms of tone, 40 ms of pause) it is a flood: the rest is not told. */
+#define DTMF_LEAST_MS 40
+
+void media_call_telephone_event(struct media_side *side, struct text bytes, uint64_t now_ms)
+{
+    struct media_call *call = side->call;
+    struct counters *counters = &call->thread->counters;
+    struct dtmf_digit digit;
+    if (!dtmf_packet(&side->dtmf, bytes, &digit))
+        return;
+    uint32_t hz = rtp_clock_of(&side->clocks, (uint8_t)bytes.p[1] & 0x7f);
+    const struct media_event event = {
+        .kind = MEDIA_EVENT_DTMF,
+        .of_caller = side->of_caller,
+        .stream = side->index,
+        .digit = digit.digit,
+        .duration_ms = (uint32_t)(digit.duration * UINT64_C(1000) / (hz ? hz : 8000)),
+    };
+    if (now_ms < side->dtmf_quiet_ms || !post_event(call, &event)) {
+        counter_count(counters, COUNTER_MEDIA_DTMF_DROPPED);
+        return;
+    }
+    side->dtmf_quiet_ms = now_ms + DTMF_LEAST_MS;
+    counter_count(counters, COUNTER_MEDIA_DTMF);
 }
 
 /* ---- silence ---- */

@@ -137,6 +137,17 @@ void codec_choose(struct codec_choice *choice, const struct codec_map *map,
     choice->is_changed = true;
 }
 
+uint32_t codec_events(const struct codec_map *map)
+{
+    uint32_t events = 0;
+    for (unsigned i = 0; i < 32; i++) {
+        struct text rest = map->encoding[RTP_DYNAMIC + i];
+        if (text_equal_nocase(text_split(&rest, '/'), TEXT("telephone-event")))
+            events |= UINT32_C(1) << i;
+    }
+    return events;
+}
+
 void codec_clocks(struct rtp_clocks *clocks, const struct codec_map *map)
 {
     *clocks = (struct rtp_clocks){0};

@@ -34,5 +34,7 @@ void codec_choose(struct codec_choice *choice, const struct codec_map *map,
                   const struct sdp_media *media, const struct media_flags *flags);
 /** Clock rates that the static table does not tell, for jitter. */
 void codec_clocks(struct rtp_clocks *clocks, const struct codec_map *map);
+/** Dynamic payload types that are telephone-event (RFC 4733): bit i is type 96 + i. */
+uint32_t codec_events(const struct codec_map *map);
 /** @return payload type written in @p t, or -1 */
 int codec_payload_type(struct text t);

@@ -113,6 +113,7 @@ int media_flags_set(struct media_flags *flags, struct text name, struct text val
 enum media_event_kind {
     MEDIA_EVENT_TIMEOUT, /**< no packet for too long: the relay has closed the call's ports */
     MEDIA_EVENT_LEARNED, /**< a peer sends from elsewhere than its SDP said, and is followed */
+    MEDIA_EVENT_DTMF,    /**< a party has pressed a key; where media_call_tell_dtmf() wants it */
 };
 /** @return "timeout" and so on */
 const char *media_event_name(enum media_event_kind kind);
@@ -121,9 +122,13 @@ const char *media_event_name(enum media_event_kind kind);
 struct media_event {
     enum media_event_kind kind;
     struct media_call *call; /**< owned reference */
+    /* MEDIA_EVENT_LEARNED and MEDIA_EVENT_DTMF */
+    bool of_caller;  /**< the caller's side, else a callee's */
+    unsigned stream; /**< position of the m= line */
+    /* MEDIA_EVENT_DTMF (RFC 4733) */
+    char digit; /**< 0-9, *, #, A-D */
+    uint32_t duration_ms;
     /* MEDIA_EVENT_LEARNED */
-    bool of_caller;          /**< the caller's side, else a callee's */
-    unsigned stream;         /**< position of the m= line */
     struct address expected; /**< SDP */
     struct address peer;     /**< where packets come from */
 };
@@ -195,6 +200,12 @@ int media_call_answer(struct media_call *call, const struct media_sdp_request *r
  * @return 0, ERROR_MEMORY, ERROR_LIMIT (queue), ERROR_STATE (closed)
  */
 int media_call_confirm(struct media_call *call, struct text callee_tag);
+/**
+ * Tell each digit of RFC 4733 by MEDIA_EVENT_DTMF from now on.
+ * @param owner  what media_call_owner() returns until the call is closed; borrowed
+ */
+void media_call_tell_dtmf(struct media_call *call, void *owner);
+void *media_call_owner(const struct media_call *call); /**< NULL: none, or it was closed */
 /** The dialog with this callee ended while others of the call go on. */
 void media_call_drop_tag(struct media_call *call, struct text callee_tag);
 /** A branch of the first INVITE failed: its ports go back, unless the call is confirmed on it. */

@@ -160,6 +160,7 @@ static void read_stream(struct passage *x, size_t i)
         struct codec_map map;
         codec_map_read(&map, &x->sdp, m);
         codec_clocks(&said->clocks, &map);
+        said->events = codec_events(&map);
     }
 }
 

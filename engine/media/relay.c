@@ -81,6 +81,15 @@ static void measure(struct media_side *side, struct media_side *other, enum rtp_
     }
 }
 
+/* Where somebody wants to hear of them; SRTP is opaque to us. */
+static bool is_telephone_event(const struct media_side *side, struct text bytes)
+{
+    uint8_t payload = (uint8_t)bytes.p[1] & 0x7f;
+    return side->events && payload >= RTP_DYNAMIC && side->events >> (payload - RTP_DYNAMIC) & 1 &&
+           !side->is_secure && !side->is_opaque &&
+           atomic_load_explicit(&side->call->is_dtmf_awaited, memory_order_relaxed);
+}
+
 /* Out of the other side. */
 static void forward(struct media_side *side, struct media_side *other, enum rtp_kind kind,
                     struct text bytes)
@@ -124,6 +133,8 @@ static void receive(struct component *component, const struct datagram *datagram
     }
     media_call_alive(side->call, now_us / 1000);
     measure(side, side->other, kind, datagram->bytes, now_us);
+    if (kind == RTP_PACKET && is_telephone_event(side, datagram->bytes))
+        media_call_telephone_event(side, datagram->bytes, now_us / 1000);
     forward(side, side->other, kind, datagram->bytes);
 }
 

@@ -10,6 +10,7 @@
 
 #define RTP_HEADER_BYTES 12
 #define RTP_CLOCKS       8
+#define RTP_DYNAMIC      96 /* first dynamic payload type, RFC 3551 s6 */
 #define RTP_CLOCK_MOST   0xffffff
 
 /** What arrived, by its first bytes (RFC 7983 s7, RFC 5761 s4). */

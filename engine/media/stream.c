@@ -95,6 +95,7 @@ void media_side_agree(struct media_side *side, struct media_side *other,
     side->is_asymmetric = terms->is_asymmetric;
     side->host = terms->host;
     side->clocks = terms->clocks;
+    side->events = terms->events;
     agree_component(&side->rtp, &terms->rtp, terms, now_ms + learn_ms);
     agree_component(&side->rtcp, &terms->rtcp, terms, now_ms + learn_ms);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "media/dtmf.h"
 #include "media/learn.h"
 #include "media/port.h"
 #include "media/rtcp.h"
@@ -30,6 +31,7 @@ struct side_terms {
     struct address rtp, rtcp; /**< of its SDP, AF_UNSPEC: none */
     struct address host;      /**< where its SIP comes from */
     struct rtp_clocks clocks; /**< of what it sends */
+    uint32_t events;          /**< payload types of it that are telephone-event */
     uint8_t learning;         /**< enum learn_mode */
     bool is_strict;
     bool is_asymmetric; /**< always send to the SDP's address */
@@ -54,6 +56,9 @@ struct media_side {
     bool has_mux, is_opaque, is_secure, has_dtls, is_asymmetric;
     struct address host;
     struct rtp_clocks clocks;
+    uint32_t events; /**< payload types from 96 on that are telephone-event, a bit each */
+    struct dtmf_source dtmf;
+    uint64_t dtmf_quiet_ms;              /**< until then no other digit is told */
     struct rtp_source source;            /**< statistics */
     struct rtcp_source reports;          /**< statistics */
     _Atomic uint64_t strangers, dropped; /**< statistics */

@@ -11,6 +11,7 @@ static void destroy(void *arg)
     LIST_FOR_EACH_SAFE (link, &bridge->forks)
         bridge_fork_release(CONTAINER_OF(link, struct bridge_fork, link));
     dialog_side_release(&bridge->caller_side);
+    memory_release(bridge->kept);
     memory_release(bridge->dialog);
     arena_reset(&bridge->arena);
 }
@@ -411,8 +412,13 @@ void bridge_hang_up(struct bridge *bridge, enum dialog_end end, struct text reas
 void bridge_dialog_ended(struct dialog *dialog)
 {
     struct bridge *bridge = dialog_attachment(dialog, DIALOG_BRIDGE);
-    if (bridge)
-        bridge_end(bridge, dialog_end_reason(dialog), 503, TEXT_NONE, -1);
+    if (!bridge)
+        return;
+    memory_ref(bridge);
+    bridge_end(bridge, dialog_end_reason(dialog), 503, TEXT_NONE, -1);
+    bridge_tell(bridge, (struct bridge_event){.kind = BRIDGE_EVENT_END});
+    bridge_keep(bridge, NULL); /* it may belong to the generation, which the dialog holds */
+    memory_release(bridge);
 }
 
 static void stop(struct bridge *bridge)

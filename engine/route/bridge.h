@@ -45,3 +45,39 @@ struct bridge *bridge_find(struct proxy *proxy, struct text call_id, struct text
  * @param reason  value of Reason (RFC 3326); absent: none
  */
 void bridge_hang_up(struct bridge *bridge, enum dialog_end end, struct text reason);
+
+/* ---- what a script hears of it ---- */
+
+enum bridge_event_kind {
+    BRIDGE_EVENT_RINGING, /**< a provisional response of the callee, told when its status changes */
+    BRIDGE_EVENT_ANSWER,  /**< the 2xx */
+    BRIDGE_EVENT_DTMF,    /**< a digit of either party, by RTP (RFC 4733) or INFO */
+    BRIDGE_EVENT_END,     /**< it is over; its dialog tells why */
+    BRIDGE_EVENT_COUNT
+};
+/** @return "ringing" and so on; NULL: there is no such event */
+const char *bridge_event_name(enum bridge_event_kind kind);
+
+/** What is told by route_handlers.call_event; borrowed. */
+struct bridge_event {
+    enum bridge_event_kind kind;
+    struct bridge *bridge;
+    unsigned status;      /**< RINGING, ANSWER: of the callee */
+    char digit;           /**< DTMF: 0-9, *, #, A-D */
+    uint32_t duration_ms; /**< DTMF: 0: not said */
+    bool is_from_caller;  /**< DTMF */
+    bool is_info;         /**< DTMF: by INFO */
+};
+
+/**
+ * One object of the script host; with one, events are told. It goes with the dialog of the caller.
+ * @param object  shared; NULL: none
+ */
+void bridge_keep(struct bridge *bridge, void *object);
+void *bridge_kept(const struct bridge *bridge); /**< borrowed; NULL: none */
+/** The script generation that the call belongs to; borrowed. NULL: none */
+void *bridge_generation(const struct bridge *bridge);
+/** Digits among the RTP are wanted, too: without media there are none. */
+void bridge_watch_dtmf(struct bridge *bridge);
+/** A MEDIA_EVENT_DTMF came to the worker of its call. */
+void bridge_take_media_event(const struct media_event *event);

@@ -105,6 +105,8 @@ struct bridge {
     struct text username, password; /**< towards the callee */
     struct bridge_options again;    /**< to send the INVITE again; absent if that never happens */
     unsigned redirects;             /**< that were followed */
+    void *kept;                     /**< of the script host; owned reference, NULL: none */
+    uint16_t told_status;           /**< provisional one that the script heard of last */
     bool is_ended;
     bool caller_has_100rel, caller_requires_100rel; /**< said so in its INVITE */
     bool offers_100rel;                             /**< to the callee */
@@ -225,6 +227,13 @@ unsigned bridge_reliable_take_prack(struct bridge *bridge, struct bridge_fork *f
 void bridge_reliable_go_on(struct bridge *bridge, struct bridge_fork *fork);
 /** Append RAck, if it is a PRACK. */
 void bridge_reliable_print_rack(const struct bridge_exchange *exchange, struct buffer *out);
+
+/* bridge_events.c */
+/** Tell the script, if it wants to hear; it may end the call. */
+void bridge_tell(struct bridge *bridge, struct bridge_event event);
+void bridge_tell_ringing(struct bridge *bridge, unsigned status);
+/** @return false: the INFO carries no digit */
+bool bridge_read_info(const struct message *info, struct bridge_event *event);
 
 /* bridge_request.c */
 /** Send the request of an exchange to the other leg, again when it was challenged. @return as uac_send() */

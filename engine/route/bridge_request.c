@@ -200,6 +200,17 @@ static void take_prack(struct bridge *bridge, struct bridge_fork *fork,
         bridge_reliable_go_on(bridge, fork);
 }
 
+static void take_info(struct bridge *bridge, struct bridge_fork *fork,
+                      struct response_context *context, bool is_from_caller)
+{
+    struct bridge_event event;
+    bool has_digit = bridge_read_info(context->request, &event);
+    event.is_from_caller = is_from_caller;
+    pass(bridge, fork, context, is_from_caller, NULL);
+    if (has_digit)
+        bridge_tell(bridge, event);
+}
+
 static void take_request(struct bridge *bridge, struct bridge_fork *fork,
                          struct response_context *context, bool is_from_caller)
 {
@@ -209,9 +220,9 @@ static void take_request(struct bridge *bridge, struct bridge_fork *fork,
     if (status)
         counter_count(bridge->proxy->options.counters, COUNTER_CALL_GLARE);
     switch (context->request->method) {
+    case METHOD_INFO: take_info(bridge, fork, context, is_from_caller); break;
     case METHOD_INVITE:
     case METHOD_UPDATE:
-    case METHOD_INFO:
     case METHOD_MESSAGE:
     case METHOD_OPTIONS:
         if (status)

@@ -73,6 +73,8 @@ static void take_provisional(struct bridge_exchange *exchange, struct message *r
                     : bridge_exchange_answer(exchange, fork, response, response->status);
     if (error)
         warn(exchange, response, error);
+    if (exchange->is_first)
+        bridge_tell_ringing(bridge, response->status);
 }
 
 /* The caller has the 2xx of another fork, or a refusal: this one is acknowledged and ended here. */
@@ -101,6 +103,9 @@ static void pass_accepted(struct bridge_exchange *exchange, struct message *resp
     bridge_learn(bridge, exchange->fork, !exchange->is_from_caller, response, route);
     linger(exchange);
     int error = bridge_exchange_answer(exchange, exchange->fork, response, response->status);
+    if (!error && exchange->is_first)
+        bridge_tell(bridge,
+                    (struct bridge_event){.kind = BRIDGE_EVENT_ANSWER, .status = response->status});
     if (!error)
         return;
     warn(exchange, response, error);

@@ -26,6 +26,7 @@
 struct proxy;
 struct response_context; /* counted */
 struct branch;           /* belongs to its response context */
+struct bridge_event;
 
 /* ---- handlers: what the script host provides ---- */
 
@@ -64,6 +65,8 @@ struct route_handlers {
     /** dialog:start, dialog:answer, dialog:end, media:timeout; @p message may be NULL */
     void (*dialog_event)(void *arg, struct dialog *dialog, enum dialog_event event,
                          struct message *message);
+    /** Something happened to a two-leg call whose script keeps something with it (bridge.h). */
+    void (*call_event)(void *arg, struct dialog *dialog, const struct bridge_event *event);
     void *arg;
 };
 

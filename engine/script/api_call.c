@@ -1,6 +1,7 @@
 /* core.call_*: what sip.call is made of. */
 #include "script/state.h"
 
+#include "base/memory.h"
 #include "route/bridge.h"
 
 /** One line of options, which lua/lunasip/call.lua has checked. */
@@ -62,11 +63,145 @@ static int core_call_hang_up(lua_State *L)
     return 1;
 }
 
+/* ---- call:on() ---- */
+
+/** Counted; kept with the call. The generation is that of its dialog, which lives longer. */
+struct call_handlers {
+    struct generation *generation;
+    struct handler v[BRIDGE_EVENT_COUNT]; /* reference LUA_NOREF: none */
+};
+
+static void call_handlers_destroy(void *object)
+{
+    struct call_handlers *handlers = object;
+    for (size_t i = 0; i < BRIDGE_EVENT_COUNT; i++)
+        luaL_unref(handlers->generation->lua, LUA_REGISTRYINDEX, handlers->v[i].reference);
+}
+
+static struct call_handlers *call_handlers_create(struct generation *generation)
+{
+    struct call_handlers *handlers = memory_alloc(sizeof *handlers, call_handlers_destroy);
+    if (!handlers)
+        return NULL;
+    handlers->generation = generation;
+    for (int i = 0; i < BRIDGE_EVENT_COUNT; i++) {
+        struct text name = text_of(bridge_event_name((enum bridge_event_kind)i));
+        struct handler *handler = &handlers->v[i];
+        *handler = (struct handler){.kind = RUN_EVENT, .name_n = name.n, .reference = LUA_NOREF};
+        text_to_array(name, handler->name, sizeof handler->name);
+    }
+    return handlers;
+}
+
+const struct handler *call_handler(const struct bridge_event *event, void **holder)
+{
+    struct call_handlers *handlers = bridge_kept(event->bridge);
+    const struct handler *handler = handlers ? &handlers->v[event->kind] : NULL;
+    *holder = handlers;
+    return handler && handler->reference != LUA_NOREF ? handler : NULL;
+}
+
+bool call_forget_handlers(struct dialog *dialog)
+{
+    struct bridge *bridge = dialog_attachment(dialog, DIALOG_BRIDGE);
+    bool is_there = bridge && bridge_kept(bridge);
+    if (is_there)
+        bridge_keep(bridge, NULL);
+    return is_there;
+}
+
+static int kind_argument(lua_State *L, int index)
+{
+    struct text name = api_text(L, index, "call:on: an event");
+    for (int i = 0; i < BRIDGE_EVENT_COUNT; i++)
+        if (text_equal(name, text_of(bridge_event_name((enum bridge_event_kind)i))))
+            return i;
+    return api_misuse(L, "call:on: there is no event '%.*s'", TEXT_ARG(name));
+}
+
+/** The handlers of a call, made when there are none yet. @return NULL without memory */
+static struct call_handlers *handlers_of(struct bridge *bridge, struct generation *generation)
+{
+    struct call_handlers *handlers = bridge_kept(bridge);
+    if (handlers)
+        return handlers;
+    handlers = call_handlers_create(generation);
+    bridge_keep(bridge, handlers);
+    memory_release(handlers); /* the call holds it */
+    return bridge_kept(bridge);
+}
+
+/** (Call-ID, tag, event, function or nil) -> true, or nil, err */
+static int core_call_on(lua_State *L)
+{
+    struct text call_id = api_text(L, 1, "Call-ID"), tag = api_text(L, 2, "tag");
+    int kind = kind_argument(L, 3);
+    struct generation *generation = generation_of(L);
+    struct script *script = generation->script;
+    struct bridge *bridge =
+        script && script->proxy ? bridge_find(script->proxy, call_id, tag) : NULL;
+    if (!bridge || bridge_generation(bridge) != generation)
+        return api_push_failure(L, "the call has ended");
+    int reference = LUA_NOREF;
+    if (!lua_isnoneornil(L, 4)) {
+        lua_pushvalue(L, 4);
+        generation_wrap(L, "lunasip.call_event");
+        reference = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
+    struct call_handlers *handlers = handlers_of(bridge, generation);
+    if (!handlers) {
+        luaL_unref(L, LUA_REGISTRYINDEX, reference);
+        return api_push_result(L, ERROR_MEMORY);
+    }
+    luaL_unref(L, LUA_REGISTRYINDEX, handlers->v[kind].reference);
+    handlers->v[kind].reference = reference;
+    if (kind == BRIDGE_EVENT_DTMF && reference != LUA_NOREF)
+        bridge_watch_dtmf(bridge);
+    return api_push_result(L, 0);
+}
+
+static void push_literal_or_nil(lua_State *L, const char *text)
+{
+    if (text)
+        api_push_literal(L, text);
+    else
+        lua_pushnil(L);
+}
+
+static void push_number_or_nil(lua_State *L, unsigned value)
+{
+    if (value)
+        lua_pushnumber(L, value);
+    else
+        lua_pushnil(L);
+}
+
+int call_event_push(lua_State *L, const struct run *run)
+{
+    const struct bridge_event *event = run->call_event;
+    bool is_end = event->kind == BRIDGE_EVENT_END, is_dtmf = event->kind == BRIDGE_EVENT_DTMF;
+    api_push_literal(L, bridge_event_name(event->kind));
+    api_push_text(L, bridge_call_id(event->bridge));
+    api_push_text(L, bridge_tag(event->bridge));
+    push_number_or_nil(L, is_end ? dialog_failure_status(run->dialog) : event->status);
+    if (is_dtmf)
+        lua_pushlstring(L, &event->digit, 1);
+    else
+        lua_pushnil(L);
+    push_number_or_nil(L, event->duration_ms);
+    push_literal_or_nil(L, !is_dtmf ? NULL : event->is_from_caller ? "caller" : "callee");
+    push_literal_or_nil(L, !is_dtmf ? NULL : event->is_info ? "info" : "rtp");
+    push_literal_or_nil(L, is_end ? dialog_end_name(dialog_end_reason(run->dialog)) : NULL);
+    push_literal_or_nil(L, is_end ? dialog_ender_name(dialog_ended_by(run->dialog)) : NULL);
+    return 10;
+}
+
 void api_call_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"call_bridge", core_call_bridge},
         {"call_hang_up", core_call_hang_up},
+        {"call_on", core_call_on},
         {NULL, NULL},
     };
     api_register(L, functions);

@@ -127,6 +127,8 @@ int event_push(lua_State *L, const struct run *run)
 {
     if (run->change)
         return push_registration(L, run);
+    if (run->call_event)
+        return call_event_push(L, run);
     /* The name of an on_end goes with its call: no literal. */
     bool is_on_end = run->handler == track_on_end(run->dialog);
     api_push_literal(L, is_on_end ? "dialog:end" : run->handler->name);

@@ -180,6 +180,7 @@ static void give_back(struct run *run)
     if (run->question)
         run->question->run = NULL;
     arena_reset(&run->arena);
+    memory_release(run->kept);
     run->serial = 0;
     run->next_free = generation->free_runs;
     memset(&run->kind, 0, sizeof *run - offsetof(struct run, kind));
@@ -308,6 +309,7 @@ static int begin_waiting(struct run *run)
     }
     run->dialog = NULL;
     run->change = NULL;
+    run->call_event = NULL;
     list_append(&script->waiting, &run->link);
     return 0;
 }

@@ -106,6 +106,23 @@ static void on_dialog_event(void *arg, struct dialog *dialog, enum dialog_event 
               event, message);
 }
 
+static void on_call_event(void *arg, struct dialog *dialog, const struct bridge_event *event)
+{
+    struct generation *generation = dialog_attachment(dialog, DIALOG_GENERATION);
+    void *holder = NULL;
+    const struct handler *handler = call_handler(event, &holder);
+    (void)arg;
+    struct run *run = handler && generation && generation->script ? run_take(generation) : NULL;
+    if (!run)
+        return;
+    run->kind = RUN_EVENT;
+    run->handler = handler;
+    run->kept = memory_ref(holder);
+    run->dialog = dialog;
+    run->call_event = event;
+    run_start(run);
+}
+
 struct route_handlers script_handlers(struct script *script)
 {
     return (struct route_handlers){
@@ -114,6 +131,7 @@ struct route_handlers script_handlers(struct script *script)
         .generation = on_generation,
         .context_ended = on_context_ended,
         .dialog_event = on_dialog_event,
+        .call_event = on_call_event,
         .arg = script,
     };
 }
@@ -156,7 +174,7 @@ static void move_dialog(void *arg, struct dialog *dialog)
     struct move *move = arg;
     if (dialog_attachment(dialog, DIALOG_GENERATION) != move->from)
         return;
-    move->forgotten += track_forget_on_end(dialog);
+    move->forgotten += track_forget_on_end(dialog) | call_forget_handlers(dialog);
     dialog_attach(dialog, DIALOG_GENERATION, move->to);
     move->count++;
 }
@@ -173,7 +191,7 @@ static void move_dialogs(struct script *script, struct generation *oldest)
             move.count, oldest->options.number, script->newest->options.number);
     if (move.forgotten)
         log_warning(script->options.log, LOG_SCRIPT, TEXT_NONE,
-                    "the on_end functions of %zu calls went with generation %u", move.forgotten,
+                    "the functions of %zu calls went with generation %u", move.forgotten,
                     oldest->options.number);
 }
 

@@ -69,6 +69,8 @@ struct run {
     bool is_reload;                       /**< EVENT: of no dialog, see leave.c */
     const struct location_change *change; /**< EVENT: of a registration; borrowed until it begins */
     struct text aor;                      /**< the same */
+    const struct bridge_event *call_event; /**< EVENT: of call:on(); likewise */
+    void *kept; /**< owned reference: what holds the handler; NULL: none */
     struct message *event_message;
     struct text event_call_id;             /**< once it waited; in its arena */
     uint32_t script_flags;                 /**< $sf */
@@ -294,6 +296,15 @@ int event_push(lua_State *L, const struct run *run);
 const struct handler *track_on_end(const struct dialog *dialog);
 /** The dialog leaves its generation: on_end belongs to that. @return true when there was one */
 bool track_forget_on_end(struct dialog *dialog);
+
+/* ---- api_call.c ---- */
+
+/** What call:on() was given for an event, with what holds it; NULL: nothing. */
+const struct handler *call_handler(const struct bridge_event *event, void **holder);
+/** The dialog leaves its generation: those functions belong to that. @return true: there were some */
+bool call_forget_handlers(struct dialog *dialog);
+/** As event_push(), for lua/lunasip/call_event.lua. */
+int call_event_push(lua_State *L, const struct run *run);
 
 /* ---- leave.c ---- */
 

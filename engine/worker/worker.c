@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rate.h"
+#include "route/bridge.h"
 #include "worker/expiry.h"
 #include "worker/gateway_names.h"
 #include "worker/handover.h"
@@ -230,6 +231,8 @@ static void on_media_event(struct worker *worker, void *arg)
     if (event->kind == MEDIA_EVENT_TIMEOUT) {
         log_warning(worker->options.log, LOG_MEDIA, call_id, "no packets: the media was ended");
         call_media_timeout(worker->proxy, event->call);
+    } else if (event->kind == MEDIA_EVENT_DTMF) {
+        bridge_take_media_event(event);
     } else {
         log_info(worker->options.log, LOG_MEDIA, call_id,
                  "stream %u: the %s sends from %.*s, its SDP said %.*s", event->stream,

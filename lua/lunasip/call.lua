@@ -94,6 +94,26 @@ function Call:hangup(reason)
     return core.call_hang_up(self.call_id, self.tag, reason)
 end
 
+--- The handle of a call. @string call_id of the callee's leg @string tag ours on it
+function M.with(call_id, tag)
+    return setmetatable({ call_id = call_id, tag = tag }, Call)
+end
+
+--- Run a function when something happens to the call; another one for the same event takes its place, nil none.
+-- Any handler; does not yield.
+-- @string event "ringing", "answer", "dtmf" or "end"
+-- @func[opt] handler gets { name, call, status, digit, duration_ms, from, via, reason, ended_by }; may yield
+-- @treturn boolean true, or nil, err
+-- @usage sip.call.bridge(req):on("dtmf", function(event) if event.digit == "*" then event.call:hangup() end end)
+function Call:on(event, handler)
+    if type(event) ~= "string" then
+        error("call:on: an event is a text, not a " .. type(event), 2)
+    elseif handler ~= nil and type(handler) ~= "function" then
+        error("call:on: a function is expected, not a " .. type(handler), 2)
+    end
+    return core.call_on(self.call_id, self.tag, event, handler)
+end
+
 --- Join the caller of an INVITE with a callee. request_route; does not yield.
 -- @param request INVITE outside of a dialog
 -- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, redirect, prack, media
@@ -124,7 +144,7 @@ function M.bridge(request, options)
     if not call_id then
         return nil, tag
     end
-    return setmetatable({ call_id = call_id, tag = tag }, Call)
+    return M.with(call_id, tag)
 end
 
 return M

@@ -281,6 +281,9 @@ function Agent:receive_nothing(wanted, seconds) end
 ---@param count? integer packets on every stream, one each 20 ms
 function Agent:send_rtp(count) end
 function Agent:send_rtcp() end
+---Press keys on the audio streams: telephone-events (RFC 4733), one every 200 ms.
+---@param digits string of 0123456789*#ABCD
+function Agent:dial(digits) end
 ---@return {kind: string, packets: integer, lost: integer, jitter_ms: number, rtcp: integer, sources: table, sent: integer}[]
 function Agent:received_rtp() end
 

@@ -514,6 +514,23 @@ local Call = {}
 ---@return boolean is_ended false: it was over
 function Call:hangup(reason) end
 
+---Run a function when something happens to the call; another one for the same event takes its place, nil none.
+---@param event "ringing"|"answer"|"dtmf"|"end"
+---@param handler? fun(event: lunasip.CallEvent) may wait
+---@return true? ok, string? err the call has ended
+function Call:on(event, handler) end
+
+---@class lunasip.CallEvent
+---@field name "ringing"|"answer"|"dtmf"|"end"
+---@field call lunasip.Call
+---@field status? integer ringing, answer: of the callee's response; end: of the INVITE that failed
+---@field digit? string dtmf: one of 0123456789*#ABCD
+---@field duration_ms? integer dtmf: how long the key was pressed, where that was said
+---@field from? "caller"|"callee" dtmf: who pressed it
+---@field via? "rtp"|"info" dtmf: telephone-event in the media (RFC 4733), or an INFO with application/dtmf-relay or /dtmf
+---@field reason? string end: as DialogEvent.reason
+---@field ended_by? "caller"|"callee"|"engine" end: as DialogEvent.ended_by
+
 ---@alias lunasip.Secrets
 ---| string                                                                        # everybody's
 ---| table<string, string>                                                         # HA1s by algorithm

@@ -96,6 +96,35 @@ void bridge_hang_up(struct bridge *bridge, enum dialog_end end, struct text reas
     (void)reason;
 }
 
+void bridge_keep(struct bridge *bridge, void *object)
+{
+    (void)bridge;
+    (void)object;
+}
+
+void *bridge_kept(const struct bridge *bridge)
+{
+    (void)bridge;
+    return NULL;
+}
+
+void *bridge_generation(const struct bridge *bridge)
+{
+    (void)bridge;
+    return NULL;
+}
+
+void bridge_watch_dtmf(struct bridge *bridge)
+{
+    (void)bridge;
+}
+
+const char *bridge_event_name(enum bridge_event_kind kind)
+{
+    (void)kind;
+    return "event";
+}
+
 struct dialogs *proxy_dialogs(struct proxy *proxy)
 {
     return proxy->dialogs;

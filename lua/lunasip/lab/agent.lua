@@ -260,6 +260,18 @@ function Agent:send_rtp(count)
     end
 end
 
+--- Press keys (telephone-event, RFC 4733) on the audio streams of the current call, one every 200 ms.
+function Agent:dial(digits)
+    if type(digits) ~= "string" or not digits:find "^[%d*#A-D]+$" then
+        options_of.misuse("agent:dial: keys are of 0123456789*#ABCD, not %s", tostring(digits))
+    end
+    for _, stream in ipairs(options_of.call(self, "dial").streams or {}) do
+        if stream.kind == "audio" then
+            stream:dial(digits)
+        end
+    end
+end
+
 --- Send one RTCP sender report on every stream of the current call.
 function Agent:send_rtcp()
     for _, stream in ipairs(options_of.call(self, "send_rtcp").streams or {}) do

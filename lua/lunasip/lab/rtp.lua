@@ -11,6 +11,7 @@ local PAYLOAD = { audio = 8, video = 96 }
 local CLOCK = { audio = 8000, video = 90000 }
 local SIZE_BYTES = { audio = 160, video = 900 }
 local EVEN_PORT_TRIES = 64
+local DTMF, EVENT_PAYLOAD, KEY_S = "0123456789*#ABCD", 101, 0.2
 
 local function u16(value) return string.char(bit.band(bit.rshift(value, 8), 255), bit.band(value, 255)) end
 local function u32(value)
@@ -101,6 +102,24 @@ function Stream:send(payload)
     self.timestamp = self.timestamp + CLOCK[self.kind] * FRAME_S
     self.sent = self.sent + 1
     return self.rtp:send(self.peer, header .. (payload or ("\213"):rep(SIZE_BYTES[self.kind])))
+end
+
+--- Press keys: telephone-events (RFC 4733) of 60 ms each, one key every 200 ms, the end of each told three times.
+-- @string digits of 0123456789*#ABCD
+function Stream:dial(digits)
+    local key, stamp = DTMF:find(digits:sub(1, 1), 1, true), self.timestamp
+    for i = 1, self.peer and 5 or 0 do
+        self.stage:after((i - 1) * FRAME_S, function()
+            local header = string.char(0x80, EVENT_PAYLOAD) .. u16(self.sequence) .. u32(stamp) .. u32(self.ssrc)
+            self.sequence, self.sent = (self.sequence + 1) % 65536, self.sent + 1
+            self.rtp:send(self.peer, header .. string.char(key - 1, (i >= 3 and 128 or 0) + 10)
+                .. u16(math.min(i, 3) * CLOCK.audio * FRAME_S))
+        end)
+    end
+    self.timestamp = stamp + CLOCK.audio * KEY_S
+    if #digits > 1 then
+        self.stage:after(KEY_S, function() self:dial(digits:sub(2)) end)
+    end
 end
 
 --- A sender report (RFC 3550 s6.4.1) without report blocks.
