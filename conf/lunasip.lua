@@ -193,6 +193,26 @@ reload {
     -- specs = { "../spec/route_spec.lua" },
 }
 
+-- TRUNK: accounts at registrars of others, where we register as a phone would (RFC 3261 s10.2); `lunasip ctl trunks`
+-- shows how they stand. Beside registrar and user all is optional: names are then the user, hosts the registrar's.
+trunk {
+    -- provider = {
+    --     registrar = "sip:provider.example", -- who keeps the binding: a name (DNS), or an address
+    --     user = "4930123", -- of the address of record: From and To
+    --     password = env "PROVIDER_PASSWORD", -- the environment variable of that name; never printed or logged
+    --     auth_user = "4930123", -- of credentials
+    --     domain = "provider.example", -- of the address of record
+    --     realm = "provider.example", -- the only one that credentials are for
+    --     proxy = "sip:edge.provider.example", -- where REGISTER is sent to, if not to the registrar
+    --     contact_user = "4930123", -- calls that come from there have it in their Request-URI
+    --     interface = "public", -- of listen; without it the one that leads there
+    --     expires_s = 3600, -- asked for; 10 to 604800
+    -- },
+    -- retry_base_s = 30, -- after a failed registration: half to all of base * 2^failures (RFC 5626 s4.5); 1 to 3600
+    -- retry_most_s = 1800, -- but no longer than this; 1 to 86400
+    -- leave_ms = 2000, -- how long a stop waits until trunks know of it; 0 to 60000
+}
+
 -- RESOLVE: names (RFC 3263).
 resolve {
     -- timeout_ms = 2000, -- one DNS query; 10 to 60000

@@ -68,7 +68,7 @@ describe("README.md", function()
         local known = {
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
             ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
-            ["lua http"] = true, ["lua hide"] = true,
+            ["lua http"] = true, ["lua hide"] = true, ["lua trunk"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true, ["text account"] = true, ["text filter"] = true,
         }
@@ -93,6 +93,28 @@ describe("README.md", function()
         for _, line in ipairs(net:log()) do last = line.group == "auth" and line.text or last end
         assert.equal(only "text auth", ("info: auth: %s [...]\n"):format(last))
         net:close()
+    end)
+
+    it("registers at a provider", function()
+        local path = os.tmpname()
+        for name, text in pairs {
+            [path] = ('listen { public = "udp:192.0.2.1:5060" }\nroute "%s.route"\n'):format(path) .. only "lua trunk",
+            [path .. ".route"] = "function request_route(req) req:reply(480) end\n",
+        } do
+            local file = assert(io.open(name, "w"))
+            file:write(text)
+            file:close()
+        end
+        local net = lab.new { conf = path }
+        net:dns { ["provider.example"] = "192.0.2.50" }
+        local provider = net:agent { name = "provider", address = "192.0.2.50" }
+        net:command("trunks", "refresh", "provider")
+        local register = provider:receive("REGISTER", 60)
+        assert.equal("<sip:4930123@provider.example>", register:header "To")
+        provider:reply(register, 200)
+        net:close()
+        os.remove(path)
+        os.remove(path .. ".route")
     end)
 
     it("routes by a database", function()
@@ -287,7 +309,7 @@ end]]
             Dispatcher = "sip%.dispatcher%.", Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
             Auth = "sip%.auth%.", Registrar = "sip%.registrar%.", Nat = "sip%.nat%.",
             Dialog = "sip%.dialog%.", TrackedDialog = "call:", CallMaker = "sip%.call%.", Call = "call:",
-            Sql = "sip%.sql%.", Database = "db:", Http = "sip%.http%.",
+            Sql = "sip%.sql%.", Database = "db:", Http = "sip%.http%.", Trunk = "sip%.trunk%.",
         }
         for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do
             local call = assert(owners[class], class) .. name

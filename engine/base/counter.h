@@ -130,6 +130,11 @@
     XX(MEDIA_DTMF_DROPPED, "media.dtmf_dropped",                                                   \
        "digits not told: faster than one in 40 ms, or the worker's mailbox was full")              \
     XX(MEDIA_TIMEOUT, "media.timeout", "calls whose media stopped")                                \
+    XX(TRUNK_SENT, "trunk.sent", "REGISTERs sent to trunks")                                       \
+    XX(TRUNK_REGISTERED, "trunk.registered", "of them, accepted")                                  \
+    XX(TRUNK_CHALLENGED, "trunk.challenged", "of them, challenged (401, 407)")                     \
+    XX(TRUNK_REFUSED, "trunk.refused", "attempts that ended with a refusal")                       \
+    XX(TRUNK_UNANSWERED, "trunk.unanswered", "attempts that nobody answered")                      \
     XX(RESOLVE_QUERY, "resolve.query", "DNS queries sent")                                         \
     XX(RESOLVE_FAILED, "resolve.failed", "names that did not resolve")                             \
     XX(RESOLVE_CACHE_FULL, "resolve.cache_full",                                                   \

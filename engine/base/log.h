@@ -23,6 +23,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
     XX(ROUTE, "route")                                                                             \
     XX(SCRIPT, "script")                                                                           \
     XX(LOCATION, "location")                                                                       \
+    XX(TRUNK, "trunk")                                                                             \
     XX(DATABASE, "database")                                                                       \
     XX(RECORD, "record")                                                                           \
     XX(CONTROL, "control")

@@ -101,6 +101,10 @@
     XX(reload, watch, 0, 0, 1, "1: a file that changes is loaded by itself")                       \
     XX(reload, settle_ms, 200, 10, 60000, "how long nothing may change before it is loaded")       \
     XX(reload, test_s, 60, 1, 3600, "how long the specs of ctl reload --test may run")             \
+    XX(trunk, retry_base_s, 30, 1, 3600,                                                           \
+       "after a failed registration: half to all of base * 2^failures (RFC 5626 s4.5)")            \
+    XX(trunk, retry_most_s, 1800, 1, 86400, "but no longer than this")                             \
+    XX(trunk, leave_ms, 2000, 0, 60000, "how long a stop waits until trunks know of it")           \
     XX(resolve, timeout_ms, 2000, 10, 60000, "one DNS query")                                      \
     XX(resolve, negative_ttl_s, 10, 0, 3600, "how long a failed name is remembered")               \
     XX(resolve, cache, 4096, 16, 1048576, "names remembered")                                      \

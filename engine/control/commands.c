@@ -7,6 +7,7 @@
 #include "control/registrations.h"
 #include "control/status.h"
 #include "control/story.h"
+#include "control/trunks.h"
 
 #include <stdarg.h>
 
@@ -222,6 +223,7 @@ static const struct {
     {"profiles", 1, do_profiles},
     {"media", 1, do_media},
     {"registrations", 5, registrations_command},
+    {"trunks", 3, trunks_command},
     {"log", 3, do_log},
     {"drain", 2, do_drain},
     {"stop", 1, do_stop},
@@ -237,8 +239,7 @@ void command_run(struct engine *engine, const json_t *words, struct command_answ
     if (i == count) {
         command_say(answer, 2,
                     "unknown verb; one of: status, reload, dispatcher, calls, transactions, "
-                    "profiles, media, "
-                    "registrations, log, drain, stop");
+                    "profiles, media, registrations, trunks, log, drain, stop");
     } else if (json_array_size(words) > verbs[i].words_most) {
         command_say(answer, 2, "ctl %s: '%s' is one word too many", verb,
                     command_word(words, verbs[i].words_most));

@@ -9,6 +9,7 @@
 #include "control/notify.h"
 #include "control/refresh.h"
 #include "control/tested_reload.h"
+#include "control/trunks.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -50,6 +51,7 @@ struct control {
     unsigned generation;  /* number of the newest that was seen */
     uint64_t tidy_due_ms; /* UINT64_MAX: nothing to tidy */
     uint64_t drain_until_ms;
+    uint64_t leave_until_ms; /* 0: trunks have not been told that we go */
 };
 
 static void destroy(void *arg)
@@ -222,6 +224,16 @@ static void on_client(struct control *control)
         close(client);
 }
 
+/* The calls are over; trunks are told, and are given a moment to answer. @return is that over, too? */
+static bool has_left_trunks(struct control *control)
+{
+    if (!control->leave_until_ms) {
+        control->leave_until_ms = clock_ms() + settings_of(control)->trunk_leave_ms;
+        trunks_leave(control->engine);
+    }
+    return clock_ms() >= control->leave_until_ms || !trunks_left(control->engine);
+}
+
 /*
  * What is left at the deadline is left as it is, and the parties go on without us, or is ended by
  * BYE. The BYEs are waited for; Timer F bounds that.
@@ -233,7 +245,8 @@ static void check_drained(struct control *control)
     size_t calls = calls_count(control->engine);
     bool is_late = clock_ms() >= control->drain_until_ms;
     bool is_bye = engine_configuration(control->engine)->is_drain_bye;
-    control->is_over = calls == 0 || (is_late && !is_bye);
+    bool is_done = calls == 0 || (is_late && !is_bye);
+    control->is_over = is_done && has_left_trunks(control);
     if (calls && is_late && is_bye && !control->is_hung_up) {
         control->is_hung_up = true;
         log_warning(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,

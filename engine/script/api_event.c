@@ -1,6 +1,6 @@
 /*
  * The values of the tables that event_route["dialog:..."](event) and ["registration:..."] get;
- * lua/lunasip/event.lua and registration_event.lua make them.
+ * lua/lunasip/event.lua and registration_event.lua make them. Those of trunks are api_trunk.c's.
  */
 #include "script/state.h"
 
@@ -9,11 +9,14 @@
 #include <stdio.h>
 
 #define REGISTRATION TEXT("registration:")
+#define TRUNK        TEXT("trunk:")
 
 const char *event_shape(const char *name)
 {
     if (leave_is_event(name))
         return NULL;
+    if (text_starts_with(text_of(name), TRUNK))
+        return "lunasip.trunk_event";
     return text_starts_with(text_of(name), REGISTRATION) ? "lunasip.registration_event"
                                                          : "lunasip.event";
 }
@@ -129,6 +132,8 @@ int event_push(lua_State *L, const struct run *run)
         return push_registration(L, run);
     if (run->call_event)
         return call_event_push(L, run);
+    if (run->trunk)
+        return trunk_event_push(L, run);
     /* The name of an on_end goes with its call: no literal. */
     bool is_on_end = run->handler == track_on_end(run->dialog);
     api_push_literal(L, is_on_end ? "dialog:end" : run->handler->name);

@@ -31,6 +31,9 @@ static void configuration_destroy(void *object)
     memory_free_raw(configuration->auth_domain);
     memory_free_raw(configuration->location_database);
     memory_free_raw(configuration->database_url);
+    for (size_t i = 0; i < configuration->trunk_count; i++)
+        memory_release(configuration->trunks[i]);
+    memory_free_raw(configuration->trunks);
     memory_release(configuration->sources);
     free_names(configuration->files, configuration->file_count);
     free_names(configuration->specs, configuration->spec_count);
@@ -257,6 +260,39 @@ static void read_dispatcher(lua_State *L, struct configuration *configuration)
 
 /* ---- the rest ---- */
 
+static void read_trunk(lua_State *L, struct trunk_terms *terms)
+{
+    terms->name = read_string(L, "name");
+    terms->registrar = read_string(L, "registrar");
+    terms->proxy = read_string(L, "proxy");
+    terms->user = read_string(L, "user");
+    terms->domain = read_string(L, "domain");
+    terms->auth_user = read_string(L, "auth_user");
+    terms->password = read_string(L, "password");
+    terms->realm = read_string(L, "realm");
+    terms->contact_user = read_string(L, "contact_user");
+    terms->interface = read_string(L, "interface");
+    terms->expires_s = read_number(L, "expires_s");
+}
+
+static void read_trunks(lua_State *L, struct configuration *configuration)
+{
+    if (!open_table(L, "trunks"))
+        return;
+    size_t count = lua_objlen(L, -1);
+    configuration->trunks = take(L, count, sizeof(struct trunk_terms *));
+    for (size_t i = 0; i < count; i++) {
+        configuration->trunks[i] = trunk_terms_create();
+        if (!configuration->trunks[i])
+            luaL_error(L, "not enough memory");
+        configuration->trunk_count++;
+        lua_rawgeti(L, -1, (int)i + 1);
+        read_trunk(L, configuration->trunks[i]);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 /* With the group's list of networks on top. */
 static void read_group(lua_State *L, struct source_list *sources, struct text group)
 {
@@ -367,6 +403,7 @@ static void read_all(lua_State *L, struct configuration *configuration)
     read_media(L, configuration);
     read_dispatcher(L, configuration);
     read_groups(L, configuration);
+    read_trunks(L, configuration);
     read_settings(L, configuration);
     read_log(L, configuration);
     read_control(L, configuration);

@@ -12,6 +12,7 @@
 #include "media/media.h"
 #include "script/library.h"
 #include "transport/transport.h"
+#include "trunk/trunk.h"
 
 /** Where a block or an assigned name stands in the file. */
 struct configuration_place {
@@ -33,13 +34,15 @@ struct configuration {
     char **dispatcher_files;              /**< what dispatcher.files points to */
     char *dispatcher_list;                /**< what dispatcher.inline_list points to */
     char *route_path;                     /**< absolute or relative to the working directory */
-    char *route_source;      /**< the script's text when it was given as such; else NULL */
-    char *control_path;      /**< NULL: no control socket */
-    char *user, *group;      /**< accounts to run as; NULL: stay who we are */
-    char *auth_secret;       /**< what nonces are signed with; NULL: drawn at the start */
-    char *auth_domain;       /**< of users who are named without one; NULL: none */
-    char *location_database; /**< URL of where bindings are kept; NULL: in memory alone */
-    char *database_url;      /**< the database that is meant where none is named; NULL: none */
+    char *route_source;          /**< the script's text when it was given as such; else NULL */
+    char *control_path;          /**< NULL: no control socket */
+    char *user, *group;          /**< accounts to run as; NULL: stay who we are */
+    char *auth_secret;           /**< what nonces are signed with; NULL: drawn at the start */
+    char *auth_domain;           /**< of users who are named without one; NULL: none */
+    char *location_database;     /**< URL of where bindings are kept; NULL: in memory alone */
+    char *database_url;          /**< the database that is meant where none is named; NULL: none */
+    struct trunk_terms **trunks; /**< owned, with a reference to each */
+    size_t trunk_count;
     enum log_level log_level;
     bool is_log_syslog; /**< to syslog; else stderr */
     bool is_drain_bye;  /**< calls that outlive the drain deadline get BYE; else they are left */

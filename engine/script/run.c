@@ -310,6 +310,7 @@ static int begin_waiting(struct run *run)
     run->dialog = NULL;
     run->change = NULL;
     run->call_event = NULL;
+    run->trunk = NULL;
     list_append(&script->waiting, &run->link);
     return 0;
 }

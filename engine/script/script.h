@@ -28,6 +28,7 @@
 #include "script/coverage.h"
 #include "script/library.h"
 #include "script/shared.h"
+#include "trunk/trunk.h"
 
 struct script;
 struct generation; /* counted */
@@ -91,6 +92,7 @@ struct script_options {
     struct log *log;
     struct location *location; /**< borrowed; NULL: none */
     struct keeper *keeper;     /**< borrowed; NULL: bindings are in memory alone */
+    struct trunks *trunks;     /**< borrowed; NULL: none */
     struct mailbox
         *answers;    /**< borrowed; where databases and HTTP servers answer: on its thread */
     unsigned worker; /**< index; the first one runs the timers that only one worker runs */
@@ -107,6 +109,8 @@ void script_attach(struct script *script, struct proxy *proxy);
  * changes->by is its struct script, NULL: nobody is told.
  */
 void script_location_changed(void *arg, const struct location_changes *changes);
+/** A trunk_changed_handler: runs event_route["trunk:up"] or ["trunk:down"]. @param arg struct script */
+void script_trunk_changed(void *arg, const struct trunk_view *view, struct text call_id);
 /**
  * From now on new calls go to @p generation: its timers start, those of the one before stop, and it
  * enters with what that one leaves (event_route["reload:leave"], ["reload:enter"]). Beyond

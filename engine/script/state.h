@@ -70,7 +70,8 @@ struct run {
     const struct location_change *change; /**< EVENT: of a registration; borrowed until it begins */
     struct text aor;                      /**< the same */
     const struct bridge_event *call_event; /**< EVENT: of call:on(); likewise */
-    void *kept; /**< owned reference: what holds the handler; NULL: none */
+    void *kept;                     /**< owned reference: what holds the handler; NULL: none */
+    const struct trunk_view *trunk; /**< EVENT: of a trunk; borrowed until it begins */
     struct message *event_message;
     struct text event_call_id;             /**< once it waited; in its arena */
     uint32_t script_flags;                 /**< $sf */
@@ -289,6 +290,8 @@ void timer_run_ended(struct run *run);
 const char *event_shape(const char *name);
 /** Push what that module makes the table from. @return how many */
 int event_push(lua_State *L, const struct run *run);
+/** The same of a trunk (api_trunk.c). */
+int trunk_event_push(lua_State *L, const struct run *run);
 
 /* ---- api_dialog.c ---- */
 
@@ -446,6 +449,7 @@ int api_aor_of(lua_State *L, struct text *aor, struct text uri_text);
 void api_media_open(lua_State *L);
 void api_dialog_open(lua_State *L);
 void api_call_open(lua_State *L);
+void api_trunk_open(lua_State *L);
 void api_variables_open(lua_State *L);
 void api_index_open(lua_State *L);
 /** Methods of messages. */

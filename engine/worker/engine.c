@@ -7,6 +7,7 @@
 #include "worker/internal.h"
 #include "worker/sources.h"
 #include "worker/syslog.h"
+#include "worker/trunk_changes.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ static void destroy(void *arg)
     }
     memory_release(engine->keeper);
     memory_release(engine->location_sql);
+    memory_release(engine->trunks);
     memory_release(engine->rate);
     memory_release(engine->media);
     memory_release(engine->location);
@@ -237,6 +239,17 @@ static int create_http(struct engine *engine)
                                       });
 }
 
+static int create_trunks(struct engine *engine)
+{
+    struct trunks_change change;
+    int error = trunks_create(&engine->trunks);
+    if (!error)
+        error = trunk_changes_prepare(engine, engine->configuration, &change);
+    if (!error)
+        trunks_commit(engine->trunks, &change);
+    return error;
+}
+
 static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
 {
     unsigned count = options->workers ? options->workers : engine->configuration->workers;
@@ -266,6 +279,7 @@ static int create_workers(struct engine *engine, unsigned count, char **fault)
                                   .profiles = engine->profiles,
                                   .location = engine->location,
                                   .keeper = engine->keeper,
+                                  .trunks = engine->trunks,
                                   .rate = engine->rate,
                                   .log = &engine->log,
                                   .hash_key = engine->hash_key,
@@ -316,6 +330,8 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
         error = create_keeper(engine);
     if (!error)
         error = create_http(engine);
+    if (!error)
+        error = create_trunks(engine);
     if (!error)
         error = create_workers(engine, choose_workers(engine, options), fault);
     if (!error)
@@ -420,6 +436,11 @@ struct location *engine_location(const struct engine *engine)
 struct keeper *engine_keeper(const struct engine *engine)
 {
     return engine->keeper;
+}
+
+struct trunks *engine_trunks(const struct engine *engine)
+{
+    return engine->trunks;
 }
 
 struct databases *engine_databases(const struct engine *engine)

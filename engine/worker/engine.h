@@ -84,6 +84,7 @@ struct media *engine_media(const struct engine *engine);
 struct profiles *engine_profiles(const struct engine *engine);
 struct location *engine_location(const struct engine *engine);
 struct keeper *engine_keeper(const struct engine *engine); /**< NULL: none */
+struct trunks *engine_trunks(const struct engine *engine);
 struct databases *engine_databases(const struct engine *engine);
 struct http *engine_http(const struct engine *engine);
 /** What its HTTP client counted. */

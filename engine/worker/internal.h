@@ -31,6 +31,7 @@ struct engine {
     struct location_sql *location_sql;   /* owned; NULL: none */
     struct keeper *keeper;               /* owned; NULL: bindings are in memory alone */
     struct rate *rate;                   /* owned */
+    struct trunks *trunks;               /* owned */
     struct coverage *coverage;           /* borrowed; NULL: not wanted */
     struct worker *workers[WORKERS_MAX]; /* owned */
     struct generation

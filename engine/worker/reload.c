@@ -10,6 +10,7 @@
 #include "worker/changes.h"
 #include "worker/internal.h"
 #include "worker/sources.h"
+#include "worker/trunk_changes.h"
 
 #include <pthread.h>
 
@@ -102,7 +103,8 @@ struct prepared {
     struct generation *generations[WORKERS_MAX];
     char **files; /* owned */
     size_t file_count;
-    uint64_t hash; /* see sources_hash() */
+    uint64_t hash;               /* see sources_hash() */
+    struct trunks_change trunks; /* owned */
 };
 
 /* A script that `ctl reload PATH` named stays until the configuration names another. */
@@ -175,6 +177,8 @@ static int prepare(struct engine *engine, const char *route_path, struct prepare
         error = choose_route(engine, route_path, prepared);
     if (!error)
         error = load_script(engine, prepared, fault);
+    if (!error)
+        error = trunk_changes_prepare(engine, prepared->configuration, &prepared->trunks);
     return error;
 }
 
@@ -182,6 +186,7 @@ static void discard(struct engine *engine, struct prepared *prepared)
 {
     for (unsigned i = 0; i < engine->worker_count; i++)
         memory_release(prepared->generations[i]);
+    trunks_discard(&prepared->trunks);
     names_free(prepared->files, prepared->file_count);
     memory_free_raw(prepared->route_path);
     memory_release(prepared->configuration);
@@ -205,6 +210,7 @@ static void commit(struct engine *engine, struct prepared *prepared)
     engine_count_generation(engine);
     engine->is_untidy = true;
     change_workers(engine, &new->settings, prepared->generations);
+    trunk_changes_commit(engine, &prepared->trunks);
     memory_release(old);
 }
 

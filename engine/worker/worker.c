@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/rate.h"
 #include "route/bridge.h"
+#include "trunk/client.h"
 #include "worker/expiry.h"
 #include "worker/gateway_names.h"
 #include "worker/handover.h"
@@ -32,10 +33,11 @@ struct worker {
     struct handover *handover;              /* owned */
     struct recorder *recorder;              /* owned; NULL: none */
     struct mailbox answers;                 /* of databases and HTTP servers */
-    struct ping *ping;           /* owned; NULL: nothing to ping, or another worker does */
-    struct gateway_names *names; /* the same */
-    struct expiry *expiry;       /* owned; NULL: another worker does it */
-    struct keepalive *keepalive; /* the same */
+    struct ping *ping;                 /* owned; NULL: nothing to ping, or another worker does */
+    struct gateway_names *names;       /* the same */
+    struct expiry *expiry;             /* owned; NULL: another worker does it */
+    struct keepalive *keepalive;       /* the same */
+    struct trunk_client *trunk_client; /* owned */
     struct random random;
     struct timer lag_timer;
     uint64_t lag_due_ms;
@@ -47,6 +49,7 @@ struct worker {
 static void destroy(void *arg)
 {
     struct worker *worker = arg;
+    memory_release(worker->trunk_client);
     memory_release(worker->keepalive);
     memory_release(worker->expiry);
     memory_release(worker->names);
@@ -296,6 +299,7 @@ static int create_script(struct worker *worker)
                                               .log = worker->options.log,
                                               .location = worker->options.location,
                                               .keeper = worker->options.keeper,
+                                              .trunks = worker->options.trunks,
                                               .answers = &worker->answers,
                                               .worker = worker->options.index,
                                           });
@@ -327,6 +331,22 @@ static int create_proxy(struct worker *worker)
                             .is_home = is_home,
                             .home_arg = worker,
                         });
+}
+
+static int create_trunk_client(struct worker *worker)
+{
+    return trunk_client_create(&worker->trunk_client, &(struct trunk_client_options){
+                                                          .io = worker->options.io,
+                                                          .loop = worker->loop,
+                                                          .proxy = worker->proxy,
+                                                          .trunks = worker->options.trunks,
+                                                          .log = worker->options.log,
+                                                          .counters = &worker->counters,
+                                                          .is_home = is_home,
+                                                          .home_arg = worker,
+                                                          .changed = script_trunk_changed,
+                                                          .changed_arg = worker->script,
+                                                      });
 }
 
 static int create_recorder(struct worker *worker)
@@ -378,6 +398,8 @@ int worker_create(struct worker **workerp, const struct worker_options *options,
     if (!error)
         error = create_proxy(worker);
     if (!error)
+        error = create_trunk_client(worker);
+    if (!error)
         error = create_common_care(worker);
     if (error) {
         memory_release(worker);
@@ -402,6 +424,7 @@ static void on_start(struct worker *worker, void *arg)
         expiry_start(worker->expiry);
     if (worker->keepalive)
         keepalive_start(worker->keepalive);
+    trunk_client_follow(worker->trunk_client);
     worker->lag_due_ms = loop_now_ms(worker->loop) + LAG_CHECK_MS;
     timer_start(loop_timers(worker->loop), &worker->lag_timer, LAG_CHECK_MS, on_lag_timer, worker);
 }
@@ -425,6 +448,7 @@ static void on_stop(struct worker *worker, void *arg)
         expiry_stop(worker->expiry);
     if (worker->keepalive)
         keepalive_stop(worker->keepalive);
+    trunk_client_stop(worker->trunk_client);
     script_wake_all(worker->script);
     proxy_stop(worker->proxy);
     script_stop(worker->script);
@@ -492,6 +516,11 @@ struct transport *worker_transport(struct worker *worker)
 const struct recorder *worker_recorder(const struct worker *worker)
 {
     return worker->recorder;
+}
+
+struct trunk_client *worker_trunk_client(struct worker *worker)
+{
+    return worker->trunk_client;
 }
 
 struct loop *worker_loop(struct worker *worker)

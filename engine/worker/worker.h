@@ -10,6 +10,7 @@
 
 struct engine;
 struct recorder;
+struct trunk_client;
 struct worker; /* counted */
 
 #define WORKERS_MAX 64 /* bits of a mask */
@@ -24,6 +25,7 @@ struct worker_options {
     struct profiles *profiles;     /**< of the engine */
     struct location *location;     /**< of the engine */
     struct keeper *keeper;         /**< of the location service; NULL: none */
+    struct trunks *trunks;         /**< of the engine */
     struct rate *rate;             /**< of all sources; NULL: limits.cps_per_source is 0 */
     struct log *log;
     struct hash_key hash_key; /**< the same in every worker: it decides who owns a call */
@@ -79,6 +81,7 @@ struct script *worker_script(struct worker *worker);
 struct transport *worker_transport(struct worker *worker);
 /** Its flight recorder (recorder.h), borrowed; NULL: none. */
 const struct recorder *worker_recorder(const struct worker *worker);
+struct trunk_client *worker_trunk_client(struct worker *worker);
 struct loop *worker_loop(struct worker *worker);
 struct resolver *worker_resolver(struct worker *worker);
 const struct worker_options *worker_get_options(const struct worker *worker);

@@ -4,9 +4,9 @@
 --     local result, err, partial = config.load("conf/sbc.lua")   -- err: "file:line: what is wrong; what to do"
 --
 -- The result holds plain values only: listeners, media, dispatcher, route, control, log, workers,
--- media_threads, user, group, addresses, shared, auth_secret, auth_domain, location_database, database_url, settings
--- (["block.name"] = number, what was set), lines (where each block and name stands), files (that the blocks name),
--- specs.
+-- media_threads, user, group, addresses, shared, auth_secret, auth_domain, location_database, database_url, trunks,
+-- settings (["block.name"] = number, what was set), lines (where each block and name stands), files (that the blocks
+-- name), specs.
 -- A faulty file gives a line for each fault, and what could be read all the same, for a check of the script.
 -- Every number that can be set comes from the engine's own list (core.settings), block by block.
 local blocks = require "lunasip.config.blocks"
@@ -14,6 +14,7 @@ local checks = require "lunasip.config.check"
 local core = require "lunasip.core"
 local database = require "lunasip.config.database"
 local suggest = require "lunasip.suggest"
+local trunk = require "lunasip.config.trunk"
 
 local M = {}
 
@@ -195,6 +196,9 @@ local function all_blocks()
     if out.database then
         out.database = database_block(out.database)
     end
+    if out.trunk then
+        out.trunk = trunk.block(out.trunk)
+    end
     if out.drain then
         out.drain = drain_block(out.drain)
     end
@@ -315,12 +319,15 @@ local function cross_check(check, result, seen, faulty)
         check.line = seen.group
         check:note "there is a group but no user; write user = \"lunasip\""
     end
-    local is_known = result.media and seen.listen and not faulty.listen
     local interfaces = {}
     for _, listener in ipairs(result.listeners) do
         interfaces[listener.interface] = true
     end
-    for _, interface in ipairs(is_known and result.media.interfaces or {}) do
+    if not seen.listen or faulty.listen then
+        return
+    end
+    trunk.cross_check(check, result, interfaces)
+    for _, interface in ipairs(result.media and result.media.interfaces or {}) do
         if not interfaces[interface.name] then
             check.line = seen.media
             check:note(("media names an interface '%s' that listen does not%s"):format(interface.name,
@@ -353,7 +360,7 @@ end
 -- Of a faulty configuration: what could be read, and the blocks that the script may not be measured by.
 local function partial(result, seen, faulty)
     result.unknown = {}
-    for _, name in ipairs { "address", "dispatcher", "listen", "media" } do
+    for _, name in ipairs { "address", "dispatcher", "listen", "media", "trunk" } do
         if not seen[name] or faulty[name] then
             result.unknown[#result.unknown + 1] = name
         end
@@ -375,7 +382,7 @@ function M.check(source, path)
         return nil, raised(err, path).text, partial({}, {}, {})
     end
     local check = checks.new(path, source)
-    local result = { listeners = {}, addresses = {}, shared = {}, settings = {} }
+    local result = { listeners = {}, addresses = {}, shared = {}, settings = {}, trunks = {} }
     local env, seen, faulty = environment(check, result, path:match "^(.*/)" or "")
     setfenv(chunk, env)
     local ok

@@ -15,6 +15,7 @@ local M = {
     shared = require "lunasip.shared",
     sql = require "lunasip.sql",
     timer = require "lunasip.timers",
+    trunk = require "lunasip.trunk",
 }
 
 --- Wait; other calls go on meanwhile, later messages of this call queue up. Yields.

@@ -42,6 +42,8 @@ onreply_route = {}
 ---@field ["registration:updated"] fun(event: RegistrationEvent) it was refreshed
 ---@field ["registration:removed"] fun(event: RegistrationEvent) by its UA, by sip.registrar.unregister or an operator
 ---@field ["registration:expired"] fun(event: RegistrationEvent) it was not refreshed in time
+---@field ["trunk:up"] fun(event: TrunkEvent) a registrar knows us now
+---@field ["trunk:down"] fun(event: TrunkEvent) a refresh failed, or the trunk is wanted no more
 ---@field ["reload:leave"] fun(event: ReloadEvent): any the newest generation is replaced: return what the next one is
 ---to have, plain data (texts, numbers, booleans and tables of them) of at most script.leave_bytes; may not wait
 ---@field ["reload:enter"] fun(event: ReloadEvent) this generation serves new calls from now on; not at the start
@@ -56,6 +58,11 @@ event_route = {}
 ---@field user_agent? string
 ---@field received? string URI of where it came from
 ---@field path? string
+
+---Runs on the worker that looks after the trunk.
+---@class TrunkEvent
+---@field name string "trunk:up"
+---@field trunk lunasip.TrunkState as it stands now
 
 ---On each worker by itself, as every global of a script is.
 ---@class ReloadEvent
@@ -269,6 +276,7 @@ function Reply:drop() end
 ---@field sql lunasip.Sql
 ---@field http lunasip.Http
 ---@field timer lunasip.Timer
+---@field trunk lunasip.Trunk
 ---@field interface table<string, lunasip.Interface> by the names in the configuration's listen block
 local lunasip = {}
 
@@ -817,6 +825,31 @@ function Dictionary:incr(key, amount, ttl_s) end
 ---@param key string|number
 ---@return boolean was_there
 function Dictionary:delete(key) end
+
+---A trunk of the configuration as it stands.
+---@class lunasip.TrunkState
+---@field name string
+---@field state "registering"|"up"|"down"|"disabled"
+---@field status? integer of the last final response
+---@field reason? string its phrase, or why there was none
+---@field expires_in_s? number the binding ends; nil: there is none
+---@field next_in_s? number the next REGISTER; nil: none is planned
+---@field failures integer attempts in a row that failed
+---@field registrar string URI
+---@field user string
+---@field domain string
+---@field interface? string
+
+---Accounts at registrars of others: the trunk block of the configuration.
+---@class lunasip.Trunk
+local Trunk = {}
+
+---@param name string
+---@return lunasip.TrunkState? trunk, string? err
+function Trunk.get(name) end
+
+---@return lunasip.TrunkState[] trunks in the order of their names
+function Trunk.list() end
 
 ---@class lunasip.TimerOptions
 ---@field each_worker? boolean on every worker, not on one

@@ -59,6 +59,7 @@ local COUNTER_OF = {
 
 -- Nothing is refused or forgotten because of these.
 local NO_LIMIT = {
+    ["trunk.retry_base_s"] = "a pace", ["trunk.retry_most_s"] = "a pace", ["trunk.leave_ms"] = "a wait",
     ["timers.t1_ms"] = "a pace", ["timers.t2_ms"] = "a pace", ["timers.t4_ms"] = "a pace",
     ["timers.trying_ms"] = "a pace",
     ["limits.max_forwards"] = "what is added; a request that is over it is counted as route.loop",

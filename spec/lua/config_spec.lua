@@ -93,6 +93,19 @@ workers = 2 media_threads = 1 user = "lunasip"
         local result = assert(config.check(GOOD .. [[control { socket = env "NO_SUCH_NAME_HERE" or "/tmp/s" }]], PATH))
         assert.equal("/tmp/s", result.control.socket)
     end)
+
+    it("fills in of a trunk what is not said", function()
+        local result = assert(config.check(GOOD .. [[trunk { retry_base_s = 5, b = {
+            registrar = "sip:edge.example:5070", user = "4930", auth_user = "office", realm = "example",
+            proxy = "sip:10.0.0.1", interface = "public", expires_s = 60, contact_user = "x", domain = "example.com",
+            password = "secret" }, a = { registrar = "sip:edge.example:5070", user = "4930" } }]], PATH))
+        local a, b = result.trunks[1], result.trunks[2]
+        assert.same({ "a", "edge.example", "4930", "4930", 3600 },
+            { a.name, a.domain, a.auth_user, a.contact_user, a.expires_s })
+        assert.same({ "b", "example.com", "office", "x", 60 },
+            { b.name, b.domain, b.auth_user, b.contact_user, b.expires_s })
+        assert.equal(5, result.settings["trunk.retry_base_s"])
+    end)
 end)
 
 describe("a faulty configuration", function()
@@ -112,6 +125,21 @@ describe("a faulty configuration", function()
         { "database { url = 5 }", 3, "url must be a text" },
         { "database { ulr = 'sqlite:sip.db' }", 3, "no setting 'ulr'" },
         { "auth { domain = 'alice@example.com' }", 3, "auth domain must be the name that stands behind the @" },
+        { "trunk { a = { user = '1' } }", 3, "trunk registrar must be a text .*; write registrar = " },
+        { "trunk {\n  a = {\n registrar = 'tel:+49', user = '1' } }", 5, "'tel:%+49' is not a sip URI" },
+        { "trunk { a = { registrar = 'sip:x@y.example', user = '1' } }", 3, "has a user; write it as user = \"x\"" },
+        { "trunk { a = { registrar = 'sip:y.example;transport=tcp', user = '1' } }", 3, "other than UDP" },
+        { "trunk { a = { registrar = 'sip:y.example' } }", 3, "trunk user must be a text" },
+        { "trunk { a = { registrar = 'sip:y.example', user = '1 2' } }", 3, "trunk user '1 2' cannot stand in a URI" },
+        { "trunk { a = { registrar = 'sip:y.example', user = '1', passwd = 'x' } }", 3, "did you mean 'password'" },
+        { "trunk { a = { registrar = 'sip:y', user = '1',\n  password = 5 } }", 4, "trunk password must be a text" },
+        { "trunk { a = { registrar = 'sip:y', user = '1', expires_s = 5 } }", 3, "trunk expires_s is 5; it must" },
+        { "trunk { a = { registrar = 'sip:y', user = '1', interface = 'publik' } }", 3, "did you mean 'public'" },
+        { "trunk { ['a b'] = { registrar = 'sip:y.example', user = '1' } }", 3, "'a b' is not a name" },
+        { "trunk { retry_base = 5 }", 3, "no setting 'retry_base'; did you mean 'retry_base_s'" },
+        { "trunk { a = 5 }", 3, "trunk has no setting 'a'" },
+        { "trunk { a = { 'sip:y.example', user = '1' } }", 3, "takes no bare values" },
+        { "trunk(5)", 3, "trunk must be a table, not 5" },
         { "timers(5)", 3, "timers must be a table, not 5" },
         { "limits { headers = 20.5 }", 3, "headers must be a whole number" },
         { "media { public = 'localhost' }", 3, "'localhost' is not an IP address" },
@@ -232,7 +260,7 @@ workers = many + 1
             "9 there is no block 'many'",
         }, told)
         assert.equal("scripts/sbc.lua", partial.route)
-        assert.same({ "address", "dispatcher", "listen", "media" }, partial.unknown)
+        assert.same({ "address", "dispatcher", "listen", "media", "trunk" }, partial.unknown)
     end)
 
     for _, fault in ipairs(faults) do

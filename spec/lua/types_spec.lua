@@ -13,7 +13,7 @@ describe("lua/types/lunasip.lua", function()
 
     local parts = {
         auth = "Auth", call = "CallMaker", log = "Log", dispatcher = "Dispatcher", media = "Media", nat = "Nat",
-        registrar = "Registrar", sql = "Sql", http = "Http", timer = "Timer",
+        registrar = "Registrar", sql = "Sql", http = "Http", timer = "Timer", trunk = "Trunk",
     }
 
     it("knows every function of sip", function()
@@ -131,6 +131,9 @@ describe("lua/types/lunasip.lua", function()
                 for name in list:gmatch '"(%l+)"' do
                     events[#events + 1] = "registration:" .. name
                 end
+            end
+            for _, name in ipairs(names_in("engine/script/api_trunk.c", 'TEXT%("(trunk:%l+)"%)')) do
+                events[#events + 1] = name
             end
             table.sort(events)
             local known = {}

@@ -35,9 +35,10 @@ M.may_include = {
     http = set { "base", "io" },
     record = set { "base", "io", "database" },
     route = set(elements),
-    script = set(elements, { "auth", "route" }),
-    worker = set(elements, { "auth", "route", "script" }),
-    control = set(elements, { "auth", "script", "worker" }),
+    trunk = set { "base", "io", "sip", "transport", "transaction", "route" },
+    script = set(elements, { "auth", "route", "trunk" }),
+    worker = set(elements, { "auth", "route", "trunk", "script" }),
+    control = set(elements, { "auth", "trunk", "script", "worker" }),
     stage = set(elements, { "auth", "route", "script", "worker", "control" }),
 }
 
