@@ -238,24 +238,29 @@ local function deliver(self)
     return any
 end
 
+-- The clock counts whole microseconds: a time between two of them would never come.
+local function whole_us(seconds)
+    return math.floor(seconds * 1e6 + 0.5)
+end
+
 --- Let the world go on until `is_done()` is true or `seconds` have passed.
 -- @return true when it is done
 function Stage:run(seconds, is_done)
-    local deadline = self:now() + seconds
+    local deadline_us = whole_us(self:now() + seconds)
     while true do
         if is_done and is_done() then
             return true
         end
         local timer, at = next_timer(self)
-        local now = self:now()
-        if timer and timer.due <= now + 1e-7 then
+        local now_us = tonumber(engine.stage_now_us(self.handle))
+        local due_us = timer and whole_us(timer.due) or math.huge
+        if due_us <= now_us then
             table.remove(self.timers, at)
             timer.action()
-        elseif now + 1e-7 >= deadline then
+        elseif now_us >= deadline_us then
             return false
         else
-            local until_s = math.min(deadline, timer and timer.due or deadline)
-            engine.stage_run(self.handle, math.floor(until_s * 1e6 + 0.5))
+            engine.stage_run(self.handle, math.min(deadline_us, due_us))
             deliver(self)
         end
     end

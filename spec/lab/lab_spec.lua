@@ -82,6 +82,17 @@ describe("the lab", function()
         assert.near(1000, net:now() - before, 1e-3)
     end)
 
+    it("lets parts of a microsecond pass, as the times of captures have them", function()
+        open()
+        for i = 1, 200 do
+            net:advance(i * 1.37e-7)
+        end
+        assert.near(200 * 201 / 2 * 1.37e-7, net:now(), 200 * 1e-6)
+        net.stage:after(4e-7, function() alice:invite "sip:bob@example.net" end)
+        bob:reply(bob:receive "INVITE", 486)
+        alice:receive(486)
+    end)
+
     it("gives the same trace for the same seed, another one for another seed", function()
         local traces = {}
         for i, seed in ipairs { 5, 5, 6 } do

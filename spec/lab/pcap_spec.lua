@@ -142,7 +142,7 @@ describe("reading a capture", function()
     end
 
     it("knows IPv6 behind a hop-by-hop header", function()
-        local long = packet6:sub(1, 6) .. "\0" .. packet6:sub(8, 40) .. "\17\0\1\4\0\0\0\0" .. packet6:sub(41)
+        local long = packet6:sub(1, 4) .. "\0\21\0" .. packet6:sub(8, 40) .. "\17\0\1\4\0\0\0\0" .. packet6:sub(41)
         local read = pcap.read(write(101, long))[1]
         assert.same({ "[2001:db8::1]:5060", "hello" }, { read.source, read.bytes })
     end)
@@ -159,12 +159,95 @@ describe("reading a capture", function()
         assert.same({ {}, 1 }, { read, passed_over })
     end)
 
-    it("refuses a fragment, a cut packet, a link type, and what is no capture, by name", function()
-        local fragment = packet:sub(1, 6) .. "\32\0" .. packet:sub(9)
-        local fragment6 = packet6:sub(1, 6) .. "\44" .. packet6:sub(8, 40) .. "\17\0\0\1\0\0\0\7" .. packet6:sub(41)
+    -- A datagram of 2,000 bytes in fragments. @return list of IP packets
+    local function fragments(identification, is_ipv6)
+        local hosts = { "192.0.2.1:5060", "192.0.2.2:5062" }
+        if is_ipv6 then
+            hosts = { "[2001:db8::1]:5060", "[2001:db8::2]:5062" }
+        end
+        local whole = pcap.ip_packet(hosts[1], hosts[2], ("0123456789"):rep(200))
+        local header_bytes, list = is_ipv6 and 40 or 20, {}
+        local data = whole:sub(header_bytes + 1)
+        local function big(number) return string.char(math.floor(number / 256), number % 256) end
+        for offset = 0, #data - 1, 800 do
+            local piece = data:sub(offset + 1, offset + 800)
+            local has_more = offset + 800 < #data
+            if is_ipv6 then
+                list[#list + 1] = whole:sub(1, 4) .. big(8 + #piece) .. "\44" .. whole:sub(8, 40)
+                    .. "\17\0" .. big(offset + (has_more and 1 or 0))
+                    .. "\0\0\0" .. string.char(identification) .. piece
+            else
+                list[#list + 1] = whole:sub(1, 2) .. big(20 + #piece) .. "\0" .. string.char(identification)
+                    .. big(offset / 8 + (has_more and 0x2000 or 0)) .. whole:sub(9, 20) .. piece
+            end
+        end
+        return list
+    end
+
+    -- A file of raw IP packets, one each millisecond.
+    local function write_all(packets)
+        local file = assert(io.open(path, "wb"))
+        file:write(little(0xa1b2c3d4, 4), little(2, 2), little(4, 2), little(0, 8), little(65535, 4), little(101, 4))
+        for i, one in ipairs(packets) do
+            file:write(little(7, 4), little(i * 1000, 4), little(#one, 4), little(#one, 4), one)
+        end
+        file:close()
+        return path
+    end
+
+    for name, is_ipv6 in pairs { ["IPv4 (RFC 791 s3.2)"] = false, ["IPv6 (RFC 8200 s4.5)"] = true } do
+        describe("in fragments, " .. name, function()
+            local function read_whole(packets)
+                local read, passed_over = pcap.read(write_all(packets))
+                assert.equal(0, passed_over)
+                for _, one in ipairs(read) do
+                    assert.equal(("0123456789"):rep(200), one.bytes)
+                    assert.matches(is_ipv6 and "^%[2001:db8::1%]:5060$" or "^192%.0%.2%.1:5060$", one.source)
+                end
+                return read
+            end
+
+            it("puts a datagram together, at the time of the last", function()
+                local read = read_whole(fragments(1, is_ipv6))
+                assert.equal(1, #read)
+                assert.near(7.003, read[1].time, 1e-6)
+                assert.equal(3, read[1].number)
+            end)
+
+            it("takes them in any order, those of other datagrams between them", function()
+                local a, b = fragments(1, is_ipv6), fragments(2, is_ipv6)
+                assert.equal(2, #read_whole { a[3], b[2], a[1], b[1], b[3], a[2] })
+            end)
+
+            it("takes each twice, as a capture of all interfaces has them", function()
+                local a = fragments(1, is_ipv6)
+                assert.equal(1, #read_whole { a[1], a[1], a[2], a[2], a[3], a[3] })
+            end)
+
+            it("refuses a datagram that lacks one, by number", function()
+                local a, b = fragments(1, is_ipv6), fragments(2, is_ipv6)
+                local ok, fault = pcall(pcap.read, write_all { a[1], a[2], a[3], b[2], b[3] })
+                assert.is_false(ok)
+                assert.matches("packet 4 is a fragment of a datagram that is not whole; capture all fragments", fault)
+            end)
+        end)
+    end
+
+    it("tells the fragments of two datagrams apart that have the same identification", function()
+        local a = fragments(1)
+        local other = a[1]:sub(1, 28) .. ("x"):rep(#a[1] - 28)
+        local ok, fault = pcall(pcap.read, write_all { a[1], other, a[2], a[3] })
+        assert.is_false(ok)
+        assert.matches("packet 1 is a fragment of a datagram that is not whole", fault)
+    end)
+
+    it("reads a fragment that is alone (RFC 6946)", function()
+        local alone = packet6:sub(1, 4) .. "\0\21\44" .. packet6:sub(8, 40) .. "\17\0\0\0\0\0\0\7" .. packet6:sub(41)
+        assert.equal("hello", pcap.read(write(101, alone))[1].bytes)
+    end)
+
+    it("refuses a cut packet, a link type, and what is no capture, by name", function()
         for wanted, file in pairs {
-            ["packet 1 is an IPv4 fragment"] = function() return write(101, fragment) end,
-            ["packet 1 is an IPv6 fragment"] = function() return write(101, fragment6) end,
             ["packet 1 is a packet that was cut"] = function() return write(101, packet, 2) end,
             ["link type .* is not known"] = function() return write(105, packet) end,
             ["unknown file format"] = function()

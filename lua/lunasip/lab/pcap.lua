@@ -6,6 +6,7 @@
 -- Files are written as raw IP (no Ethernet), with the lab's time: second 0 is the begin of the network.
 local bit = require "bit"
 local ffi = require "ffi"
+local fragments = require "lunasip.lab.fragments"
 
 ffi.cdef [[
 struct lab_pcap_header { long seconds, microseconds; uint32_t captured_bytes, size_bytes; };
@@ -27,6 +28,7 @@ local SNAPSHOT_BYTES = 65535 + 40
 local FAULT_BYTES = 256
 local PROTOCOL_UDP = 17
 local HOP_LIMIT = 64
+local CUT = "a packet that was cut when it was captured"
 
 local M = {}
 local library
@@ -205,68 +207,106 @@ local LINK_HEADERS = {
 local IPV6_EXTENSIONS = { [0] = true, [43] = true, [60] = true }
 local IPV6_FRAGMENT = 44
 
+-- What is behind an IPv4 header. @return source, destination, protocol, data, fragment (lunasip.lab.fragments) or nil
 local function read_ipv4(bytes)
     local header_bytes = bit.band(bytes:byte(1), 15) * 4
-    local fragment = number_at(bytes, 7)
-    if bit.band(fragment, 0x3fff) ~= 0 then
-        error("an IPv4 fragment", 0)
+    local size_bytes, place = number_at(bytes, 3), number_at(bytes, 7)
+    local from, to, protocol = bytes:sub(13, 16), bytes:sub(17, 20), bytes:byte(10)
+    if size_bytes > #bytes then
+        error(CUT, 0)
     end
-    if bytes:byte(10) == PROTOCOL_UDP then
-        return bytes:sub(13, 16), bytes:sub(17, 20), bytes:sub(header_bytes + 1)
-    end
+    -- Ethernet fills short frames up; a size of 0 is that of a packet which the network card was to take apart.
+    local data = bytes:sub(header_bytes + 1, size_bytes > 0 and size_bytes or nil)
+    local offset, has_more = bit.band(place, 0x1fff) * 8, bit.band(place, 0x2000) ~= 0
+    local fragment = (offset > 0 or has_more) and {
+        key = from .. to .. string.char(protocol) .. bytes:sub(5, 6), offset = offset, is_last = not has_more,
+    } or nil
+    return from, to, protocol, data, fragment
 end
 
+-- Past the headers that may stand before UDP. @return protocol, data
+local function behind_extensions(kind, data)
+    while IPV6_EXTENSIONS[kind] and #data >= 8 do
+        kind, data = data:byte(1), data:sub(9 + data:byte(2) * 8)
+    end
+    return kind, data
+end
+
+-- As read_ipv4(); the data of a fragment may begin with further headers.
 local function read_ipv6(bytes)
-    local kind, at = bytes:byte(7), 41
-    while IPV6_EXTENSIONS[kind] do
-        kind, at = bytes:byte(at), at + 8 + (bytes:byte(at + 1) or 0) * 8
+    local size_bytes = number_at(bytes, 5)
+    local from, to = bytes:sub(9, 24), bytes:sub(25, 40)
+    if 40 + size_bytes > #bytes then
+        error(CUT, 0)
     end
-    if kind == IPV6_FRAGMENT then
-        error("an IPv6 fragment", 0)
+    local kind, data = behind_extensions(bytes:byte(7), bytes:sub(41, size_bytes > 0 and 40 + size_bytes or nil))
+    if kind ~= IPV6_FRAGMENT or #data < 8 then
+        return from, to, kind, data
     end
-    if kind == PROTOCOL_UDP then
-        return bytes:sub(9, 24), bytes:sub(25, 40), bytes:sub(at)
+    local place = number_at(data, 3)
+    local offset, has_more = bit.band(place, 0xfff8), bit.band(place, 1) ~= 0
+    kind = data:byte(1)
+    if offset == 0 and not has_more then -- alone (RFC 6946)
+        return from, to, behind_extensions(kind, data:sub(9))
     end
+    return from, to, kind, data:sub(9), {
+        key = from .. to .. data:sub(5, 8), offset = offset, is_last = not has_more,
+    }
 end
 
--- @return source, destination, payload; nil when it is no UDP
-local function read_ip(bytes)
+-- @tparam table place of fragments
+-- @return source, destination, payload; nil when it is no UDP, or a fragment that others have to follow; then whether
+-- it is such a fragment
+local function read_ip(bytes, place, number, time_s)
     local version = bit.rshift(bytes:byte(1) or 0, 4)
-    local from, to, udp
+    local from, to, protocol, udp, fragment
     if version == 4 and #bytes >= 20 then
-        from, to, udp = read_ipv4(bytes)
+        from, to, protocol, udp, fragment = read_ipv4(bytes)
     elseif version == 6 and #bytes >= 40 then
-        from, to, udp = read_ipv6(bytes)
+        from, to, protocol, udp, fragment = read_ipv6(bytes)
     end
-    if not udp or #udp < 8 then
+    if fragment then
+        udp = fragments.add(place, fragment, udp, number, time_s)
+        if not udp then
+            return nil, true
+        end
+        if version == 6 then
+            protocol, udp = behind_extensions(protocol, udp)
+        end
+    end
+    if protocol ~= PROTOCOL_UDP or #udp < 8 then
         return nil
     end
     local size_bytes = number_at(udp, 5)
     if size_bytes > #udp then
-        error("a packet that was cut when it was captured", 0)
+        error(CUT, 0)
     end
     return host_text(from) .. ":" .. number_at(udp, 1), host_text(to) .. ":" .. number_at(udp, 3),
         udp:sub(9, size_bytes)
 end
 
+local function refuse(number, what, advice)
+    error(("packet %d is %s; %s"):format(number, what, advice), 0)
+end
+
 local function read_all(pcap, handle, link_header)
-    local packets, passed_over, number = {}, 0, 0
+    local packets, passed_over, number, place = {}, 0, 0, fragments.new()
     local header, bytes = ffi.new "struct lab_pcap_header *[1]", ffi.new "const uint8_t *[1]"
     local result = pcap.pcap_next_ex(handle, header, bytes)
     while result == 1 do
         number = number + 1
         local frame = ffi.string(bytes[0], header[0].captured_bytes)
+        local time_s = tonumber(header[0].seconds) + tonumber(header[0].microseconds) / 1e6
         local is_read, source, destination, payload = pcall(function()
-            return read_ip(frame:sub(link_header(frame)))
+            return read_ip(frame:sub(link_header(frame)), place, number, time_s)
         end)
         if not is_read then
-            error(("packet %d is %s; capture whole datagrams (tcpdump -s 0, defragmented)"):format(number, source), 0)
+            refuse(number, source, "capture whole packets (tcpdump -s 0)")
         elseif source then
             packets[#packets + 1] = {
-                number = number, source = source, destination = destination, bytes = payload,
-                time = tonumber(header[0].seconds) + tonumber(header[0].microseconds) / 1e6,
+                number = number, source = source, destination = destination, bytes = payload, time = time_s,
             }
-        else
+        elseif not destination then
             passed_over = passed_over + 1
         end
         result = pcap.pcap_next_ex(handle, header, bytes)
@@ -274,11 +314,17 @@ local function read_all(pcap, handle, link_header)
     if result == -1 then
         error(ffi.string(pcap.pcap_geterr(handle)), 0)
     end
+    local incomplete = fragments.first_incomplete(place)
+    if incomplete then
+        refuse(incomplete, "a fragment of a datagram that is not whole",
+            "capture all fragments: a filter by port lets only the first one of each pass")
+    end
     return packets, passed_over
 end
 
---- Read the UDP datagrams of a capture, pcap or pcapng, in its order. Raises one line on a file that is no
--- capture, a link type that is not known, a fragment, or a packet that was cut.
+--- Read the UDP datagrams of a capture, pcap or pcapng, in its order; fragments are put together, at the time of the
+-- last. Raises one line on a file that is no capture, a link type that is not known, a datagram that lacks a fragment,
+-- or a packet that was cut.
 -- @return list of { number (from 1), time (s), source, destination, bytes }, and how many other packets there were
 function M.read(path)
     local pcap = libpcap()
