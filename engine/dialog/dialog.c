@@ -21,8 +21,8 @@ const char *dialog_state_name(enum dialog_state state)
 
 const char *dialog_end_name(enum dialog_end end)
 {
-    static const char *const names[] = {"bye",   "cancelled", "failed",   "idle",
-                                        "media", "local",     "duration", "script"};
+    static const char *const names[] = {"bye",   "cancelled", "failed", "idle",   "media",
+                                        "local", "duration",  "script", "session"};
     return (unsigned)end < sizeof names / sizeof *names ? names[end] : "unknown";
 }
 

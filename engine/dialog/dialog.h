@@ -34,6 +34,7 @@ enum dialog_end {
     DIALOG_END_LOCAL,     /**< ended by us: ctl, shutdown */
     DIALOG_END_DURATION,  /**< it lasted as long as its script allows */
     DIALOG_END_SCRIPT,    /**< its script ended it */
+    DIALOG_END_SESSION,   /**< nobody refreshed the session in time (RFC 4028) */
 };
 const char *dialog_end_name(enum dialog_end end);
 
@@ -54,6 +55,7 @@ enum dialog_event {
     DIALOG_EVENT_MEDIA_TIMEOUT, /**< its media ended for want of packets; told by who ties the two */
     DIALOG_EVENT_DURATION,      /**< it has lasted as long as it may (track.h): end it */
     DIALOG_EVENT_HANG_UP,       /**< its script wants it ended (track.h): end it */
+    DIALOG_EVENT_SESSION,       /**< its session interval is over (track.h): end it */
 };
 
 /** @p message is what caused it, NULL for timers; borrowed. On END attachments are still there. */

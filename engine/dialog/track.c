@@ -16,7 +16,8 @@ struct track {
     uint64_t number;
     struct dialogs *dialogs; /* holder, borrowed; not to be used once it has let go of its tracks */
     struct dialog *dialog;   /* borrowed; NULL once it has ended */
-    struct timer timer;
+    struct timer timer, session;
+    struct session_timer session_timer;
     uint64_t duration_ms; /* 0: no limit */
     bool is_ending;       /* track_hang_up() was called */
     struct text reason;   /* owned */
@@ -152,12 +153,40 @@ int track_hang_up(struct track *track, struct text reason)
     return 0;
 }
 
+void track_set_session_timer(struct track *track, const struct session_timer *timer)
+{
+    track->session_timer = *timer;
+}
+
+struct session_timer track_session_timer(const struct track *track)
+{
+    return track->session_timer;
+}
+
+static void session_over(void *arg)
+{
+    struct track *track = arg;
+    counter_count(options_of(track)->counters, COUNTER_DIALOG_SESSION);
+    dialog_tell(track->dialog, DIALOG_EVENT_SESSION, NULL);
+}
+
+void track_refresh_session(struct track *track, uint32_t interval_s)
+{
+    if (!track->dialog)
+        return;
+    struct timers *timers = loop_timers(options_of(track)->loop);
+    if (interval_s)
+        timer_start(timers, &track->session, (uint64_t)interval_s * 1000, session_over, track);
+    else
+        timer_stop(timers, &track->session);
+}
+
 struct text track_reason(const struct track *track)
 {
     return track->reason;
 }
 
-int track_set_variable(struct track *track, struct text name, const struct variable_value *value)
+int track_set_variable(struct track *track, struct text name, const struct value *value)
 {
     if (!track->by_number.table)
         return ERROR_STATE;
@@ -255,6 +284,7 @@ void track_ended(struct track *track)
     if (!track->dialog)
         return;
     timer_stop(loop_timers(options_of(track)->loop), &track->timer);
+    timer_stop(loop_timers(options_of(track)->loop), &track->session);
     while (track->memberships)
         leave(&track->memberships);
     track->dialog = NULL;

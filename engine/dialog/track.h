@@ -38,11 +38,23 @@ int track_limit_duration(struct track *track, uint64_t duration_ms);
  * @return 0, ERROR_STATE (it has ended, or is about to), ERROR_MEMORY
  */
 int track_hang_up(struct track *track, struct text reason);
+/** A session timer as a proxy wants it (RFC 4028 s8), in seconds. */
+struct session_timer {
+    uint32_t expires_s; /**< longest interval; 0: it wants none */
+    uint32_t least_s;   /**< shortest that it accepts, Min-SE */
+};
+void track_set_session_timer(struct track *track, const struct session_timer *timer);
+struct session_timer track_session_timer(const struct track *track);
+/**
+ * A 2xx agreed on a session interval, or refreshed it: DIALOG_EVENT_SESSION is told when it is over.
+ * @param interval_s  0: none was agreed on
+ */
+void track_refresh_session(struct track *track, uint32_t interval_s);
 /** What track_hang_up() was given, borrowed. */
 struct text track_reason(const struct track *track);
 
 /** @return limits by dialog.vars_bytes; see variables_set() */
-int track_set_variable(struct track *track, struct text name, const struct variable_value *value);
+int track_set_variable(struct track *track, struct text name, const struct value *value);
 const struct variables *track_variables(const struct track *track);
 
 /**

@@ -6,7 +6,7 @@
 
 struct variable {
     struct variable *next;
-    struct variable_value value; /* its text lies behind the name */
+    struct value value; /* its text lies behind the name */
     size_t name_bytes;
     char bytes[];
 };
@@ -16,9 +16,9 @@ static struct text name_of(const struct variable *variable)
     return (struct text){variable->bytes, variable->name_bytes};
 }
 
-static size_t size_of(struct text name, const struct variable_value *value)
+static size_t size_of(struct text name, const struct value *value)
 {
-    return name.n + (value->type == VARIABLE_TEXT ? value->text.n : 0);
+    return name.n + (value->type == VALUE_TEXT ? value->text.n : 0);
 }
 
 /* Where the variable of that name hangs; *at is NULL when there is none: then at the end. */
@@ -30,15 +30,15 @@ static struct variable **place_of(struct variables *variables, struct text name)
     return at;
 }
 
-struct variable_value variables_get(const struct variables *variables, struct text name)
+struct value variables_get(const struct variables *variables, struct text name)
 {
     for (const struct variable *one = variables->first; one; one = one->next)
         if (text_equal(name_of(one), name))
             return one->value;
-    return (struct variable_value){0};
+    return (struct value){0};
 }
 
-static struct variable *make(struct text name, const struct variable_value *value)
+static struct variable *make(struct text name, const struct value *value)
 {
     struct variable *made = memory_raw(sizeof *made + size_of(name, value));
     if (!made)
@@ -46,7 +46,7 @@ static struct variable *make(struct text name, const struct variable_value *valu
     *made = (struct variable){.value = *value, .name_bytes = name.n};
     if (name.n)
         memcpy(made->bytes, name.p, name.n);
-    if (value->type != VARIABLE_TEXT)
+    if (value->type != VALUE_TEXT)
         return made;
     if (value->text.n)
         memcpy(made->bytes + name.n, value->text.p, value->text.n);
@@ -54,12 +54,12 @@ static struct variable *make(struct text name, const struct variable_value *valu
     return made;
 }
 
-int variables_set(struct variables *variables, struct text name, const struct variable_value *value,
+int variables_set(struct variables *variables, struct text name, const struct value *value,
                   size_t most_bytes)
 {
     struct variable **at = place_of(variables, name), *old = *at, *made = NULL;
     size_t freed = old ? size_of(name, &old->value) : 0;
-    size_t wanted = value->type == VARIABLE_NONE ? 0 : size_of(name, value);
+    size_t wanted = value->type == VALUE_NONE ? 0 : size_of(name, value);
     if (wanted && variables->size_bytes - freed + wanted > most_bytes)
         return ERROR_LIMIT;
     if (wanted && !(made = make(name, value)))

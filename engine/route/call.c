@@ -78,6 +78,9 @@ static void end_tracked(struct proxy *proxy, struct dialog *dialog, enum dialog_
     if (event == DIALOG_EVENT_DURATION)
         proxy_hang_up(proxy, dialog, DIALOG_END_DURATION,
                       TEXT("SIP;cause=200;text=\"Maximum duration reached\""));
+    else if (event == DIALOG_EVENT_SESSION)
+        proxy_hang_up(proxy, dialog, DIALOG_END_SESSION,
+                      TEXT("SIP;cause=408;text=\"Session timer expired\""));
     else
         proxy_hang_up(proxy, dialog, DIALOG_END_SCRIPT, track_reason(track));
 }
@@ -88,7 +91,8 @@ void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event
     struct proxy *proxy = arg;
     const struct route_handlers *handlers = &proxy->options.handlers;
     struct media_call *call = dialog_attachment(dialog, DIALOG_MEDIA);
-    if (event == DIALOG_EVENT_DURATION || event == DIALOG_EVENT_HANG_UP) {
+    if (event == DIALOG_EVENT_DURATION || event == DIALOG_EVENT_HANG_UP ||
+        event == DIALOG_EVENT_SESSION) {
         end_tracked(proxy, dialog, event);
         return;
     }

@@ -283,6 +283,15 @@ int call_dialog(struct response_context *context);
 void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,
                        struct message *message);
 
+/* session_timer.c */
+/** Answers 422 when the request wants a session interval that is too short. @return 0 or ERROR_LIMIT */
+int session_timer_check(struct response_context *context);
+/** A request is about to leave: Session-Expires and Min-SE. @return 0 or ERROR_MEMORY */
+int session_timer_request(struct response_context *context, struct edits *edits);
+/** A 2xx goes upstream: the interval that it tells, or that it gets, begins. */
+void session_timer_accepted(struct response_context *context, struct message *response,
+                            struct edits *edits);
+
 /* sides.c */
 /** Record-Route of a message as Route towards its sender, in its arena; absent: none. */
 struct text sides_route_set(const struct proxy *proxy, struct message *message);

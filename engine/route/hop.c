@@ -41,6 +41,8 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
     if (!error && context->wants_record_route && !topology_hides(context, out))
         error = record_route_add(context, edits, out);
     if (!error)
+        error = session_timer_request(context, edits);
+    if (!error)
         error = topology_request(context, edits, out);
     if (error)
         return error;

@@ -141,7 +141,7 @@ static int start_groups(struct response_context *context, relay_done_handler *do
     return result;
 }
 
-/* May this context be relayed now? Answers 483 and 482 itself. */
+/* May this context be relayed now? Answers 483 and 422 itself. */
 static int check(struct response_context *context)
 {
     if (context->is_cancelled)
@@ -153,7 +153,7 @@ static int check(struct response_context *context)
         proxy_reply(context, &(struct response_options){.status = 483});
         return ERROR_LIMIT;
     }
-    return 0;
+    return session_timer_check(context);
 }
 
 int proxy_relay(struct response_context *context, const struct relay_options *options,

@@ -312,6 +312,8 @@ static void routes_done(struct reply_run *run)
     if (context->server && response->status / 100 <= 2)
         call_media_response(run->branch, response, run->edits);
     identity_response(context, response, run->edits); /* without memory it goes on as it is */
+    if (response->status / 100 == 2)
+        session_timer_accepted(context, response, run->edits);
     if (topology_response(run->branch, response, run->edits)) {
         if (response->status >= 200)
             response_local(run->branch, 500);

@@ -77,6 +77,31 @@ struct text api_text_or_none(lua_State *L, int index, const char *what)
     return lua_isnoneornil(L, index) ? TEXT_NONE : api_text(L, index, what);
 }
 
+struct value api_value(lua_State *L, int index, const char *what)
+{
+    struct value value = {0};
+    switch (lua_type(L, index)) {
+    case LUA_TNONE:
+    case LUA_TNIL: break;
+    case LUA_TBOOLEAN:
+        value.type = VALUE_BOOLEAN;
+        value.boolean = lua_toboolean(L, index);
+        break;
+    case LUA_TNUMBER:
+        value.type = VALUE_NUMBER;
+        value.number = lua_tonumber(L, index);
+        break;
+    case LUA_TSTRING:
+        value.type = VALUE_TEXT;
+        value.text = api_text(L, index, "value");
+        break;
+    default:
+        api_misuse(L, "%s: a value is a text, a number or a boolean, not %s", what,
+                   luaL_typename(L, index));
+    }
+    return value;
+}
+
 uint64_t api_number(lua_State *L, int index, uint64_t least, uint64_t most, const char *what)
 {
     if (lua_type(L, index) != LUA_TNUMBER)

@@ -79,7 +79,24 @@ static int hide(lua_State *L, int index, struct response_context *context)
     return error;
 }
 
-/** (msg, max_duration_ms | nil, on_end | nil, hide | nil, hide_call_id) -> number, or nil, err */
+/** Seconds at @p index and behind it; nil: no timer is wanted. */
+static void set_session_timer(lua_State *L, int index, struct track *track)
+{
+    if (lua_isnoneornil(L, index))
+        return;
+    track_set_session_timer(
+        track, &(struct session_timer){
+                   .expires_s = (uint32_t)api_number(L, index, 90, UINT32_MAX / 1000,
+                                                     "dialog.track: session_timer.expires_s"),
+                   .least_s = (uint32_t)api_number(L, index + 1, 90, UINT32_MAX / 1000,
+                                                   "dialog.track: session_timer.min_s"),
+               });
+}
+
+/**
+ * (msg, max_duration_ms | nil, on_end | nil, hide | nil, hide_call_id, expires_s | nil, min_s) -> number,
+ * or nil, err
+ */
 static int core_dialog_track(lua_State *L)
 {
     struct subject subject;
@@ -98,6 +115,8 @@ static int core_dialog_track(lua_State *L)
         error = track_limit_duration(track, duration_ms);
     if (!error)
         error = hide(L, 4, subject.context);
+    if (!error)
+        set_session_timer(L, 6, track);
     if (error == ERROR_STATE)
         return api_push_failure(L, "only the INVITE that begins a call can hide it");
     if (error)
@@ -192,40 +211,15 @@ static int core_dialog_count(lua_State *L)
 
 /* ---- variables ---- */
 
-static int push_value(lua_State *L, const struct variable_value *value)
+static int push_value(lua_State *L, const struct value *value)
 {
     switch (value->type) {
-    case VARIABLE_NONE: lua_pushnil(L); break;
-    case VARIABLE_BOOLEAN: lua_pushboolean(L, value->boolean); break;
-    case VARIABLE_NUMBER: lua_pushnumber(L, value->number); break;
-    case VARIABLE_TEXT: lua_pushlstring(L, value->text.p, value->text.n); break;
+    case VALUE_NONE: lua_pushnil(L); break;
+    case VALUE_BOOLEAN: lua_pushboolean(L, value->boolean); break;
+    case VALUE_NUMBER: lua_pushnumber(L, value->number); break;
+    case VALUE_TEXT: lua_pushlstring(L, value->text.p, value->text.n); break;
     }
     return 1;
-}
-
-static struct variable_value value_argument(lua_State *L, int index)
-{
-    struct variable_value value = {0};
-    switch (lua_type(L, index)) {
-    case LUA_TNONE:
-    case LUA_TNIL: break;
-    case LUA_TBOOLEAN:
-        value.type = VARIABLE_BOOLEAN;
-        value.boolean = lua_toboolean(L, index);
-        break;
-    case LUA_TNUMBER:
-        value.type = VARIABLE_NUMBER;
-        value.number = lua_tonumber(L, index);
-        break;
-    case LUA_TSTRING:
-        value.type = VARIABLE_TEXT;
-        value.text = api_text(L, index, "value");
-        break;
-    default:
-        api_misuse(L, "dialog.vars: a value is a text, a number or a boolean, not %s",
-                   luaL_typename(L, index));
-    }
-    return value;
 }
 
 /** (number, name) -> value or nil */
@@ -233,7 +227,7 @@ static int core_dialog_get(lua_State *L)
 {
     const struct track *track = track_argument(L);
     struct text name = api_text(L, 2, "dialog.vars: a name");
-    struct variable_value value = {0};
+    struct value value = {0};
     if (track)
         value = variables_get(track_variables(track), name);
     return push_value(L, &value);
@@ -244,7 +238,7 @@ static int core_dialog_set(lua_State *L)
 {
     struct track *track = track_argument(L);
     struct text name = api_text(L, 2, "dialog.vars: a name");
-    struct variable_value value = value_argument(L, 3);
+    struct value value = api_value(L, 3, "dialog.vars");
     return push_outcome(L, track ? track_set_variable(track, name, &value) : ERROR_STATE);
 }
 

@@ -31,31 +31,6 @@ static uint64_t ttl_argument(lua_State *L, int index)
     return (uint64_t)ceil(ttl_s * 1000);
 }
 
-static struct shared_value value_argument(lua_State *L, int index)
-{
-    struct shared_value value = {0};
-    switch (lua_type(L, index)) {
-    case LUA_TNONE:
-    case LUA_TNIL: break;
-    case LUA_TBOOLEAN:
-        value.type = SHARED_BOOLEAN;
-        value.boolean = lua_toboolean(L, index);
-        break;
-    case LUA_TNUMBER:
-        value.type = SHARED_NUMBER;
-        value.number = lua_tonumber(L, index);
-        break;
-    case LUA_TSTRING:
-        value.type = SHARED_STRING;
-        value.string = api_text(L, index, "value");
-        break;
-    default:
-        api_misuse(L, "sip.shared: a value is a text, a number or a boolean, not %s",
-                   luaL_typename(L, index));
-    }
-    return value;
-}
-
 static int push_outcome(lua_State *L, int error)
 {
     if (error == ERROR_LIMIT) {
@@ -81,7 +56,7 @@ static int push_string(lua_State *L)
 static int core_shared_get(lua_State *L)
 {
     struct shared *shared = require_shared(L);
-    struct shared_value value;
+    struct value value;
     struct text dictionary = api_text(L, 1, "dictionary"), key = api_text(L, 2, "key");
     /* Whatever can fail in Lua comes before the copy is ours to free. */
     lua_settop(L, 2);
@@ -90,16 +65,16 @@ static int core_shared_get(lua_State *L)
     int error = shared_get(shared, dictionary, key, now_ms(L), &value);
     if (error)
         return api_push_result(L, error);
-    if (value.type == SHARED_STRING) {
+    if (value.type == VALUE_TEXT) {
         lua_pop(L, 1);
-        lua_pushlightuserdata(L, &value.string);
+        lua_pushlightuserdata(L, &value.text);
         int status = lua_pcall(L, 1, 1, 0);
-        memory_free_raw((void *)value.string.p);
+        memory_free_raw((void *)value.text.p);
         return status ? lua_error(L) : 1;
     }
-    if (value.type == SHARED_BOOLEAN)
+    if (value.type == VALUE_BOOLEAN)
         lua_pushboolean(L, value.boolean);
-    else if (value.type == SHARED_NUMBER)
+    else if (value.type == VALUE_NUMBER)
         lua_pushnumber(L, value.number);
     return 1;
 }
@@ -109,7 +84,7 @@ static int core_shared_set(lua_State *L)
 {
     struct shared *shared = require_shared(L);
     struct text dictionary = api_text(L, 1, "dictionary"), key = api_text(L, 2, "key");
-    struct shared_value value = value_argument(L, 3);
+    struct value value = api_value(L, 3, "sip.shared");
     uint64_t ttl_ms = ttl_argument(L, 4);
     return push_outcome(L, shared_set(shared, dictionary, key, now_ms(L), &value, ttl_ms));
 }
@@ -119,7 +94,7 @@ static int core_shared_add(lua_State *L)
 {
     struct shared *shared = require_shared(L);
     struct text dictionary = api_text(L, 1, "dictionary"), key = api_text(L, 2, "key");
-    struct shared_value value = value_argument(L, 3);
+    struct value value = api_value(L, 3, "sip.shared");
     uint64_t ttl_ms = ttl_argument(L, 4);
     return push_outcome(L, shared_add(shared, dictionary, key, now_ms(L), &value, ttl_ms));
 }
@@ -129,13 +104,13 @@ static int core_shared_incr(lua_State *L)
 {
     struct shared *shared = require_shared(L);
     struct text dictionary = api_text(L, 1, "dictionary"), key = api_text(L, 2, "key");
-    struct shared_value step = value_argument(L, 3);
+    struct value step = api_value(L, 3, "sip.shared");
     uint64_t ttl_ms = ttl_argument(L, 4);
-    if (step.type != SHARED_NUMBER && step.type != SHARED_NIL)
+    if (step.type != VALUE_NUMBER && step.type != VALUE_NONE)
         return api_misuse(L, "sip.shared: incr takes a number");
     double result;
     int error = shared_increment(shared, dictionary, key, now_ms(L),
-                                 step.type == SHARED_NUMBER ? step.number : 1, ttl_ms, &result);
+                                 step.type == VALUE_NUMBER ? step.number : 1, ttl_ms, &result);
     if (error)
         return push_outcome(L, error);
     lua_pushnumber(L, result);

@@ -23,10 +23,10 @@ struct entry {
     struct hash_link link;
     struct timer timer; /* runs when it expires */
     struct shard *shard;
-    struct shared_value value; /* a string lies behind the key */
+    struct value value; /* its text lies behind the key */
     size_t size_bytes;
     uint32_t dictionary_bytes, key_bytes;
-    char names[]; /* dictionary, key, string */
+    char names[]; /* dictionary, key, text */
 };
 
 struct shard {
@@ -162,7 +162,7 @@ static void arm(struct entry *entry, uint64_t ttl_ms)
         timer_start(&entry->shard->timers, &entry->timer, ttl_ms, expire, entry);
 }
 
-static struct entry *make_entry(const struct access *access, const struct shared_value *value,
+static struct entry *make_entry(const struct access *access, const struct value *value,
                                 size_t size_bytes)
 {
     struct entry *entry = memory_raw(size_bytes);
@@ -176,29 +176,29 @@ static struct entry *make_entry(const struct access *access, const struct shared
     entry->key_bytes = (uint32_t)access->key.key.n;
     char *at = entry->names;
     struct text parts[] = {access->key.dictionary, access->key.key,
-                           value->type == SHARED_STRING ? value->string : TEXT("")};
+                           value->type == VALUE_TEXT ? value->text : TEXT("")};
     for (size_t i = 0; i < 3; i++) {
         if (parts[i].n)
             memcpy(at, parts[i].p, parts[i].n);
-        if (i == 2 && value->type == SHARED_STRING)
-            entry->value.string = (struct text){at, parts[i].n};
+        if (i == 2 && value->type == VALUE_TEXT)
+            entry->value.text = (struct text){at, parts[i].n};
         at += parts[i].n;
     }
     return entry;
 }
 
 /** Put a value in the place of what is there; on error that stays. */
-static int put(struct access *access, const struct shared_value *value, uint64_t ttl_ms)
+static int put(struct access *access, const struct value *value, uint64_t ttl_ms)
 {
     struct shared *shared = access->shard->shared;
     struct entry *old = access->entry;
-    if (old && value->type != SHARED_STRING && old->value.type != SHARED_STRING) {
+    if (old && value->type != VALUE_TEXT && old->value.type != VALUE_TEXT) {
         old->value = *value;
         arm(old, ttl_ms);
         return 0;
     }
     size_t size_bytes = sizeof(struct entry) + access->key.dictionary.n + access->key.key.n +
-                        (value->type == SHARED_STRING ? value->string.n : 0);
+                        (value->type == VALUE_TEXT ? value->text.n : 0);
     if (!reserve(shared, size_bytes))
         return ERROR_LIMIT;
     struct entry *entry = make_entry(access, value, size_bytes);
@@ -217,17 +217,17 @@ static int put(struct access *access, const struct shared_value *value, uint64_t
 /* ---- what scripts do ---- */
 
 int shared_get(struct shared *shared, struct text dictionary, struct text key, uint64_t now_ms,
-               struct shared_value *value)
+               struct value *value)
 {
     struct access access = open_key(shared, dictionary, key, now_ms);
-    *value = (struct shared_value){0};
+    *value = (struct value){0};
     if (!access.entry)
         return close_key(&access, 0);
     *value = access.entry->value;
-    if (value->type == SHARED_STRING) {
-        value->string.p = text_strdup(access.entry->value.string);
-        if (!value->string.p) {
-            *value = (struct shared_value){0};
+    if (value->type == VALUE_TEXT) {
+        value->text.p = text_strdup(access.entry->value.text);
+        if (!value->text.p) {
+            *value = (struct value){0};
             return close_key(&access, ERROR_MEMORY);
         }
     }
@@ -235,10 +235,10 @@ int shared_get(struct shared *shared, struct text dictionary, struct text key, u
 }
 
 int shared_set(struct shared *shared, struct text dictionary, struct text key, uint64_t now_ms,
-               const struct shared_value *value, uint64_t ttl_ms)
+               const struct value *value, uint64_t ttl_ms)
 {
     struct access access = open_key(shared, dictionary, key, now_ms);
-    if (value->type != SHARED_NIL)
+    if (value->type != VALUE_NONE)
         return close_key(&access, put(&access, value, ttl_ms));
     if (access.entry)
         drop(access.entry);
@@ -246,7 +246,7 @@ int shared_set(struct shared *shared, struct text dictionary, struct text key, u
 }
 
 int shared_add(struct shared *shared, struct text dictionary, struct text key, uint64_t now_ms,
-               const struct shared_value *value, uint64_t ttl_ms)
+               const struct value *value, uint64_t ttl_ms)
 {
     struct access access = open_key(shared, dictionary, key, now_ms);
     if (access.entry)
@@ -259,12 +259,12 @@ int shared_increment(struct shared *shared, struct text dictionary, struct text 
 {
     struct access access = open_key(shared, dictionary, key, now_ms);
     if (access.entry) {
-        if (access.entry->value.type != SHARED_NUMBER)
+        if (access.entry->value.type != VALUE_NUMBER)
             return close_key(&access, ERROR_ARGUMENT);
         *result = access.entry->value.number += step;
         return close_key(&access, 0);
     }
-    struct shared_value value = {.type = SHARED_NUMBER, .number = step};
+    struct value value = {.type = VALUE_NUMBER, .number = step};
     *result = step;
     return close_key(&access, put(&access, &value, ttl_ms));
 }

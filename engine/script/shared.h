@@ -5,40 +5,30 @@
  */
 #pragma once
 
-#include "base/text.h"
+#include "base/value.h"
 
 struct shared; /* counted */
-
-enum shared_type { SHARED_NIL, SHARED_BOOLEAN, SHARED_NUMBER, SHARED_STRING };
-
-/** A value. */
-struct shared_value {
-    enum shared_type type;
-    bool boolean;
-    double number;
-    struct text string; /**< given to shared_set(): borrowed; from shared_get(): see there */
-};
 
 /** @param bytes  most memory of all entries together. @return 0 or ERROR_MEMORY */
 int shared_create(struct shared **sharedp, uint64_t bytes);
 /**
  * @param now_ms  the same clock in every call; an entry expires as it goes on
- * @param value   SHARED_NIL when there is none; a string is returned owned, memory_free_raw() of
- *                value->string.p
+ * @param value   VALUE_NONE when there is none; a string is returned owned, memory_free_raw() of
+ *                value->text.p
  * @return 0 or ERROR_MEMORY
  */
 int shared_get(struct shared *shared, struct text dictionary, struct text key, uint64_t now_ms,
-               struct shared_value *value);
+               struct value *value);
 /**
- * @param value   SHARED_NIL deletes
+ * @param value   VALUE_NONE deletes
  * @param ttl_ms  0: for ever
  * @return 0, ERROR_LIMIT (full; an older value stays), ERROR_MEMORY
  */
 int shared_set(struct shared *shared, struct text dictionary, struct text key, uint64_t now_ms,
-               const struct shared_value *value, uint64_t ttl_ms);
+               const struct value *value, uint64_t ttl_ms);
 /** Like shared_set(), but ERROR_STATE when the key is there. */
 int shared_add(struct shared *shared, struct text dictionary, struct text key, uint64_t now_ms,
-               const struct shared_value *value, uint64_t ttl_ms);
+               const struct value *value, uint64_t ttl_ms);
 /**
  * Add @p step to a number; a missing key counts as 0 and then gets @p ttl_ms.
  * @return 0, ERROR_ARGUMENT (not a number), ERROR_LIMIT, ERROR_MEMORY

@@ -399,6 +399,8 @@ struct text api_text(lua_State *L, int index, const char *what);
 struct text api_text_or_none(lua_State *L, int index, const char *what);
 /** Whole number within the range, else misuse. */
 uint64_t api_number(lua_State *L, int index, uint64_t least, uint64_t most, const char *what);
+/** Nothing, a boolean, a number or a text, else misuse. @param what whose: "dialog.vars". @return its text is borrowed */
+struct value api_value(lua_State *L, int index, const char *what);
 /** Push a text, nil when absent. @return 1 */
 int api_push_text(lua_State *L, struct text t);
 /**

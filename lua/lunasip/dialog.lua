@@ -67,7 +67,28 @@ local function check_duration(what, seconds, least)
     return math.floor(seconds * 1000 + 0.5)
 end
 
-local OPTIONS = { max_duration_s = true, on_end = true, hide = true, hide_call_id = true }
+local OPTIONS = { max_duration_s = true, on_end = true, hide = true, hide_call_id = true, session_timer = true }
+local SESSION_LEAST_S = 90 -- RFC 4028 s4
+
+-- { expires_s =, min_s = } as two numbers; nil: none.
+local function session_seconds(timer)
+    if timer == nil then
+        return nil
+    elseif type(timer) ~= "table" then
+        error("dialog.track: session_timer is { expires_s =, min_s = }, not a " .. type(timer), 3)
+    end
+    for name in pairs(timer) do
+        if name ~= "expires_s" and name ~= "min_s" then
+            error("dialog.track: session_timer has no option '" .. tostring(name) .. "'", 3)
+        end
+    end
+    local least, expires = timer.min_s or SESSION_LEAST_S, timer.expires_s or 1800
+    local are_numbers = type(least) == "number" and type(expires) == "number"
+    if not are_numbers or least < SESSION_LEAST_S or expires < least then
+        error("dialog.track: session_timer.min_s is at least 90, and expires_s at least that", 3)
+    end
+    return expires, least
+end
 
 -- Interfaces joined by ","; "": all of them; nil: none.
 local function hidden_interfaces(hide)
@@ -107,8 +128,9 @@ function M.track(message, options)
     if options.on_end ~= nil and type(options.on_end) ~= "function" then
         error("dialog.track: on_end is a function, not a " .. type(options.on_end), 2)
     end
+    local expires_s, least_s = session_seconds(options.session_timer)
     local number, err = core.dialog_track(message, duration_ms, options.on_end, hidden_interfaces(options.hide),
-        options.hide_call_id)
+        options.hide_call_id, expires_s, least_s)
     if not number then
         return nil, err
     end

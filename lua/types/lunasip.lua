@@ -80,7 +80,7 @@ event_route = {}
 ---@field answered boolean
 ---@field duration_s? number since the answer
 ---@field reason? string why it ended: "bye", "cancelled", "failed", "idle", "media", "local" (by an operator), "duration",
----"script"
+---"script", "session" (its timer)
 ---@field method? string of the message that caused it
 ---@field status? integer of the response that caused it
 ---@field ended_by? "caller"|"callee"|"engine" who hung up or gave up; nil: it goes on, it failed, or nobody can tell
@@ -405,9 +405,16 @@ function Dispatcher.list(set) end
 ---@return boolean
 function Dispatcher.is_from(message, set) end
 
+---RFC 4028: requests leave with a Session-Expires of at most expires_s; one below min_s is answered 422, or raised where the
+---caller knows no timers. A session that nobody refreshes ends with BYE to both sides.
+---@class lunasip.SessionTimer
+---@field expires_s? integer longest session interval: 1800
+---@field min_s? integer shortest: 90
+
 ---@class lunasip.TrackOptions
 ---@field max_duration_s? number 0.001 to a year: both sides get BYE so long after the answer
 ---@field on_end? fun(event: DialogEvent) runs once, however the call ends, before event_route["dialog:end"]
+---@field session_timer? lunasip.SessionTimer for proxied calls
 ---@field hide? boolean|string|string[] interfaces: what leaves there names no address but ours (Via, Record-Route, Contact, Warning); true: all
 ---@field hide_call_id? boolean callees on those interfaces see another Call-ID, too
 

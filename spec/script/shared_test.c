@@ -14,32 +14,31 @@
 
 #define NOW 1700000000000u /* milliseconds */
 
-static struct shared_value number(double value)
+static struct value number(double value)
 {
-    return (struct shared_value){.type = SHARED_NUMBER, .number = value};
+    return (struct value){.type = VALUE_NUMBER, .number = value};
 }
 
-static struct shared_value string(const char *value)
+static struct value string(const char *value)
 {
-    return (struct shared_value){.type = SHARED_STRING, .string = text_of(value)};
+    return (struct value){.type = VALUE_TEXT, .text = text_of(value)};
 }
 
 static bool is_string(struct shared *shared, const char *key, uint64_t now_ms, const char *wanted)
 {
-    struct shared_value value;
+    struct value value;
     assert_int_equal(shared_get(shared, TEXT("d"), text_of(key), now_ms, &value), 0);
-    bool is_same =
-        value.type == SHARED_STRING && wanted && text_equal(value.string, text_of(wanted));
-    bool is_absent = value.type == SHARED_NIL && !wanted;
-    if (value.type == SHARED_STRING)
-        memory_free_raw((void *)value.string.p);
+    bool is_same = value.type == VALUE_TEXT && wanted && text_equal(value.text, text_of(wanted));
+    bool is_absent = value.type == VALUE_NONE && !wanted;
+    if (value.type == VALUE_TEXT)
+        memory_free_raw((void *)value.text.p);
     return is_same || is_absent;
 }
 
 static void test_values(void **state)
 {
     struct shared *shared;
-    struct shared_value value;
+    struct value value;
     (void)state;
     uint64_t live = memory_live();
     assert_int_equal(shared_create(&shared, 65536), 0);
@@ -55,9 +54,9 @@ static void test_values(void **state)
     assert_int_equal(shared_set(shared, TEXT("d"), TEXT("k"), NOW, &value, 0), 0);
     /* "d" + "k" is not "dk" + "": names are not glued together. */
     assert_int_equal(shared_get(shared, TEXT("dk"), TEXT(""), NOW, &value), 0);
-    assert_int_equal(value.type, SHARED_NIL);
+    assert_int_equal(value.type, VALUE_NONE);
     assert_int_equal(shared_get(shared, TEXT("d"), TEXT("k"), NOW, &value), 0);
-    assert_true(value.type == SHARED_NUMBER && value.number == 5);
+    assert_true(value.type == VALUE_NUMBER && value.number == 5);
     assert_true(shared_delete(shared, TEXT("d"), TEXT("k"), NOW));
     assert_false(shared_delete(shared, TEXT("d"), TEXT("k"), NOW));
     assert_int_equal(shared_bytes(shared), 0);
@@ -68,7 +67,7 @@ static void test_values(void **state)
 static void test_counting(void **state)
 {
     struct shared *shared;
-    struct shared_value value = string("text");
+    struct value value = string("text");
     double result;
     (void)state;
     assert_int_equal(shared_create(&shared, 65536), 0);
@@ -91,7 +90,7 @@ static void test_counting(void **state)
 static void test_expiry(void **state)
 {
     struct shared *shared;
-    struct shared_value value = string("v");
+    struct value value = string("v");
     (void)state;
     assert_int_equal(shared_create(&shared, 65536), 0);
     assert_int_equal(shared_set(shared, TEXT("d"), TEXT("k"), NOW, &value, 2000), 0);
@@ -108,7 +107,7 @@ static void test_expiry(void **state)
 static void test_full(void **state)
 {
     struct shared *shared;
-    struct shared_value value = string("0123456789012345678901234567890123456789");
+    struct value value = string("0123456789012345678901234567890123456789");
     char key[32];
     int error = 0, count = 0;
     (void)state;
@@ -122,7 +121,7 @@ static void test_full(void **state)
     assert_true(count > 100);
     assert_true(shared_bytes(shared) <= 65536);
     /* What is there stays, and can be changed to what takes no more. */
-    assert_true(is_string(shared, "key-0", NOW, value.string.p));
+    assert_true(is_string(shared, "key-0", NOW, value.text.p));
     /* Expired entries make room, each in the shard that is asked. */
     for (int i = 0; i < 1000; i++) {
         snprintf(key, sizeof key, "new-%d", i);
@@ -141,13 +140,13 @@ static void *count_up(void *arg)
     double result;
     char key[16];
     for (int i = 0; i < STEPS; i++) {
-        struct shared_value value = string("value");
+        struct value value = string("value");
         snprintf(key, sizeof key, "%d", i % 50);
         shared_increment(shared, TEXT("d"), TEXT("n"), NOW, 1, 0, &result);
         shared_set(shared, TEXT("e"), text_of(key), NOW + (uint64_t)i, &value, 5);
         shared_get(shared, TEXT("e"), text_of(key), NOW + (uint64_t)i, &value);
-        if (value.type == SHARED_STRING)
-            memory_free_raw((void *)value.string.p);
+        if (value.type == VALUE_TEXT)
+            memory_free_raw((void *)value.text.p);
     }
     return NULL;
 }
@@ -155,7 +154,7 @@ static void *count_up(void *arg)
 static void test_threads(void **state)
 {
     struct shared *shared;
-    struct shared_value value;
+    struct value value;
     pthread_t threads[THREADS];
     (void)state;
     assert_int_equal(shared_create(&shared, 65536), 0);
@@ -174,14 +173,14 @@ static void test_no_memory(void **state)
     uint64_t live = memory_live();
     for (uint64_t n = 0; n < 10; n++) {
         struct shared *shared;
-        struct shared_value value = string("v"), read;
+        struct value value = string("v"), read;
         memory_fail_after(n);
         if (shared_create(&shared, 65536) == 0) {
             shared_set(shared, TEXT("d"), TEXT("k"), NOW, &value, 5);
             shared_set(shared, TEXT("d"), TEXT("k"), NOW, &value, 5);
             if (shared_get(shared, TEXT("d"), TEXT("k"), NOW, &read) == 0 &&
-                read.type == SHARED_STRING)
-                memory_free_raw((void *)read.string.p);
+                read.type == VALUE_TEXT)
+                memory_free_raw((void *)read.text.p);
             memory_release(shared);
         }
         memory_fail_never();

@@ -1,0 +1,147 @@
+/*
+ * Session timers (RFC 4028) as a proxy has them (s8), for calls whose script wants one: requests leave
+ * with a Session-Expires that suits both ends and us, a 2xx that has none gets one where the UAC can
+ * refresh, and a session that nobody refreshes in time is ended here.
+ *
+ * What a request leaves with follows from the request and the script's wish alone, so nothing is kept
+ * between it and its response. Of several dialogs of one fork the last 2xx counts.
+ *
+ * Deviation: a proxy lets the state of an expired session go in silence (s8.3); BYE to both sides is
+ * what whoever bills the call needs. Session-Expires of ours names no refresher, as s8.1 wants it.
+ */
+#include "route/context.h"
+
+#include "sip/list_header.h"
+
+#include <stdio.h>
+
+#define LEAST_S 90 /* of any session interval, s4 */
+
+static bool has_timer(const struct response_context *context, struct session_timer *timer)
+{
+    const struct message *request = context->request;
+    const struct track *track = context->dialog ? dialog_track(context->dialog) : NULL;
+    if (!track || !request ||
+        (request->method != METHOD_INVITE && request->method != METHOD_UPDATE))
+        return false;
+    *timer = track_session_timer(track);
+    return timer->expires_s != 0;
+}
+
+/** Seconds in front of the parameters. @return false: there is no such header, or it is malformed */
+static bool seconds_of(const struct edits *edits, enum header_kind kind, struct header_view *view,
+                       uint32_t *seconds)
+{
+    if (!edits_header(edits, kind, TEXT_NONE, view))
+        return false;
+    struct text rest = view->value;
+    return text_to_u32(text_trim(text_split(&rest, ';')), seconds) == 0;
+}
+
+static bool knows_timers(const struct message *message)
+{
+    return list_header_has(message, HEADER_SUPPORTED, TEXT("timer"));
+}
+
+/* What the request asks for, and what it leaves with (s8.1). */
+struct interval {
+    uint32_t asked_s; /* 0: it asked for none */
+    uint32_t least_s; /* its Min-SE, or that of s4 */
+    uint32_t sent_s;
+    struct header_view asked, least; /* absent names: no such header */
+};
+
+static void read_interval(const struct response_context *context, const struct session_timer *timer,
+                          struct interval *interval)
+{
+    *interval = (struct interval){.least_s = LEAST_S};
+    uint32_t least_s;
+    if (seconds_of(context->edits, HEADER_MIN_SE, &interval->least, &least_s) && least_s > LEAST_S)
+        interval->least_s = least_s;
+    if (!seconds_of(context->edits, HEADER_SESSION_EXPIRES, &interval->asked, &interval->asked_s))
+        interval->asked_s = 0;
+    uint32_t wanted_s = timer->expires_s;
+    if (interval->asked_s && interval->asked_s < wanted_s)
+        wanted_s = interval->asked_s;
+    interval->sent_s = wanted_s > interval->least_s ? wanted_s : interval->least_s;
+    if (interval->asked_s && interval->asked_s < interval->sent_s) /* never raised but for us */
+        interval->sent_s = interval->asked_s;
+    if (interval->sent_s < timer->least_s)
+        interval->sent_s = timer->least_s;
+}
+
+int session_timer_check(struct response_context *context)
+{
+    struct session_timer timer;
+    struct interval interval;
+    if (!has_timer(context, &timer) || !knows_timers(context->request))
+        return 0;
+    read_interval(context, &timer, &interval);
+    if (!interval.asked_s || interval.asked_s >= timer.least_s)
+        return 0;
+    struct text line =
+        arena_printf(&context->request->arena, "Min-SE: %u\r\n", (unsigned)timer.least_s);
+    proxy_reply(context, &(struct response_options){.status = 422, .headers = line});
+    return ERROR_LIMIT;
+}
+
+/* Put a number where one stood, with the parameters behind it, or into a new header. */
+static int put_seconds(struct edits *edits, const struct header_view *view, struct text name,
+                       uint32_t seconds)
+{
+    struct buffer value = {0};
+    buffer_append_u64(&value, seconds);
+    const char *params = view->name.n ? text_find(view->value, ';') : NULL;
+    if (params)
+        buffer_append(&value, text_span(params, view->value.p + view->value.n));
+    int error = value.error;
+    if (!error)
+        error = edits_set(edits, name, buffer_text(&value));
+    buffer_release(&value);
+    return error;
+}
+
+int session_timer_request(struct response_context *context, struct edits *edits)
+{
+    struct session_timer timer;
+    struct interval interval;
+    int error = 0;
+    if (!has_timer(context, &timer))
+        return 0;
+    read_interval(context, &timer, &interval);
+    /* One that knows no timers cannot be told 422: whoever answers has to know our least. */
+    if (!knows_timers(context->request) && timer.least_s > interval.least_s)
+        error = put_seconds(edits, &interval.least, TEXT("Min-SE"), timer.least_s);
+    if (!error && interval.sent_s != interval.asked_s)
+        error = put_seconds(edits, &interval.asked, TEXT("Session-Expires"), interval.sent_s);
+    return error;
+}
+
+/* The UAS knows no timers, the UAC does: it is told to refresh (s8.2). @return 0: it was not possible */
+static uint32_t give_interval(struct response_context *context, const struct session_timer *timer,
+                              struct edits *edits)
+{
+    struct interval interval;
+    char value[32];
+    if (!knows_timers(context->request))
+        return 0;
+    read_interval(context, timer, &interval);
+    int n = snprintf(value, sizeof value, "%u;refresher=uac", (unsigned)interval.sent_s);
+    int error = edits_append(edits, TEXT("Require"), TEXT("timer"));
+    if (!error)
+        error = edits_append(edits, TEXT("Session-Expires"), (struct text){value, (size_t)n});
+    return error ? 0 : interval.sent_s;
+}
+
+void session_timer_accepted(struct response_context *context, struct message *response,
+                            struct edits *edits)
+{
+    struct session_timer timer;
+    struct header_view view = {0};
+    uint32_t seconds;
+    if (!has_timer(context, &timer) || response->method != context->request->method)
+        return;
+    if (!seconds_of(edits, HEADER_SESSION_EXPIRES, &view, &seconds))
+        seconds = view.name.n ? 0 : give_interval(context, &timer, edits);
+    track_refresh_session(dialog_track(context->dialog), seconds);
+}
