@@ -1,24 +1,29 @@
 -- A registrar: phones register with a password and call each other by their numbers, from behind a NAT too.
 --
--- The configuration (conf/registrar.lua) names one interface, "lan". Set DOMAIN, PASSWORDS and RELAY.
+-- The configuration (conf/registrar.lua) names one interface, "lan", and a database with the users, which
+-- `lunasip user add` fills; or one of Kamailio's. Set DOMAIN and RELAY.
 local sip = require "lunasip"
 local auth, log, media, nat, registrar = sip.auth, sip.log, sip.media, sip.nat, sip.registrar
+local users = sip.sql.open() -- the database of the configuration
 
 local DOMAIN = "example.net" -- of all users, and the realm of their passwords
-local PASSWORDS = { ["2001"] = "reception", ["2002"] = "workshop", ["2003"] = "door" }
+local REMEMBERED_S = 60 -- a password that was right is not asked of the database again for so long
 local RELAY = "nat" -- audio and video of calls from and to behind a NAT run through the relay; or "always"; or "never"
 local MOST_DEVICES = 5 -- of one number
 local NAT = { "via_differs", "via_port_differs" } -- what tells that somebody is behind one
 local ALLOW = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, MESSAGE" }
-
--- Who is a user, and what proves it: the one place that knows where passwords are kept; nil when there is none.
-local function password_of(user) return PASSWORDS[user] end
 
 local function aor_of(user) return ("sip:%s@%s"):format(user, DOMAIN) end
 
 -- No, unless it is an ACK: that is never answered.
 local function refuse(req, code, reason, headers)
     return req.method == "ACK" and req:drop() or req:reply(code, reason, { headers = headers })
+end
+
+-- Is there such a user? When the database cannot tell, there may be.
+local function may_be_user(number)
+    local rows = users:query("SELECT 1 FROM subscriber WHERE username = ? AND domain = ?", number, DOMAIN)
+    return not rows or rows[1] ~= nil
 end
 
 -- Phones write the domain, or the address that they send to.
@@ -47,8 +52,10 @@ end
 
 -- Is the sender who From says? Asks for the password until that is certain: 401 to a REGISTER, 407 to all else.
 function route.KNOWN(req)
-    local user = auth.check(req, DOMAIN, { password = password_of })
-    if not user then
+    local user, why = auth.check(req, DOMAIN, { cache_s = REMEMBERED_S })
+    if why == "unavailable" then -- the database is away: nobody can be told from anybody
+        refuse(req, 503, "Service Unavailable", { ["Retry-After"] = "10" })
+    elseif not user then
         auth.challenge(req, DOMAIN, { algorithms = { "MD5" } }) -- { "SHA-256", "MD5" } where all phones bear both
     elseif user ~= req["$fU"] then
         log.warning("$rm from $fu at $si:$sp refused: that is %s", user)
@@ -88,13 +95,13 @@ end
 -- A call or a message to a number: all devices of the highest q at once, then those of the next.
 function route.TO_USER(req)
     local number = req["$rU"]
-    if not is_ours(req["$rd"]) or not password_of(number) then
+    if not number or not is_ours(req["$rd"]) then
         return req:reply(404, "Not Found")
     end
     local ok, problem = registrar.lookup(req, { aor = aor_of(number) })
     if not ok then
         log.info("$rm from $fU to %s: %s", number, problem)
-        return req:reply(480, "Temporarily Unavailable")
+        return may_be_user(number) and req:reply(480, "Temporarily Unavailable") or req:reply(404, "Not Found")
     end
     log.info("$rm from $fU at $si:$sp to %s", number)
     if req.method == "INVITE" then

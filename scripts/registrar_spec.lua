@@ -7,6 +7,10 @@ local CONF = {
     media = { lan = "10.0.0.1", ports = { 30000, 30099 } },
 }
 local PASSWORDS = { ["2001"] = "reception", ["2002"] = "workshop", ["2003"] = "door" }
+local USERS = {}
+for number, password in pairs(PASSWORDS) do
+    USERS[number .. "@example.net"] = password
+end
 
 describe("scripts/registrar.lua", function()
     local net, reception, workshop, bench
@@ -26,7 +30,7 @@ describe("scripts/registrar.lua", function()
     end
 
     local function open(relay)
-        net = lab.new { conf = CONF, route = "scripts/registrar.lua", seed = 7 }
+        net = lab.new { conf = CONF, route = "scripts/registrar.lua", users = USERS, seed = 7 }
         if relay and relay ~= "nat" then -- the script with another setting
             local file = assert(io.open "scripts/registrar.lua")
             local text = file:read "*a"
@@ -227,13 +231,27 @@ describe("scripts/registrar.lua", function()
             net:close()
             net = lab.new {
                 conf = { listen = CONF.listen, media = { lan = "10.0.0.1", ports = { 30000, 30003 } } },
-                route = "scripts/registrar.lua",
+                route = "scripts/registrar.lua", users = USERS,
             }
             reception, workshop = phone("2001", "10.0.0.11"), phone("2002", "10.0.0.12")
             register(workshop)
             local door = phone_behind_nat "2003"
             door:invite("sip:2002@example.net", { sdp = { "audio", "video" } })
             door:receive(500)
+        end)
+
+        it("of who was let in a while ago goes on while the database is away; others are told to come again", function()
+            register(workshop)
+            register(reception)
+            net:database():impair { fail = true }
+            call "2002"
+            answer(workshop)
+            hang_up(reception, workshop)
+            call "4711" -- nobody can tell whether there is such a user
+            reception:receive(480)
+            local stranger = phone("2003", "10.0.0.14")
+            call("2002", stranger)
+            assert.header(stranger:receive(503), "Retry-After", "^10$")
         end)
 
         it("that cannot be sent is refused, and the log says why", function()

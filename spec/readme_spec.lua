@@ -1,8 +1,11 @@
 -- What README.md and the comments of lua/ show is true: examples are run, lists are the engine's, files are there.
+local digest = require "lunasip.lab.digest"
 local lab = require "lunasip.lab"
 local lunasip = require "support.lunasip"
 local network = require "support.network"
+local posix = require "support.posix"
 local process = require "support.process"
+local raw = require "support.raw"
 
 local binary = lunasip.build .. "/lunasip"
 
@@ -220,8 +223,56 @@ end]]
         net:close()
     end)
 
+    -- conf/registrar.lua and its script in a folder, for other addresses than its own.
+    local function copy_registrar(folder, host)
+        assert(process.run { "mkdir", "-p", folder .. "/conf", folder .. "/scripts" } == 0)
+        write(folder .. "/conf/registrar.lua", (read "conf/registrar.lua":gsub("127%.0%.0%.30", host)))
+        write(folder .. "/scripts/registrar.lua", read "scripts/registrar.lua")
+    end
+
+    it("lets a newcomer's phone register after the commands of the registrar", function()
+        local at, folder = network.block(), process.folder()
+        copy_registrar(folder, at(30))
+        local commands = assert(readme:match "\n## A registrar.-\n```sh\n(.-)\n```")
+        local running
+        for line in commands:gmatch "[^\n]+" do
+            local words = words_of(line)
+            words[1] = binary
+            if words[2] == "run" then
+                running = process.start { command = words, directory = folder }
+            else
+                local code, output = process.run(words, 60, { directory = folder })
+                assert.equal(0, code, output)
+            end
+        end
+        assert.matches("^rw%-%-%-%-%-%-%-", io.popen("stat -c %A " .. folder .. "/run/registrar.db"):read "*l":sub(2))
+        posix.wait_until(function() return network.is_bound(at(30), 5060) or running:poll() end, 30, 0.05)
+        local phone = assert(posix.udp(at(31), 0))
+        local user, password = commands:match "add (%S+) (%S+)"
+        local function register(number, authorization)
+            assert(phone.send(at(30), 5060, table.concat({
+                "REGISTER sip:example.net SIP/2.0",
+                ("Via: SIP/2.0/UDP %s:%d;branch=z9hG4bK%d"):format(phone.host, phone.port, number),
+                "Max-Forwards: 70", ("From: <sip:%s@example.net>;tag=1"):format(user),
+                ("To: <sip:%s@example.net>"):format(user), "Call-ID: 1", ("CSeq: %d REGISTER"):format(number),
+                ("Contact: <sip:%s@%s:%d>"):format(user, phone.host, phone.port) .. (authorization or ""), "", "",
+            }, "\r\n")), running:output())
+            return raw.receive(phone, "^SIP/2%.0 [2-6]", 30)
+        end
+        local from = digest.parse(raw.header(register(1), "WWW-Authenticate"):match ": *(.*)")
+        local fields = {
+            realm = from.realm, nonce = from.nonce, uri = "sip:example.net", algorithm = "MD5", qop = "auth",
+            nc = "00000001", cnonce = "0a4f113b",
+        }
+        local reply = register(2, ('\r\nAuthorization: Digest username="%s", realm="%s", nonce="%s", uri="%s", '
+            .. 'algorithm=MD5, qop=auth, nc=%s, cnonce="%s", response="%s"'):format(user, fields.realm, fields.nonce,
+            fields.uri, fields.nc, fields.cnonce, digest.response(fields, "REGISTER", user, password)))
+        assert.matches("^SIP/2.0 200 ", reply)
+    end)
+
     it("shows commands that work", function()
         local at, folder = network.block(), first_route()
+        copy_registrar(folder, at(30))
         local engine = lunasip.start {
             public = { ("udp:%s:5060"):format(at(1)) }, private = { ("udp:%s:5060"):format(at(2)) },
             sets = { { "sip:" .. at(11) }, { "sip:" .. at(12) } },

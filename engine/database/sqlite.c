@@ -9,8 +9,13 @@
 #include "base/memory.h"
 #include "database/prepared.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define SQLITE_COLUMNS_MOST 2000 /* SQLITE_MAX_COLUMN, as it is compiled */
 
@@ -92,9 +97,28 @@ int sqlite_load(struct database_connection *connection, const char *sql, const c
     return ERROR_SYNTAX;
 }
 
+/**
+ * A new file is for its owner alone: it may hold passwords. Its folder is made when it lacks only itself. A file that
+ * is there is left alone: to close another descriptor of it would drop SQLite's locks.
+ */
+static void make_file(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int descriptor = open(path, flags, 0600);
+    if (descriptor < 0 && errno == ENOENT && slash &&
+        text_to_array(text_span(path, slash), folder, sizeof folder) && mkdir(folder, 0755) == 0)
+        descriptor = open(path, flags, 0600);
+    if (descriptor >= 0)
+        close(descriptor);
+}
+
 static int sqlite_connect(struct database_connection **connectionp, const struct database_url *url,
                           const struct database_limits *limits, char *problem)
 {
+    if (strcmp(url->name, ":memory:") != 0)
+        make_file(url->name);
     return sqlite_open(connectionp, url->name, limits, problem);
 }
 

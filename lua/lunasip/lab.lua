@@ -64,7 +64,8 @@ end
 --- A network with one engine in it.
 -- @tparam table options conf: path or table of blocks (default: interfaces public 192.0.2.1 and private
 -- 10.0.0.1 with media); route: path or source text; workers (1); seed (1); log_level ("debug"); name; databases:
--- URL -> statements that are run in it before the engine starts; check (false): whether what `lunasip check` finds
+-- URL -> statements that are run in it before the engine starts; users: "USER@DOMAIN" -> password, in the database of
+-- the configuration; check (false): whether what `lunasip check` finds
 -- in configuration and script is a fault
 function M.new(options)
     options = options_of.check("lab.new", options)
@@ -96,6 +97,9 @@ function Net:add_engine(options)
         for _, address in ipairs(addresses) do
             self.names[address] = one:label(interface)
         end
+    end
+    if options.users then
+        self:users(options.users, one.database_url)
     end
     return one
 end

@@ -13,6 +13,7 @@ local lab = {}
 ---@field route? string path, or the script itself
 ---@field workers? integer default 1
 ---@field log_level? "error"|"warning"|"info"|"debug" default "debug"
+---@field users? table<string, string> "2001@example.net" -> password, in the database of the configuration
 ---@field check? boolean what `lunasip check` finds in configuration and script fails the test; default false
 
 ---@class lunasip.lab.Options: lunasip.lab.EngineOptions
@@ -148,9 +149,15 @@ function Net:dns(names, options) end
 ---One record of the name server.
 function Net:name(name, kind, value, ttl_s) end
 ---The database that engines reach by a URL: SQLite in memory, and its tables outlive the engines.
----@param options string|{url: string, sql?: string} sql: statements that are run in it now
+---@param options? string|{url?: string, sql?: string} url: default that of the first engine's configuration, which has
+--- one when it is a table without; sql: statements that are run in it now
 ---@return Database
 function Net:database(options) end
+---Users as `lunasip user add` adds them.
+---@param users table<string, string> "2001@example.net" -> password
+---@param url? string as for net:database
+---@return Database
+function Net:users(users, url) end
 ---What answers requests of engines to URLs that begin with a text; of several the longest counts.
 ---@param options string|lunasip.lab.HttpServer
 ---@return Server

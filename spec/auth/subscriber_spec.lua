@@ -29,7 +29,7 @@ describe("sip.auth.check with a database", function()
 
     local function open(options, algorithm, sql)
         net = lab.new {
-            databases = { [URL] = sql or TABLE },
+            conf = { database = false }, databases = { [URL] = sql or TABLE },
             route = ([[
                 local sip = require "lunasip"
                 local db = sip.sql.open "%s"

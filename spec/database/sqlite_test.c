@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -215,6 +216,28 @@ static void ends_an_endless_statement(void **state)
     bench_close(&bench);
 }
 
+/* It may hold passwords. A file that is there keeps its mode. */
+static void makes_a_file_for_its_owner_alone(void **state)
+{
+    (void)state;
+    struct stat made;
+    char path[128];
+    struct bench bench;
+    snprintf(url, sizeof url, "sqlite:%s/inner/test.db", folder);
+    snprintf(path, sizeof path, "%s/inner/test.db", folder);
+    mode_t mask = umask(0);
+    for (int i = 0; i < 2; i++) {
+        bench_open(&bench);
+        bench_connect(&bench, url);
+        bench_exec(&bench, i ? "DROP TABLE t" : "CREATE TABLE t (n INTEGER)", 0);
+        bench_close(&bench);
+        assert_int_equal(stat(path, &made), 0);
+        assert_int_equal(made.st_mode & 0777, i ? 0640 : 0600);
+        assert_int_equal(chmod(path, 0640), 0);
+    }
+    umask(mask);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +248,8 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test(one_connection_serves_a_database_in_memory),
         cmocka_unit_test(says_why_a_file_cannot_be_opened),
+        cmocka_unit_test_setup_teardown(makes_a_file_for_its_owner_alone, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(ends_an_endless_statement, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@ describe("a border controller in front of a registrar", function()
         }
         net:engine {
             name = "registrar", route = "scripts/registrar.lua",
+            users = { ["2001@example.net"] = "reception", ["2002@example.net"] = "workshop" },
             conf = { listen = { lan = { "udp:10.0.0.30:5060" } }, media = { lan = "10.0.0.30" } },
         }
         outside = net:agent {

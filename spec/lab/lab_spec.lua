@@ -150,7 +150,7 @@ describe("the lab", function()
             end
             local ok, fault = edge({ listen = listen, limits = { sources = "many" } }, RELAY)
             assert.is_false(ok)
-            assert.matches("conf 2:1:1: limits sources must be a whole number, not 'many'", fault)
+            assert.matches("conf 2:2:1: limits sources must be a whole number, not 'many'", fault)
             ok, fault = edge({ listen = listen }, SLIP)
             assert.is_false(ok)
             assert.matches("^route %d:2:38: there is no req:rely", fault)

@@ -233,7 +233,7 @@ describe("sip.sql", function()
             { database = { url = URL } })
         assert.equal("2", said())
         net:close()
-        open "req:reply(200)"
+        open("req:reply(200)", { database = false })
         assert.equal('2: sql.open: a URL is needed, or database { url = "..." } in the configuration',
             fault_of "local db = sip.sql.open()\nfunction request_route(req) db:query 'SELECT 1' req:reply(200) end")
     end)

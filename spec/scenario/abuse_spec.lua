@@ -20,7 +20,7 @@ describe("strangers at scripts/registrar.lua", function()
     before_each(function()
         lan = registrar.start {
             -- The build that users run: the address sanitizer keeps freed memory for a while.
-            build = lunasip.build:gsub("build[^/]*$", "build"), users = true,
+            build = lunasip.build:gsub("build[^/]*$", "build"), users = 1,
             timers = { t1_ms = 50, t2_ms = 200, t4_ms = 250 },
         }
         socket, number = assert(posix.udp(lan.at(66), 5060)), 0

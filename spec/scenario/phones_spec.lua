@@ -63,7 +63,7 @@ describe("phones", function()
     for _, case in ipairs(cases) do
         it("register, call and hear each other " .. case[1], function()
             local internet = namespaces.internet(HOST)
-            local lan = registrar.start { on = internet, host = HOST, relay = case.relay }
+            local lan = registrar.start { on = internet, host = HOST, relay = case.relay, users = PASSWORDS }
             local near = case.caller_behind_nat and internet:host_behind_nat() or internet:host()
             local far = case.callee_behind_nat and internet:host_behind_nat() or internet:host()
             call(lan, near, far)

@@ -17,7 +17,7 @@ describe("users of scripts/registrar.lua", function()
     end
 
     setup(function()
-        lan = registrar.start { users = true, timers = { t1_ms = 500 } }
+        lan = registrar.start { users = users, timers = { t1_ms = 500 } }
         callee_host, caller_host = lan.at(11), lan.at(12)
     end)
     teardown(registrar.clean)

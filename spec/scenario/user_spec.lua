@@ -167,7 +167,8 @@ describe("lunasip user", function()
 
     it("says in the words of the database why it cannot be asked", function()
         expect_refused(1, "^lunasip: list: .*Connection refused", "--database postgres://a:b@127.0.0.1:1/sip list")
-        expect_refused(1, "^lunasip: list: .*unable to open database file\n$", "--database sqlite:/none/sip.db list")
+        expect_refused(1, "^lunasip: list: .*unable to open database file\n$",
+            "--database sqlite:/none/none/sip.db list")
     end)
 
     it("lists more users than one query does, each once", function()

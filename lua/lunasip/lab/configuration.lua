@@ -71,9 +71,9 @@ function M.interfaces(listen)
     return out
 end
 
---- The listen block of a configuration file, everything else passed over.
-function M.listen_of(path)
-    local listen = {}
+--- Blocks of a configuration file by name, as they are written.
+function M.read(path)
+    local blocks = {}
     local chunk, fault = loadfile(path)
     if not chunk then
         error(fault, 0)
@@ -81,15 +81,22 @@ function M.listen_of(path)
     setfenv(chunk, setmetatable({ env = os.getenv }, {
         __index = function(_, name)
             return function(value)
-                if name == "listen" then
-                    listen = value
-                end
+                blocks[name] = value
             end
         end,
         __newindex = function() end,
     }))
     chunk()
-    return listen
+    return blocks
+end
+
+--- The URL of a database block as the engine knows it: a path is relative to the configuration's folder.
+-- @tparam[opt] table block
+-- @string folder "" or with a slash at its end
+function M.database_url(block, folder)
+    local url = type(block) == "table" and block.url or nil
+    local path = url and url:match "^sqlite:(.*)$"
+    return path and not path:find "^/" and path ~= ":memory:" and "sqlite:" .. folder .. path or url
 end
 
 return M

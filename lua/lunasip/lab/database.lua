@@ -13,19 +13,46 @@ local suggest = require "lunasip.suggest"
 local Net, Database = {}, {}
 Database.__index = Database
 
+-- The columns of Kamailio's that count.
+local SUBSCRIBER = [[CREATE TABLE IF NOT EXISTS subscriber (username TEXT NOT NULL, domain TEXT NOT NULL,
+    password TEXT NOT NULL, ha1 TEXT NOT NULL DEFAULT '', ha1b TEXT NOT NULL DEFAULT '', UNIQUE (username, domain))]]
+
 --- The database that engines of this network reach by a URL. Its tables outlive them.
--- @tparam string|table options the URL, or url =, and sql = statements that are run in it now
+-- @tparam[opt] string|table options the URL, or url = (default: that of the first engine's configuration, which the lab
+-- gives one when it is a table without), and sql = statements that are run in it now
 function Net:database(options)
     options = type(options) == "string" and { url = options } or options
-    options_of.check("net:database", options)
-    options_of.need("net:database", "url", options and options.url, "string")
-    local number, fault = self.stage:database(options.url)
+    options = options_of.check("net:database", options)
+    local url = options.url or self.engines[1] and self.engines[1].database_url
+    options_of.need("net:database", "url", url, "string")
+    local number, fault = self.stage:database(url)
     if not number then
         options_of.misuse("net:database: %s", fault)
     end
-    local db = setmetatable({ stage = self.stage, number = number, url = options.url }, Database)
+    local db = setmetatable({ stage = self.stage, number = number, url = url }, Database)
     if options.sql then
         db:load(options.sql)
+    end
+    return db
+end
+
+--- Users with passwords, as `lunasip user add` adds them: what sip.auth.check() asks the database for.
+-- @tparam table users "2001@example.net" -> password
+-- @string[opt] url of the database, as for net:database()
+function Net:users(users, url)
+    local db = self:database { url = url, sql = SUBSCRIBER }
+    local names = {}
+    for name, password in pairs(type(users) == "table" and users or {}) do
+        if type(name) ~= "string" or not name:find "^[^@']+@[^@']+$" or type(password) ~= "string" then
+            options_of.misuse("net:users: write { [\"2001@example.net\"] = \"password\" }, not %s", tostring(name))
+        end
+        names[#names + 1] = name
+    end
+    table.sort(names)
+    for _, name in ipairs(names) do
+        local user, domain = name:match "^(.*)@(.*)$"
+        db:load(("REPLACE INTO subscriber (username, domain, password) VALUES ('%s', '%s', '%s')"):format(user, domain,
+            (users[name]:gsub("'", "''"))))
     end
     return db
 end

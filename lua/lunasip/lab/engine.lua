@@ -11,6 +11,7 @@ Engine.__index = Engine
 local DEFAULT_CONF = {
     listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
     media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30999 } },
+    database = { url = "sqlite:/lab.db" },
 }
 
 -- The numbers of stage:held(), one and many.
@@ -40,7 +41,9 @@ end
 local function conf_path(self, options)
     local conf = options.conf or DEFAULT_CONF
     if type(conf) == "string" then
-        self.interfaces = configuration.interfaces(configuration.listen_of(conf))
+        local blocks = configuration.read(conf)
+        self.interfaces = configuration.interfaces(blocks.listen or {})
+        self.database_url = configuration.database_url(blocks.database, conf:match "^.*/" or "")
         return conf, route_path(self, options.route)
     end
     local blocks = {}
@@ -58,14 +61,16 @@ local function conf_path(self, options)
         blocks.route = working_directory() .. "/" .. blocks.route
     end
     self.interfaces = configuration.interfaces(blocks.listen)
+    self.database_url = configuration.database_url(blocks.database, "")
     return self.net:temporary(configuration.print(blocks), ".conf.lua", "conf")
 end
 
 --- Start an engine in a network.
 -- @tparam table net of lunasip.lab; borrowed
 -- @tparam table options name (nil for the only one), conf: path or table of blocks (default: interfaces public
--- 192.0.2.1 and private 10.0.0.1 with media); route: path or source text; workers (1); log_level ("debug"); check
--- (false): whether what `lunasip check` finds is a fault
+-- 192.0.2.1 and private 10.0.0.1 with media, and a database); route: path or source text; workers (1); log_level
+-- ("debug"); users: "USER@DOMAIN" -> password, in its database; check (false): whether what `lunasip check` finds is
+-- a fault
 -- @return the engine; raises one line when it does not start, or what the check says
 function M.open(net, options)
     local self = setmetatable({ net = net, stage = net.stage, name = options.name }, Engine)

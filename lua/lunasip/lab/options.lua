@@ -54,7 +54,7 @@ end
 
 local ENGINE = {
     conf = TEXT_OR_TABLE, route = TEXT, workers = COUNT, log_level = LEVEL, name = TEXT, lua_dir = TEXT,
-    check = FLAG,
+    check = FLAG, users = TABLE,
 }
 local REQUEST = {
     sdp = BODY, body = TEXT, content_type = TEXT, headers = TABLE, max_forwards = COUNT, to = TEXT, dialog = TABLE,
