@@ -20,6 +20,14 @@ enum { EXIT_FINE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_FAULT = 3 };
 #define DESCRIPTORS_PER_CALL 4
 #define DESCRIPTORS_WANTED   (DESCRIPTORS_PER_CALL * 4000)
 
+/*
+ * What jemalloc reads when the process begins (sanitized builds have no jemalloc). Each call leaves 4 kB of
+ * transactions behind for 32 s, so a busy engine touches new pages all the time until then: as huge pages
+ * they cost a fault every 500 calls instead of every one, 3 % of a call's CPU, for some 10 MB that an idle
+ * process holds in advance. A system whose transparent huge pages are switched off stays as it is.
+ */
+const char *malloc_conf = "thp:always";
+
 static const char usage[] =
     "usage: lunasip run CONF            run in the foreground, log to stderr\n"
     "       lunasip check [--strict] [--json] CONF\n"
