@@ -1,19 +1,27 @@
 -- The specs of scripts/b2bua.lua. Run them: build/lunasip test scripts/b2bua_spec.lua
 local lab = require "lunasip.lab"
 
+local DATABASE = "sqlite:/accounts.db" -- in the lab: memory
+
 local CONF = {
     listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
     media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30399 } },
+    database = { url = DATABASE },
+    trunk = { trunk_a = { registrar = "sip:192.0.2.21", user = "office", password = "secret" } },
 }
 
 describe("scripts/b2bua.lua", function()
-    local net, phone, trunk_a, trunk_b
+    local net, phone, trunk_a, trunk_b, db
 
     before_each(function()
         net = lab.new { conf = CONF, route = "scripts/b2bua.lua", seed = 7 }
+        db = net:database(DATABASE)
         phone = net:agent { name = "phone", address = "10.0.0.10", side = "private" }
         trunk_a = net:agent { name = "trunk-a", address = "192.0.2.21", side = "public", auto_cancel = true }
         trunk_b = net:agent { name = "trunk-b", address = "192.0.2.22", side = "public", auto_cancel = true }
+        trunk_a:reply(trunk_a:receive "REGISTER", 200)
+        net:advance(0.1) -- the table is made
+        db:load "INSERT INTO accounts VALUES ('phone', 3600)"
     end)
 
     after_each(function()
@@ -21,11 +29,12 @@ describe("scripts/b2bua.lua", function()
         net:close() -- fails when a transaction, a dialog or a port is left
     end)
 
-    local function call(trunk)
-        phone:invite("sip:4930123@10.0.0.1", { sdp = true })
+    local function call(trunk, caller)
+        caller = caller or phone
+        caller:invite("sip:4930123@10.0.0.1", { sdp = true })
         local invite = trunk:receive "INVITE"
         trunk:reply(invite, 200, { sdp = true })
-        phone:receive(200)
+        caller:receive(200)
         trunk:receive "ACK"
         return invite
     end
@@ -34,20 +43,76 @@ describe("scripts/b2bua.lua", function()
         phone:hangup()
         trunk_a:reply(trunk_a:receive "BYE", 200)
         phone:receive(200)
+        net:advance(0.1)
     end
 
-    it("calls the trunk for the phone, which shows nothing of itself", function()
+    local function left() return db:rows("SELECT seconds FROM accounts WHERE number = 'phone'")[1].seconds end
+    local function set(seconds) db:load("UPDATE accounts SET seconds = " .. seconds) end
+
+    it("calls the trunk for the phone, which shows nothing of itself, and charges the account", function()
         local invite = call(trunk_a)
         assert.equal("sip:4930123@192.0.2.21", invite.uri)
         assert.matches("^<sip:phone@192%.0%.2%.21>;tag=", invite:header "From")
         phone:send_rtp(50)
-        net:advance(2)
+        net:advance(1.8)
         assert.equal(50, trunk_a:received_rtp()[1].packets)
         hang_up()
-        assert.truthy(net:logged "ended after %d s: bye")
+        assert.equal(3598, left())
+        assert.truthy(net:logged "phone pays 2 s to sip:4930123@10.0.0.1: bye")
     end)
 
-    it("answers the challenge of the trunk", function()
+    it("ends the call with the account's seconds, on both sides and with Reason, and warns before", function()
+        set(100)
+        call(trunk_a)
+        net:advance(69)
+        assert.is_nil(net:logged "has 30 s left")
+        net:advance(2)
+        assert.truthy(net:logged "has 30 s left")
+        net:advance(27)
+        assert.equal(100, left())
+        for _, agent in ipairs { phone, trunk_a } do
+            local bye = agent:receive("BYE", 5)
+            assert.equal('SIP;cause=200;text="Maximum duration reached"', bye:header "Reason")
+            agent:reply(bye, 200)
+        end
+        net:advance(0.1)
+        assert.equal(0, left())
+        phone:invite("sip:4930123@10.0.0.1", { sdp = true })
+        phone:receive(402)
+    end)
+
+    it("lets nobody speak twice for the same seconds", function()
+        call(trunk_a)
+        local first = phone.call
+        phone:invite("sip:4930123@10.0.0.1", { sdp = true })
+        phone:receive(486)
+        phone.call = first
+        hang_up()
+    end)
+
+    it("knows accounts, and says when it cannot", function()
+        local stranger = net:agent { name = "stranger", address = "10.0.0.9", side = "private" }
+        stranger:invite("sip:4930123@10.0.0.1", { sdp = true })
+        stranger:receive(403)
+        db:impair { fail = true }
+        phone:invite("sip:4930123@10.0.0.1", { sdp = true })
+        assert.equal("30", phone:receive(503):header "Retry-After")
+        db:impair {}
+        call(trunk_a)
+        db:impair { fail = true }
+        hang_up()
+        assert.truthy(net:logged "phone owes %d s")
+    end)
+
+    it("says when there is no table", function()
+        net:close()
+        net = lab.new { conf = CONF, route = "scripts/b2bua.lua" }
+        net:database(DATABASE):impair { fail = true }
+        net:advance(1)
+        assert.truthy(net:logged "no table of accounts")
+    end)
+
+    it("answers the challenge of the trunk with the password of the configuration", function()
         phone:invite("sip:4930123@10.0.0.1", { sdp = true })
         trunk_a:reply(trunk_a:receive "INVITE", 407, {
             headers = { ["Proxy-Authenticate"] = 'Digest realm="trunk", nonce="abc"' },
@@ -59,28 +124,26 @@ describe("scripts/b2bua.lua", function()
     end)
 
     it("takes the second trunk when the first is full, and refuses when both are", function()
-        for _ = 1, 30 do
-            call(trunk_a)
+        local callers = {}
+        for i = 1, 41 do
+            local name = "line" .. i
+            callers[i] = net:agent { name = name, address = "10.0.0." .. 100 + i, side = "private" }
+            db:load(("INSERT INTO accounts VALUES ('%s', 3600)"):format(name))
         end
-        for _ = 1, 10 do
-            call(trunk_b)
+        for i = 1, 30 do
+            call(trunk_a, callers[i])
         end
-        phone:invite("sip:4930123@10.0.0.1", { sdp = true })
-        assert.equal("30", phone:receive(503):header "Retry-After")
+        for i = 31, 40 do
+            call(trunk_b, callers[i])
+        end
+        callers[41]:invite("sip:4930123@10.0.0.1", { sdp = true })
+        assert.equal("30", callers[41]:receive(503):header "Retry-After")
         net:command("calls", "end", "--all")
         net:advance(0.1)
-        for _, agent in ipairs { trunk_a, trunk_b, phone } do
+        for _, agent in ipairs { trunk_a, trunk_b, unpack(callers) } do
             while agent.queue[1] do
                 agent:reply(agent:receive "BYE", 200)
             end
-        end
-    end)
-
-    it("ends a call that lasts too long, on both sides", function()
-        call(trunk_a)
-        net:advance(4 * 3600 + 1)
-        for _, agent in ipairs { phone, trunk_a } do
-            agent:reply(agent:receive "BYE", 200)
         end
     end)
 

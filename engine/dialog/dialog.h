@@ -53,6 +53,7 @@ enum dialog_event {
     DIALOG_EVENT_ANSWER,
     DIALOG_EVENT_END,
     DIALOG_EVENT_MEDIA_TIMEOUT, /**< its media ended for want of packets; told by who ties the two */
+    DIALOG_EVENT_WARNING,       /**< its longest duration is near (track.h) */
     DIALOG_EVENT_DURATION,      /**< it has lasted as long as it may (track.h): end it */
     DIALOG_EVENT_HANG_UP,       /**< its script wants it ended (track.h): end it */
     DIALOG_EVENT_SESSION,       /**< its session interval is over (track.h): end it */

@@ -2,8 +2,8 @@
  * Whatever ends the dialog passes track_ended(): the calls of its profiles are counted back there, before
  * a handler hears of the end.
  *
- * One timer serves both ends of a call from here: the duration that it may have, and a script's wish
- * to end it, which stands above the first.
+ * One timer serves both ends of a call from here: the duration that it may have, with a warning
+ * before, and a script's wish to end it, which stands above the first.
  */
 #include "dialog/track.h"
 
@@ -19,6 +19,8 @@ struct track {
     struct timer timer, session;
     struct session_timer session_timer;
     uint64_t duration_ms; /* 0: no limit */
+    uint64_t warn_ms;     /* before it is over; 0: not */
+    bool is_warning_next; /* when the timer fires */
     bool is_ending;       /* track_hang_up() was called */
     struct text reason;   /* owned */
     struct variables variables;
@@ -105,10 +107,17 @@ struct dialog *track_dialog(const struct track *track)
     return track->dialog;
 }
 
+static void start_end(struct track *track);
+
 static void over(void *arg)
 {
     struct track *track = arg;
     struct dialog *dialog = track->dialog;
+    if (track->is_warning_next && !track->is_ending) {
+        start_end(track); /* first: whoever is told may set another duration */
+        dialog_tell(dialog, DIALOG_EVENT_WARNING, NULL);
+        return;
+    }
     if (!track->is_ending)
         counter_count(options_of(track)->counters, COUNTER_DIALOG_DURATION);
     dialog_tell(dialog, track->is_ending ? DIALOG_EVENT_HANG_UP : DIALOG_EVENT_DURATION, NULL);
@@ -119,12 +128,25 @@ static void start(struct track *track, uint64_t after_ms)
     timer_start(loop_timers(options_of(track)->loop), &track->timer, after_ms, over, track);
 }
 
-/* From the answer, which may be some time ago. */
-static void start_duration(struct track *track)
+/* Counted from the answer, which may be some time ago. */
+static void start_until(struct track *track, uint64_t duration_ms)
 {
     uint64_t now_ms = loop_now_ms(options_of(track)->loop);
-    uint64_t until_ms = track->dialog->answered_ms + track->duration_ms;
+    uint64_t until_ms = track->dialog->answered_ms + duration_ms;
     start(track, until_ms > now_ms ? until_ms - now_ms : 0);
+}
+
+static void start_end(struct track *track)
+{
+    track->is_warning_next = false;
+    start_until(track, track->duration_ms);
+}
+
+static void start_duration(struct track *track)
+{
+    uint64_t lasted_ms = loop_now_ms(options_of(track)->loop) - track->dialog->answered_ms;
+    track->is_warning_next = track->warn_ms && track->duration_ms > lasted_ms + track->warn_ms;
+    start_until(track, track->duration_ms - (track->is_warning_next ? track->warn_ms : 0));
 }
 
 int track_limit_duration(struct track *track, uint64_t duration_ms)
@@ -139,6 +161,12 @@ int track_limit_duration(struct track *track, uint64_t duration_ms)
     else
         timer_stop(loop_timers(options_of(track)->loop), &track->timer);
     return 0;
+}
+
+int track_warn(struct track *track, uint64_t before_ms)
+{
+    track->warn_ms = before_ms;
+    return track_limit_duration(track, track->duration_ms);
 }
 
 int track_hang_up(struct track *track, struct text reason)

@@ -33,6 +33,12 @@ struct dialog *track_dialog(const struct track *track);
  */
 int track_limit_duration(struct track *track, uint64_t duration_ms);
 /**
+ * DIALOG_EVENT_WARNING is told so long before the duration is over; anew when that is set anew.
+ * @param before_ms  0: not
+ * @return 0, ERROR_STATE (it has ended)
+ */
+int track_warn(struct track *track, uint64_t before_ms);
+/**
  * End the call soon: DIALOG_EVENT_HANG_UP is told from the loop, when the message at hand has gone on.
  * @param reason  value of a Reason header (RFC 3326), copied; absent: none
  * @return 0, ERROR_STATE (it has ended, or is about to), ERROR_MEMORY

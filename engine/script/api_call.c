@@ -11,8 +11,36 @@ static struct text option(lua_State *L, int index, const char *what)
     return t.n ? t : TEXT_NONE;
 }
 
+static void set_default(struct text *option, const char *value)
+{
+    if (!text_is_set(*option))
+        *option = text_of(value);
+}
+
+/**
+ * What a trunk of the configuration says where the script says nothing; its password is not seen by it.
+ * @param termsp  returned owned: what the options borrow from
+ * @return 0 or ERROR_NOT_FOUND
+ */
+static int take_trunk(struct bridge_options *options, struct trunk_terms **termsp,
+                      struct script *script, struct text name)
+{
+    struct trunk *trunk = script->options.trunks ? trunks_find(script->options.trunks, name) : NULL;
+    if (!trunk)
+        return ERROR_NOT_FOUND;
+    struct trunk_terms *terms = *termsp = trunk_terms_of(trunk);
+    memory_release(trunk);
+    set_default(&options->interface, terms->interface);
+    set_default(&options->next_hop, terms->proxy);
+    if (!options->username.n && terms->password) {
+        options->username = text_of(terms->auth_user);
+        options->password = text_of(terms->password);
+    }
+    return 0;
+}
+
 /** (req, to, next_hop, interface, from, header lines, names, username, password,
- *  follow redirections, refuse 100rel) -> Call-ID, tag; or nil, err */
+ *  follow redirections, refuse 100rel, trunk) -> Call-ID, tag; or nil, err */
 static int core_call_bridge(lua_State *L)
 {
     struct subject subject;
@@ -21,7 +49,7 @@ static int core_call_bridge(lua_State *L)
         api_misuse(L, "call.bridge: only for a request in request_route");
     if (handle_is_over(&subject))
         return api_push_result(L, ERROR_CANCELLED);
-    const struct bridge_options options = {
+    struct bridge_options options = {
         .to = option(L, 2, "call.bridge: to"),
         .next_hop = option(L, 3, "call.bridge: next_hop"),
         .interface = option(L, 4, "call.bridge: interface"),
@@ -33,11 +61,16 @@ static int core_call_bridge(lua_State *L)
         .follows_redirects = lua_toboolean(L, 10),
         .refuses_100rel = lua_toboolean(L, 11),
     };
+    struct text trunk = option(L, 12, "call.bridge: trunk");
+    struct trunk_terms *terms = NULL;
     struct bridge *bridge = NULL;
     struct script_cause cause;
+    if (trunk.n && take_trunk(&options, &terms, generation_of(L)->script, trunk))
+        return api_push_failure(L, "the configuration has no such trunk");
     cause_begin(L, &cause);
     int error = bridge_begin(&bridge, subject.context, &options);
     cause_end(&cause);
+    memory_release(terms);
     if (error)
         return api_push_result(L, error);
     api_push_text(L, bridge_call_id(bridge));

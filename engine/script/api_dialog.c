@@ -173,6 +173,14 @@ static int core_dialog_limit(lua_State *L)
     return push_outcome(L, track ? track_limit_duration(track, duration_ms) : ERROR_STATE);
 }
 
+/** (number, how long before max_duration in ms) -> true, or nil, err */
+static int core_dialog_warn(lua_State *L)
+{
+    struct track *track = track_argument(L);
+    uint64_t before_ms = duration_argument(L, 2);
+    return push_outcome(L, track ? track_warn(track, before_ms) : ERROR_STATE);
+}
+
 /* ---- profiles ---- */
 
 /** (number, profile, value | nil, most | nil) -> true, or nil, err */
@@ -287,6 +295,7 @@ static const luaL_Reg functions[] = {
     {"dialog_of", core_dialog_of},
     {"dialog_hang_up", core_dialog_hang_up},
     {"dialog_limit", core_dialog_limit},
+    {"dialog_warn", core_dialog_warn},
     {"dialog_set_profile", core_dialog_set_profile},
     {"dialog_unset_profile", core_dialog_unset_profile},
     {"dialog_count", core_dialog_count},

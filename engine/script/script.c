@@ -68,6 +68,7 @@ static struct text event_name(enum dialog_event event)
     switch (event) {
     case DIALOG_EVENT_START: return TEXT("dialog:start");
     case DIALOG_EVENT_ANSWER: return TEXT("dialog:answer");
+    case DIALOG_EVENT_WARNING: return TEXT("dialog:warning");
     case DIALOG_EVENT_MEDIA_TIMEOUT: return TEXT("media:timeout");
     default: return TEXT("dialog:end");
     }

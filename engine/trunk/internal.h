@@ -19,8 +19,6 @@ struct trunk {
     uint32_t cseq;
 };
 
-/** @return a reference to the terms in force */
-struct trunk_terms *trunk_terms_of(struct trunk *trunk);
 static inline struct text trunk_call_id(const struct trunk *trunk)
 {
     return (struct text){trunk->call_id, sizeof trunk->call_id};

@@ -67,6 +67,8 @@ struct trunk_view {
 /** @param view  filled; trunk_view_release() */
 void trunk_get_view(struct trunk *trunk, struct trunk_view *view);
 void trunk_view_release(struct trunk_view *view);
+/** @return a reference to the terms in force */
+struct trunk_terms *trunk_terms_of(struct trunk *trunk);
 
 /** @return 0 or ERROR_MEMORY */
 int trunks_create(struct trunks **trunksp);

@@ -11,6 +11,7 @@ local M = {}
 local KNOWN = {
     to = "string", next_hop = "string", interface = "string", from = "string", headers = "table", pass = "table",
     media = "media", credentials = "table", redirect = "string", prack = "boolean",
+    trunk = "string",
 }
 -- Those that the engine makes itself.
 local OURS = {
@@ -116,7 +117,7 @@ end
 
 --- Join the caller of an INVITE with a callee. request_route; does not yield.
 -- @param request INVITE outside of a dialog
--- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, redirect, prack, media
+-- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, trunk, redirect, prack, media
 -- @return the call, or nil, err
 -- @usage local call = sip.call.bridge(req, { to = "sip:bob@10.0.0.20", interface = "private", media = true })
 function M.bridge(request, options)
@@ -140,7 +141,8 @@ function M.bridge(request, options)
     end
     local credentials = options.credentials or {}
     local call_id, tag = core.call_bridge(request, options.to, options.next_hop, options.interface, options.from,
-        lines, names, credentials.username, credentials.password, options.redirect == "follow", options.prack == false)
+        lines, names, credentials.username, credentials.password, options.redirect == "follow", options.prack == false,
+        options.trunk)
     if not call_id then
         return nil, tag
     end

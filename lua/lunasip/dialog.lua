@@ -67,7 +67,9 @@ local function check_duration(what, seconds, least)
     return math.floor(seconds * 1000 + 0.5)
 end
 
-local OPTIONS = { max_duration_s = true, on_end = true, hide = true, hide_call_id = true, session_timer = true }
+local OPTIONS = {
+    max_duration_s = true, warn_s = true, on_end = true, hide = true, hide_call_id = true, session_timer = true,
+}
 local SESSION_LEAST_S = 90 -- RFC 4028 s4
 
 -- { expires_s =, min_s = } as two numbers; nil: none.
@@ -125,6 +127,7 @@ function M.track(message, options)
     end
     local duration_ms = options.max_duration_s
         and check_duration("dialog.track: max_duration_s", options.max_duration_s, 0.001)
+    local warn_ms = options.warn_s and check_duration("dialog.track: warn_s", options.warn_s, 0)
     if options.on_end ~= nil and type(options.on_end) ~= "function" then
         error("dialog.track: on_end is a function, not a " .. type(options.on_end), 2)
     end
@@ -133,6 +136,9 @@ function M.track(message, options)
         options.hide_call_id, expires_s, least_s)
     if not number then
         return nil, err
+    end
+    if warn_ms then
+        core.dialog_warn(number, warn_ms)
     end
     return M.with_number(number)
 end

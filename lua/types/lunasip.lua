@@ -36,6 +36,7 @@ onreply_route = {}
 ---@field ["dialog:start"] fun(event: DialogEvent) an INVITE was relayed
 ---@field ["dialog:answer"] fun(event: DialogEvent) the first 2xx
 ---@field ["dialog:failed"] fun(event: DialogEvent) it ended and nobody had answered; dialog:end comes next
+---@field ["dialog:warning"] fun(event: DialogEvent) its longest duration is near: track{ warn_s }
 ---@field ["dialog:end"] fun(event: DialogEvent) however it ended
 ---@field ["media:timeout"] fun(event: DialogEvent) the relay ended its media because no packets came
 ---@field ["registration:inserted"] fun(event: RegistrationEvent) a contact was bound to an address of record
@@ -413,6 +414,7 @@ function Dispatcher.is_from(message, set) end
 
 ---@class lunasip.TrackOptions
 ---@field max_duration_s? number 0.001 to a year: both sides get BYE so long after the answer
+---@field warn_s? number event_route["dialog:warning"] runs so long before max_duration_s is over; 0: not
 ---@field on_end? fun(event: DialogEvent) runs once, however the call ends, before event_route["dialog:end"]
 ---@field session_timer? lunasip.SessionTimer for proxied calls
 ---@field hide? boolean|string|string[] interfaces: what leaves there names no address but ours (Via, Record-Route, Contact, Warning); true: all
@@ -503,6 +505,7 @@ function Media.manage(message, options) end
 ---@field from? string URI, or name and <URI>, that the callee sees; default: the caller's name and user at our address
 ---@field headers? table<string, string|number> of the callee's INVITE, in the place of what would pass by that name
 ---@field credentials? lunasip.AnswerOptions for challenges (401, 407) of the callee, a trunk as a rule
+---@field trunk? string of the configuration: its password for such challenges, its interface and proxy where none is said
 ---@field redirect? "follow"|"refuse" a 3xx of the callee: try its first Contact, or tell the caller 480 (default)
 ---@field prack? boolean false: no 100rel (RFC 3262) on either leg; default: on each that knows it
 ---@field pass? string[] names of further headers that pass, in both directions

@@ -226,6 +226,29 @@ describe("a trunk (RFC 3261 s10.2)", function()
         assert.matches("no trunk 'other'", registrar:receive(404).reason)
     end)
 
+    it("gives its password, interface and proxy to calls of two legs", function()
+        local provider = { registrar = "sip:provider.example", proxy = "sip:192.0.2.50", interface = "public" }
+        open({ provider = world.provider(provider) }, {
+            route = [[
+                local sip = require "lunasip"
+                function request_route(req)
+                    local call, err = sip.call.bridge(req, { to = "sip:49@provider.example", trunk = req["$rU"] })
+                    if not call then req:reply(500, err) end
+                end]],
+        })
+        registrar:reply(registrar:receive "REGISTER", 200)
+        local phone = net:agent { name = "phone", address = "10.0.0.10", side = "private" }
+        phone:invite "sip:provider@10.0.0.1"
+        registrar:reply(registrar:receive "INVITE", 407, world.challenged(407, "call"))
+        local invite = registrar:receive "INVITE"
+        assert.equal("sip:49@provider.example", invite.uri)
+        assert.matches('username="4930", realm="provider.example", nonce="call"', invite:header "Proxy-Authorization")
+        registrar:reply(invite, 486)
+        phone:receive(486)
+        phone:invite "sip:other@10.0.0.1"
+        assert.equal("the configuration has no such trunk", phone:receive(500).reason)
+    end)
+
     it("belongs to one worker, whichever that is", function()
         for workers = 1, 4 do
             local trunks = {}
