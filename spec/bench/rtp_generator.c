@@ -111,11 +111,13 @@ static unsigned percentile(double share)
     return LATENCY_MAX_US;
 }
 
-/* Every millisecond a twentieth of the streams sends; at the end the last packets get a moment to come back. */
+#define GRACE_MS 5000 /* at the end, for the last packets to come back */
+
+/* Every millisecond a twentieth of the streams sends. */
 static void run(int epoll, int timer, uint32_t count, uint64_t slots)
 {
     uint64_t slot = 0;
-    while (slot < slots + 200) {
+    while (slot < slots || (received < sent && slot < slots + GRACE_MS)) {
         struct epoll_event events[EVENTS];
         int n = epoll_wait(epoll, events, EVENTS, 1000);
         for (int i = 0; i < n; i++) {

@@ -17,15 +17,15 @@ describe("audio between two phones", function()
             name = "caller", host = caller_host, frequency = 440, outbound = near .. ":5060",
             dial = "sip:callee@" .. near,
         }
-        caller:wait_established(10)
+        caller:wait_established(60)
         -- Enough for two seconds of sound each way.
         local relayed = posix.wait_until(function()
             local status = sbc.engine:status()
             return status and status.media.packets >= 250
-        end, 30, 0.1)
+        end, 60, 0.1)
         assert.is_truthy(relayed, "the relay did not carry 250 packets: " .. sbc.engine.process:output():sub(-2000))
         local at_caller = caller:hang_up()
-        local at_callee = assert(callee:wait_ended(10), "the callee saw no hang-up")
+        local at_callee = assert(callee:wait_ended(60), "the callee saw no hang-up")
         callee:hang_up()
         assert.is_true(at_caller.received >= 100, "the caller received " .. at_caller.received)
         assert.is_true(at_callee.received >= 100, "the callee received " .. at_callee.received)

@@ -62,13 +62,14 @@ describe("a script that does not end", function()
         local bad = assert(posix.udp(sbc.at(13), 5060))
         local slowest_ms, slowest, refused = 0, nil, 0
         local function call(number)
+            local id = ("loop-%d-%d"):format(posix.pid(), refused)
             local request = raw.request({
-                id = ("loop-%d-%d"):format(posix.pid(), refused), host = bad.host, port = 5060,
+                id = id, host = bad.host, port = 5060,
                 target = "sip:1001@" .. sbc.public .. ":5060",
             }, "INVITE", 1, { headers = { "X-Loop: " .. number } })
             local began = posix.now()
             bad.send(sbc.public, 5060, request)
-            raw.receive(bad, "^SIP/2.0 500 ", 10)
+            raw.receive(bad, "^SIP/2.0 500 ", 60, id)
             local ms = (posix.now() - began) * 1000
             if ms > slowest_ms then slowest_ms, slowest = ms, number end
             refused = refused + 1

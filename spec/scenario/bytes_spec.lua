@@ -7,7 +7,7 @@ describe("a forwarded request (RFC 3261 s16.6)", function()
     local sbc, caller, gateway
 
     setup(function()
-        sbc = border.start()
+        sbc = border.start { timers = border.PATIENT }
         caller, gateway = assert(posix.udp(sbc.public_caller, 5060)), assert(posix.udp(sbc.private_gateway, 5060))
     end)
     teardown(function()

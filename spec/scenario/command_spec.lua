@@ -37,7 +37,7 @@ describe("a running engine", function()
     it("stops on `ctl stop` with 0", function()
         local sbc = border.start()
         assert.equal(0, (sbc.engine:ctl "stop"))
-        assert.equal(0, sbc.engine.process:wait(20))
+        assert.equal(0, sbc.engine.process:wait(60))
     end)
 
     it("ends in the middle of calls with nothing leaked", function()
@@ -52,7 +52,7 @@ describe("a running engine", function()
         end
         -- The first signal begins to drain, the second ends at once.
         sbc.engine.process:signal(15)
-        sbc.engine.process:wait_for_output("drain", 5)
+        sbc.engine.process:wait_for_output("drain", 60)
         local code, complaint = sbc.engine:stop()
         assert.equal("", complaint)
         assert.equal(0, code)

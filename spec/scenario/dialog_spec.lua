@@ -6,7 +6,7 @@ describe("inside a dialog", function()
     local sbc
     local calls = lunasip.calls(500)
 
-    setup(function() sbc = border.start() end)
+    setup(function() sbc = border.start { timers = border.PATIENT } end)
     teardown(border.clean)
 
     for _, case in ipairs {

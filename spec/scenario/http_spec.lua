@@ -47,7 +47,7 @@ describe("HTTP servers", function()
             "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
             "-subj", "/CN=api.example.net", "-addext", "subjectAltName=" .. names,
             "-keyout", folder .. "/key.pem", "-out", folder .. "/certificate.pem",
-        }, 20)
+        }, 60)
         assert(code == 0, output)
         write("answer", ANSWER)
         local server = process.start {
@@ -57,7 +57,7 @@ describe("HTTP servers", function()
             },
             directory = folder,
         }
-        server:wait_for_output("ACCEPT", 10)
+        server:wait_for_output("ACCEPT", 60)
         return server, ("https://%s:%d/answer"):format(at(30), TLS_PORT)
     end
 
@@ -88,7 +88,7 @@ describe("HTTP servers", function()
                     return message:match "^SIP/2%.0 ([^\r]*)"
                 end
             end
-        end, seconds or 20, 0.001)
+        end, seconds or 60, 0.001)
     end
 
     local function expect_others_answered()
@@ -109,8 +109,8 @@ describe("HTTP servers", function()
         local server = assert(posix.tcp(at(30)))
         start(("http://%s:%d/far"):format(at(30), server.port))
         send("INFO", 1)
-        local connection = posix.wait_until(server.accept, 10, 0.001)
-        assert.matches("^GET /far HTTP/1.1\r\n", posix.wait_until(connection.receive, 10, 0.001))
+        local connection = posix.wait_until(server.accept, 60, 0.001)
+        assert.matches("^GET /far HTTP/1.1\r\n", posix.wait_until(connection.receive, 60, 0.001))
         expect_others_answered()
         assert.is_true(connection.send(ANSWER))
         assert.equal("200 far", answer_to "INFO")

@@ -33,7 +33,7 @@ describe("phones", function()
             name = user, host = on.address, on = on, frequency = options.frequency, dial = options.dial,
             account = account_of(user),
         }
-        one:wait_registered(10)
+        one:wait_registered(60)
         return one
     end
 
@@ -41,10 +41,10 @@ describe("phones", function()
     local function call(lan, near, far)
         local callee = phone("2002", far, { frequency = 880 })
         local caller = phone("2001", near, { frequency = 440, dial = "sip:2002@example.net" })
-        caller:wait_established(10)
-        posix.wait_until(function() return caller:seconds_heard() >= 2 and callee:seconds_heard() >= 2 end, 30, 0.1)
+        caller:wait_established(60)
+        posix.wait_until(function() return caller:seconds_heard() >= 2 and callee:seconds_heard() >= 2 end, 60, 0.1)
         local at_caller = caller:hang_up()
-        local at_callee = assert(callee:wait_ended(10), "the callee saw no hang-up")
+        local at_callee = assert(callee:wait_ended(60), "the callee saw no hang-up")
         callee:hang_up()
         local log = "\n" .. lan.engine.process:output():sub(-2000)
         assert.is_true(at_caller.received >= 100, "the caller received " .. at_caller.received .. log)

@@ -59,7 +59,7 @@ describe("users of scripts/registrar.lua", function()
     end)
 
     it("leave nothing behind but their bindings", function()
-        assert.equal(lunasip.nothing, lan.engine:settle(50))
+        assert.equal(lunasip.nothing, lan.engine:settle(90))
         local counters = lan.engine:status().counters
         for _, name in ipairs { "script.error", "script.unanswered", "sip.mailbox_full", "transaction.limit" } do
             assert.equal(0, counters[name], name)
@@ -71,7 +71,7 @@ describe("users of scripts/registrar.lua", function()
         assert.equal(("0 %d bindings ended\n"):format(users), code .. " " .. output)
         local left = posix.wait_until(function()
             return lan.engine:status().registrations.bindings == 0
-        end, 5)
+        end, 60)
         assert.is_truthy(left)
         local exit, complaint = lan.engine:stop()
         assert.equal("", complaint)

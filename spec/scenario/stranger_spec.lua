@@ -63,13 +63,13 @@ end
                     drain(far, at_far)
                     drain(stranger, at_stranger)
                     return (at_near.F or 0) >= sequence - 20 and (at_far.N or 0) >= sequence - 20
-                end, 5, 0.0002)
+                end, 60, 0.0002)
             end
             posix.wait_until(function()
                 drain(near, at_near)
                 drain(far, at_far)
                 return (at_near.F or 0) >= 200 and (at_far.N or 0) >= 200
-            end, 2, 0.001)
+            end, 60, 0.001)
             drain(stranger, at_stranger)
             assert.same({}, at_stranger, "the stranger was sent packets")
             assert.same({ F = 200 }, at_near)

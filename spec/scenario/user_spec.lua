@@ -37,7 +37,7 @@ describe("lunasip user", function()
 
     -- @return exit code, output
     local function user(words)
-        return process.run({ "sh", "-c", lunasip.build .. "/lunasip user " .. words }, 30,
+        return process.run({ "sh", "-c", lunasip.build .. "/lunasip user " .. words }, 60,
             { env = { LUNASIP_CONF = conf or false } })
     end
 
@@ -114,7 +114,7 @@ describe("lunasip user", function()
                 return posix.wait_until(function()
                     local message = phone.receive()
                     return message and not message:find "^SIP/2%.0 1" and message
-                end, 10, 0.001)
+                end, 60, 0.001)
             end
             local function authorization(nonce, password)
                 local response = md5(("%s:%s:%s"):format(md5("2001:example.com:" .. password), nonce,

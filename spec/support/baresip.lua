@@ -60,7 +60,7 @@ module_app menu.so
     if options.on then command = namespaces.command(options.on, command) end
     local self = setmetatable({ folder = folder, name = options.name }, Phone)
     self.process = process.start { command = command, name = "baresip " .. options.name, directory = folder }
-    self.process:wait_for_output("baresip is ready", 10)
+    self.process:wait_for_output("baresip is ready", 60)
     return self
 end
 
@@ -72,7 +72,7 @@ function Phone:wait_established(seconds) return self.process:wait_for_output("Ca
 
 --- Hang up and end. @return { sent, received } packets as baresip counted them, and its output
 function Phone:hang_up()
-    local code = self.process:stop(10)
+    local code = self.process:stop(60)
     return self:packets(), code
 end
 

@@ -11,13 +11,14 @@ Border.__index = Border
 
 --- Start lunasip between two sides.
 -- options: workers, timers, blocks, build, sets (defaults: one gateway on each side), private_hosts (numbers of more
--- hosts that may call from the private side), route
+-- hosts that may call from the private side), route; `timers.t1_ms` is that of SIPp, too, when it is above 500
 function M.start(options)
     options = options or {}
     local at = options.at or network.block()
     local self = setmetatable({
         at = at, public = at(10), private = at(20),
         public_gateway = at(11), private_gateway = at(21), public_caller = at(12),
+        t1_ms = options.timers and options.timers.t1_ms or 0,
     }, Border)
     local private = { ("sip:%s:5060"):format(self.private_gateway) }
     for _, number in ipairs(options.private_hosts or {}) do
@@ -51,11 +52,11 @@ function Border:run(options)
         caller_host, gateway_host = self.private_gateway, self.public_gateway
     end
     local function values(relay)
-        local all = { relay = relay:gsub("%.", "[.]"), talk_ms = 0 }
+        local all = { relay = relay:gsub("%.", "[.]"), talk_ms = 0, t1_ms = math.max(500, self.t1_ms) }
         for name, value in pairs(options.values or {}) do all[name] = value end
         return all
     end
-    local seconds = options.seconds or 60
+    local seconds = options.seconds or 120
     local gateway = options.gateway and sipp.gateway {
         scenario = options.gateway, host = options.gateway_host or gateway_host,
         calls = options.gateway_calls or options.calls, values = values(far), seconds = seconds,
@@ -69,17 +70,19 @@ function Border:run(options)
     return caller:wait(), gateway and gateway:wait()
 end
 
+--- T1 with which a message sent twice is one that was lost; with a shorter one a busy machine may have been late.
+M.PATIENT = { t1_ms = 2000 }
+
 --- One line that says how a run went; equal to `perfect(calls)` when all is well.
 function M.summary(result)
-    local line = ("exit %s, %d ok, %d failed, %d retransmissions"):format(
-        tostring(result.exit), result.ok, result.failed, result.retransmissions)
+    local line = ("exit %s, %d ok, %d failed"):format(tostring(result.exit), result.ok, result.failed)
     if result.exit ~= 0 then line = line .. "\n" .. result.errors:sub(1, 1500) end
     return line
 end
 
-function M.perfect(calls) return ("exit 0, %d ok, 0 failed, 0 retransmissions"):format(calls) end
+function M.perfect(calls) return ("exit 0, %d ok, 0 failed"):format(calls) end
 
---- Assert that every call went as written, on both sides.
+--- Assert that every call went as written, on both sides; with `PATIENT` timers that nothing was sent twice.
 function Border:expect_calls(options)
     local caller, gateway = self:run(options)
     local log = "\nlunasip said:\n" .. self.engine.process:output():sub(-3000)
@@ -88,6 +91,8 @@ function Border:expect_calls(options)
     if gateway and M.summary(gateway) ~= M.perfect(options.gateway_calls or options.calls) then
         error("gateway: " .. M.summary(gateway) .. log, 2)
     end
+    local twice = caller.retransmissions + (gateway and gateway.retransmissions or 0)
+    if self.t1_ms >= M.PATIENT.t1_ms and twice > 0 then error(twice .. " messages were sent twice" .. log, 2) end
 end
 
 --- Assert the engine's own counters: name -> value.
@@ -102,7 +107,7 @@ end
 
 --- Assert that nothing is left and that lunasip stops cleanly.
 function Border:expect_nothing_left()
-    local left = self.engine:settle(50)
+    local left = self.engine:settle(60 + 64 * self.t1_ms / 1000)
     local code, complaint = self.engine:stop()
     if left ~= lunasip.nothing then error("left behind: " .. left, 2) end
     if complaint ~= "" then error(complaint, 2) end

@@ -81,6 +81,9 @@ function M.start(options)
         workers = options.workers or 2,
     }
     for name, value in pairs(options.blocks or {}) do blocks[name] = value end
+    -- A test machine may be busy with others: new calls are not refused for that, unless a test is about it.
+    blocks.limits = blocks.limits or {}
+    blocks.limits.shed_lag_ms = blocks.limits.shed_lag_ms or 60000
     write(folder .. "/lunasip.lua", M.configuration(blocks))
     local self = setmetatable({ folder = folder, socket = folder .. "/control.sock" }, Engine)
     self.binary = (options.build or M.build) .. "/lunasip"
@@ -93,7 +96,7 @@ function M.start(options)
         command = options.on and namespaces.command(options.on, command) or command, directory = folder,
         env = env,
     }
-    local ready = posix.wait_until(function() return self.process:poll() or self:status() end, 30, 0.05)
+    local ready = posix.wait_until(function() return self.process:poll() or self:status() end, 60, 0.05)
     if not ready or self.process.exit then
         local output = self.process:output()
         self.process:stop(1)
@@ -116,7 +119,7 @@ end
 
 --- Run `lunasip ctl …`. @return exit code, output
 function Engine:ctl(...)
-    return process.run({ self.binary, "ctl", "--socket", self.socket, ... }, 20, { env = sanitizer_env })
+    return process.run({ self.binary, "ctl", "--socket", self.socket, ... }, 60, { env = sanitizer_env })
 end
 
 --- What `ctl status --json` says, as a table; nil when nobody answers.
@@ -142,13 +145,13 @@ function Engine:settle(seconds)
     posix.wait_until(function()
         last = self:remains()
         return last == M.nothing or self.process:poll()
-    end, seconds or 30, 0.1)
+    end, seconds or 60, 0.1)
     return last
 end
 
 --- Stop it. @return exit code, and what a sanitizer complained of (empty when nothing)
 function Engine:stop()
-    local code = self.process:stop(20)
+    local code = self.process:stop(60)
     local output = self.process:output()
     local at = output:find "ERROR: %a+Sanitizer" or output:find "WARNING: ThreadSanitizer" or
         output:find "runtime error:"

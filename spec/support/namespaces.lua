@@ -9,7 +9,7 @@ Internet.__index = Internet
 local made, count = {}, 0
 
 local function run(...)
-    local code, output = process.run({ ... }, 10)
+    local code, output = process.run({ ... }, 60)
     if code ~= 0 then return nil, ("%s: %s"):format(table.concat({ ... }, " "), output) end
     return true
 end

@@ -27,14 +27,17 @@ function M.header(message, name)
     return table.concat(lines, "\r\n")
 end
 
---- Wait for a message that matches; others are dropped.
-function M.receive(socket, pattern, seconds)
+--- Wait for a message that matches, of this Call-ID when one is given; others are dropped (a message that a busy
+-- machine let be sent twice comes late).
+function M.receive(socket, pattern, seconds, id)
     local kept
     posix.wait_until(function()
         local message = socket.receive()
-        if message and message:match(pattern) then kept = message end
+        if message and message:match(pattern) and (not id or message:find("Call-ID: " .. id .. "\r", 1, true)) then
+            kept = message
+        end
         return kept
-    end, seconds or 5, 0.0002)
+    end, seconds or 30, 0.0002)
     return kept or error("nothing that matches " .. pattern .. " came", 2)
 end
 
@@ -92,25 +95,26 @@ function M.call(ends)
     }
     local offer = ends.near_port and M.sdp(ends.caller.host, ends.near_port)
     ends.caller.send(ends.public, 5060, M.request(call, "INVITE", 1, { body = offer }))
-    local invite = M.receive(ends.gateway, "^INVITE ")
+    local invite = M.receive(ends.gateway, "^INVITE ", nil, call.id)
     local answer = ends.far_port and M.sdp(ends.gateway.host, ends.far_port)
     ends.gateway.send(ends.private, 5060, M.answer(invite, "g" .. ends.id, ends.gateway.host, answer))
-    local ok = M.receive(ends.caller, "^SIP/2.0 200 ")
+    local ok = M.receive(ends.caller, "^SIP/2.0 200 ", nil, call.id)
     if offer then
         call.far = { M.media_of(invite) }
         call.near = { M.media_of(ok) }
     end
     call.to_tag, call.target, call.routes = "g" .. ends.id, M.contact_of(ok), M.route_of(ok)
     ends.caller.send(ends.public, 5060, M.request(call, "ACK", 1))
-    M.receive(ends.gateway, "^ACK ")
+    M.receive(ends.gateway, "^ACK ", nil, call.id)
     return call
 end
 
 --- The caller hangs up.
 function M.hang_up(ends, call, number)
     ends.caller.send(ends.public, 5060, M.request(call, "BYE", number or 2))
-    ends.gateway.send(ends.private, 5060, M.answer(M.receive(ends.gateway, "^BYE "), nil, ends.gateway.host))
-    M.receive(ends.caller, "^SIP/2.0 200 ")
+    local bye = M.receive(ends.gateway, "^BYE ", nil, call.id)
+    ends.gateway.send(ends.private, 5060, M.answer(bye, nil, ends.gateway.host))
+    M.receive(ends.caller, "^SIP/2.0 200 .-\nCSeq: %d+ BYE", nil, call.id)
 end
 
 return M

@@ -29,7 +29,7 @@ end
 --- Wait for the end.
 -- @return packets lost, p99 of their way in us; raises when far fewer were sent than should have been
 function Audio:lost()
-    assert(self.process:wait(self.seconds + 20) == 0, "the RTP generator failed: " .. self.process:output())
+    assert(self.process:wait(self.seconds + 60) == 0, "the RTP generator failed: " .. self.process:output())
     local output = self.process:output()
     local sent, received, p99_us = output:match "sent (%d+) received (%d+) .* p99_us (%d+)"
     if tonumber(sent) < 45 * self.streams * self.seconds then

@@ -8,6 +8,7 @@ Sipp.__index = Sipp
 
 -- Pieces that the scenario files share.
 M.parts = {
+    t1_ms = 500,
     sdp = [[v=0
       o=user1 53655765 2353687637 IN IP[media_ip_type] [media_ip]
       s=-
@@ -146,7 +147,7 @@ function M.gateway(options)
     local posix = require "support.posix"
     local bound = posix.wait_until(function()
         return network.is_bound(options.host, options.port or 5060) or self.process:poll()
-    end, 5)
+    end, 30)
     if not bound or self.process.exit then error("gateway did not start: " .. self.process:output(), 2) end
     return self
 end
