@@ -189,11 +189,18 @@ void response_receive(void *arg, struct transaction_client *txn, struct message 
 void response_failure(void *arg, struct transaction_client *txn, enum transaction_failure failure);
 /** A branch is final with a response that we make: 408, 503. */
 void response_local(struct branch *branch, unsigned status);
+/** Send a response upstream. @param branch  whose 2xx it is, NULL: it is none */
+void response_send_upstream(struct response_context *context, const struct branch *branch,
+                            struct message *response, struct edits *edits, unsigned status);
+
+/* best_response.c */
 /** No branch pending: pick the best, run the failure route or send it (s16.7 6). */
 void response_collect(struct response_context *context);
 /** Keep the better of the best so far and this one. */
 void response_consider(struct response_context *context, struct message *response,
                        struct edits *edits, bool is_local);
+/** The same with a response that we make, in the place of one that never came. */
+void response_consider_local(struct response_context *context, unsigned status);
 
 /* hop.c */
 /**
