@@ -99,8 +99,9 @@ static int undo_strict_router(struct response_context *context, struct uri *own)
     if (!element.n || name_addr_parse(&address, element))
         return ERROR_SYNTAX;
     int error = edits_set_request_uri(context->edits, address.uri_text);
-    while (before.n && (before.p[before.n - 1] == ',' || before.p[before.n - 1] == ' '))
-        before.n--;
+    before = text_trim(before); /* folding, too: a line end alone would end the header */
+    if (before.n && before.p[before.n - 1] == ',')
+        before = text_trim((struct text){before.p, before.n - 1});
     if (!error)
         error = before.n ? edits_replace(context->edits, &last, before)
                          : edits_remove(context->edits, &last);

@@ -78,6 +78,19 @@ describe("route information preprocessing (RFC 3261 §16.4)", function()
             finish(options)
         end)
 
+        it("finds the target behind a comma and a fold, and leaves whole lines", function()
+            open()
+            alice:send(world.raw {
+                method = "OPTIONS", uri = "sip:192.0.2.1:5060;lr",
+                headers = { "Route: <sip:10.0.0.20:5060;lr>\t,\r\n <sip:target@10.0.0.99>", "Subject: kept" },
+            })
+            local options = callees.bob:receive "OPTIONS"
+            assert.equal("sip:target@10.0.0.99", options.uri)
+            assert.same({ "<sip:10.0.0.20:5060;lr>" }, options:values "Route")
+            assert.equal("kept", options:header "Subject")
+            finish(options)
+        end)
+
         it("routes to the target when nothing else is left", function()
             open()
             alice:send(world.raw {
