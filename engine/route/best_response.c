@@ -6,10 +6,19 @@
 
 #include "base/memory.h"
 
+/* 408 to a non-INVITE: it is never sent (RFC 4320 s4.2). */
+static bool is_unsendable(const struct message *response)
+{
+    return response->status == 408 && response->method != METHOD_INVITE;
+}
+
 /* Lower is better (s16.7 6). */
-static unsigned rank(unsigned status)
+static unsigned rank(const struct message *response)
 {
     static const unsigned preferred[] = {401, 407, 415, 420, 484};
+    unsigned status = response->status;
+    if (is_unsendable(response))
+        return 1000;
     if (status >= 600)
         return 0;
     for (size_t i = 0; i < sizeof preferred / sizeof preferred[0]; i++)
@@ -74,7 +83,7 @@ void response_consider(struct response_context *context, struct message *respons
         context->challenges = TEXT_NONE;
         context->is_best_old = false;
     }
-    bool is_better = !context->best || rank(response->status) < rank(context->best->status);
+    bool is_better = !context->best || rank(response) < rank(context->best);
     struct message *loser = is_better ? context->best : response;
     if (loser && is_challenge(loser))
         keep_challenges(context, loser);
@@ -89,8 +98,22 @@ void response_consider(struct response_context *context, struct message *respons
     context->best_is_local = is_local;
 }
 
+/* Whoever sent the request has given up by now, or will before anything of ours can reach it. */
+static void leave_unanswered(struct response_context *context)
+{
+    log_info(context->proxy->options.log, LOG_ROUTE, context_call_id(context),
+             "nobody answered this %.*s, and it gets no answer (RFC 4320)",
+             TEXT_ARG(context->request->method_text));
+    transaction_server_leave_unanswered(context->server);
+    request_answered(context, 408);
+}
+
 static void send_best(struct response_context *context)
 {
+    if (!context->is_final_sent && is_unsendable(context->best)) {
+        leave_unanswered(context);
+        return;
+    }
     struct message *best = memory_ref(context->best);
     struct edits *edits = memory_ref(context->best_edits);
     unsigned status = best->status;

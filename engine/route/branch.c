@@ -117,7 +117,6 @@ static int create_client(struct branch *branch, struct text branch_id, struct te
         .branch = branch_id,
         .destination = branch->destination,
         .bytes = bytes,
-        .call_id = context->request->call_id,
         .timeout_ms = branch->timeout_ms,
         .handlers = {response_receive, response_failure, branch},
     };

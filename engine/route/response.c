@@ -125,7 +125,8 @@ static void routes_done(struct reply_run *run)
             response_local(run->branch, 500);
     } else if (response->status >= 200) {
         response_final(run);
-    } else if (!run->is_dropped && !context->is_final_sent) {
+    } else if (!run->is_dropped && !context->is_final_sent && response->method == METHOD_INVITE) {
+        /* To others nothing provisional but a 100 of our own is sent (RFC 4320 s4.1). */
         if (context->dialog)
             dialog_on_response(context->dialog, response);
         if (context->hidden && context->is_dialog_making) /* PRACK and UPDATE will need it */

@@ -9,32 +9,16 @@
  * return value; the retransmissions of G, or of the client's INVITE, may still get through.
  */
 #include "base/error.h"
-#include "base/memory.h"
-#include "sip/response.h"
 #include "transaction/derive.h"
 #include "transaction/machine.h"
 #include "transaction/timers.h"
 
 /* ---- PROCEEDING ---- */
 
-/* s17.2.1: 100 unless the user has answered by now. */
-static void on_trying_due(void *arg)
-{
-    struct transaction_server *txn = arg;
-    memory_ref(txn);
-    transaction_server_reply(txn, &(struct response_options){.status = 100});
-    memory_release(txn);
-}
-
 void invite_server_start(struct transaction_server *txn)
 {
-    uint64_t trying_ms = transactions_settings(txn->owner)->timers_trying_ms;
     txn->state = TRANSACTION_PROCEEDING;
-    if (trying_ms)
-        timer_start(transactions_timers(txn->owner), &txn->retransmit, trying_ms, on_trying_due,
-                    txn);
-    else
-        on_trying_due(txn);
+    server_try_after(txn, transactions_settings(txn->owner)->timers_trying_ms); /* s17.2.1 */
 }
 
 void invite_server_request(struct transaction_server *txn)

@@ -51,7 +51,7 @@ struct transaction_server {
     struct hash_link link, merge_link;
     uint64_t check, merge_check;
     struct transactions *owner; /**< NULL once terminated */
-    struct timer retransmit;    /**< G; before: when 100 is due */
+    struct timer retransmit;    /**< G; before, and in a non-INVITE one: when 100 is due */
     struct timer expire;        /**< H, I, J, L */
     struct destination destination;
     struct message *request; /**< reference, until a final response was sent */
@@ -118,6 +118,8 @@ int server_create(struct transaction_server **txnp, struct transactions *transac
 int server_send(struct transaction_server *txn, struct text bytes);
 /** Send the last response again, if there is one. @param cause  "timer G" */
 void server_send_again(struct transaction_server *txn, const char *cause);
+/** 100 Trying after so long, unless the user has answered by then; at once with 0. */
+void server_try_after(struct transaction_server *txn, uint64_t delay_ms);
 /** A final response was sent: the request is not needed any more. */
 void server_forget_request(struct transaction_server *txn);
 void server_expire_after(struct transaction_server *txn, uint64_t delay_ms, timer_handler *handler);
@@ -134,4 +136,5 @@ bool invite_server_ack(struct transaction_server *txn, struct message *ack);
 int invite_server_respond(struct transaction_server *txn, unsigned status, struct text bytes);
 void noninvite_server_start(struct transaction_server *txn);
 void noninvite_server_request(struct transaction_server *txn);
+void noninvite_server_leave_unanswered(struct transaction_server *txn);
 int noninvite_server_respond(struct transaction_server *txn, unsigned status, struct text bytes);

@@ -100,6 +100,23 @@ void server_expire_after(struct transaction_server *txn, uint64_t delay_ms, time
     timer_start(transactions_timers(txn->owner), &txn->expire, delay_ms, handler, txn);
 }
 
+static void on_trying_due(void *arg)
+{
+    struct transaction_server *txn = arg;
+    memory_ref(txn);
+    transaction_server_reply(txn, &(struct response_options){.status = 100});
+    memory_release(txn);
+}
+
+void server_try_after(struct transaction_server *txn, uint64_t delay_ms)
+{
+    if (delay_ms)
+        timer_start(transactions_timers(txn->owner), &txn->retransmit, delay_ms, on_trying_due,
+                    txn);
+    else
+        on_trying_due(txn);
+}
+
 void server_forget_request(struct transaction_server *txn)
 {
     txn->request = memory_release(txn->request);
@@ -180,6 +197,13 @@ void transaction_server_drop(struct transaction_server *txn)
 {
     if (txn->state == TRANSACTION_TRYING || txn->state == TRANSACTION_PROCEEDING)
         server_terminate(txn);
+}
+
+void transaction_server_leave_unanswered(struct transaction_server *txn)
+{
+    bool is_open = txn->state == TRANSACTION_TRYING || txn->state == TRANSACTION_PROCEEDING;
+    if (is_open && txn->method != METHOD_INVITE)
+        noninvite_server_leave_unanswered(txn);
 }
 
 struct text transaction_server_tag(struct transaction_server *txn)

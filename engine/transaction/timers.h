@@ -62,6 +62,15 @@ static inline uint64_t timer_i_ms(const struct settings *settings)
     return settings->timers_t4_ms;
 }
 
+/* 100 to a non-INVITE that nobody has answered: when its sender's Timer E has come to T2. RFC 4320 s4.1 */
+static inline uint64_t timer_noninvite_trying_ms(const struct settings *settings)
+{
+    uint64_t interval_ms = timer_e_ms(settings), ms = interval_ms;
+    while ((interval_ms *= 2) < settings->timers_t2_ms)
+        ms += interval_ms;
+    return ms;
+}
+
 /* J: retransmitted non-INVITE requests are answered so long; 0 for streams. s17.2.2 */
 static inline uint64_t timer_j_ms(const struct settings *settings)
 {

@@ -83,7 +83,7 @@ bool transactions_branch_loop_hash(struct text branch, uint64_t *loop_hash);
 
 /* ---- server transactions (s17.2) ---- */
 
-/** The request; returned borrowed. NULL once it is no longer needed (after Accepted). */
+/** The request; returned borrowed. NULL once a final response was sent. */
 struct message *transaction_server_request(const struct transaction_server *txn);
 enum transaction_state transaction_server_state(const struct transaction_server *txn);
 enum method transaction_server_method(const struct transaction_server *txn);
@@ -102,6 +102,11 @@ int transaction_server_reply(struct transaction_server *txn,
  * effect once a final response was sent.
  */
 void transaction_server_drop(struct transaction_server *txn);
+/**
+ * No final response will be sent to this non-INVITE request, since its sender has given up by now
+ * (RFC 4320 s4.2): what is repeated is absorbed in silence. No effect once a final response was sent.
+ */
+void transaction_server_leave_unanswered(struct transaction_server *txn);
 /**
  * Merged request (RFC 3261 s8.2.2.2): without To tag, and From tag, Call-ID and CSeq were those of a
  * live server transaction when it came: it came on two ways. Only for who is the UAS; the answer is 482.
@@ -134,7 +139,6 @@ struct transaction_client_options {
     struct text branch; /**< of the top Via in @p bytes */
     struct destination destination;
     struct text bytes;   /**< whole request as sent; copied */
-    struct text call_id; /**< for the log */
     uint32_t timeout_ms; /**< Timer B/F instead of 64*T1; 0: 64*T1 */
     struct transaction_client_handlers handlers;
 };

@@ -313,7 +313,7 @@ describe("requests within a call", function()
     it("a BYE that nobody answers ends the call all the same", function()
         alice:hangup()
         bob:receive "BYE"
-        alice:receive(408, 40)
+        alice:receive_nothing(408, 40) -- RFC 4320 §4.2
         assert.equal(0, net:status().dialogs)
     end)
 

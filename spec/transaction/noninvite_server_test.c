@@ -1,4 +1,4 @@
-/* Non-INVITE server transaction: RFC 3261 s17.2.2. */
+/* Non-INVITE server transaction: RFC 3261 s17.2.2, RFC 4320 s4. */
 #include "world.h"
 
 static void bye(struct world *w)
@@ -25,10 +25,64 @@ static void absorbs_retransmissions_silently_in_trying(void **state)
     struct world *w = *state;
     start(w);
     bye(w);
-    net_run(&w->net, 60000);
+    net_run(&w->net, 3 * T1);
     assert_int_equal(w->net.count, 0);
     assert_int_equal(w->requests, 1);
     assert_int_equal(net_counter(&w->net, COUNTER_TRANSACTION_ABSORBED), 1);
+}
+
+/* RFC 4320 s4.1: T1 + 2 T1 + 4 T1, then Timer E of the client is at T2. */
+static void sends_100_when_the_client_has_slowed_down_to_t2(void **state)
+{
+    struct world *w = *state;
+    start(w);
+    net_run(&w->net, 7 * T1 - 1);
+    assert_int_equal(w->net.count, 0);
+    net_run(&w->net, 1);
+    assert_int_equal(world_got(w, "SIP/2.0 100 "), 1);
+    assert_int_equal(world_server_state(w), TRANSACTION_PROCEEDING);
+    bye(w);
+    assert_int_equal(world_got(w, "SIP/2.0 100 "), 2);
+    assert_int_equal(reply(w, 200), 0);
+    assert_int_equal(world_got(w, "SIP/2.0 200 "), 1);
+}
+
+static void sends_no_100_after_an_answer(void **state)
+{
+    struct world *w = *state;
+    start(w);
+    assert_int_equal(reply(w, 200), 0);
+    net_run(&w->net, 8 * T1);
+    assert_int_equal(w->net.count, 1);
+}
+
+/* RFC 4320 s4.2. */
+static void absorbs_what_is_repeated_when_it_is_left_unanswered(void **state)
+{
+    struct world *w = *state;
+    start(w);
+    transaction_server_leave_unanswered(w->server);
+    assert_int_equal(world_server_state(w), TRANSACTION_COMPLETED);
+    bye(w);
+    net_run(&w->net, 64 * T1 - 1);
+    assert_int_equal(w->net.count, 0);
+    assert_int_equal(w->requests, 1);
+    assert_int_equal(reply(w, 200), ERROR_STATE);
+    net_run(&w->net, 1);
+    assert_int_equal(w->terminated, 1);
+    bye(w);
+    assert_int_equal(w->requests, 2);
+}
+
+static void ends_when_it_is_left_unanswered_over_a_stream(void **state)
+{
+    struct world *w = *state;
+    world_make_reliable(w);
+    start(w);
+    transaction_server_leave_unanswered(w->server);
+    assert_int_equal(w->terminated, 1);
+    transaction_server_leave_unanswered(w->server);
+    assert_int_equal(transactions_count(w->transactions), 0);
 }
 
 static void answers_retransmissions_with_the_last_provisional_in_proceeding(void **state)
@@ -138,6 +192,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WORLD(absorbs_retransmissions_silently_in_trying),
+        WORLD(sends_100_when_the_client_has_slowed_down_to_t2),
+        WORLD(sends_no_100_after_an_answer),
+        WORLD(absorbs_what_is_repeated_when_it_is_left_unanswered),
+        WORLD(ends_when_it_is_left_unanswered_over_a_stream),
         WORLD(answers_retransmissions_with_the_last_provisional_in_proceeding),
         WORLD(answers_retransmissions_with_the_final_response_until_timer_j),
         WORLD(ends_with_the_response_over_a_stream),
@@ -146,6 +204,6 @@ int main(void)
         WORLD(is_dropped_without_an_answer),
         cmocka_unit_test(survives_each_allocation_that_fails),
     };
-    return cmocka_run_group_tests_name("non-INVITE server transaction (RFC 3261 s17.2.2)", tests,
-                                       NULL, NULL);
+    return cmocka_run_group_tests_name("non-INVITE server transaction (RFC 3261 s17.2.2, RFC 4320)",
+                                       tests, NULL, NULL);
 }

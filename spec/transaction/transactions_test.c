@@ -125,7 +125,6 @@ static int start_client_in_dialog(struct world *w, const char *method)
             .branch = branch,
             .destination = {&w->net.listeners[0], net_address("10.0.0.2"), 0},
             .bytes = {bytes, (size_t)n},
-            .call_id = TEXT("m"),
         });
     memory_release(txn);
     return error;

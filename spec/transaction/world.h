@@ -224,7 +224,6 @@ static inline int world_start_client(struct world *world, const char *method, co
         .destination = {&world->net.listeners[0], net_address(host_port), 0},
         .bytes = request,
         .branch = text_of(world->branch),
-        .call_id = TEXT("call-2"),
         .timeout_ms = timeout_ms,
         .handlers = {world_on_response, world_on_failure, world},
     };
