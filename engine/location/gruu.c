@@ -48,6 +48,11 @@ static uint64_t identity_of(const struct location *location, const struct locati
     return hash_texts(&location->hash_key, parts, 2) & IDENTITY_MASK;
 }
 
+static bool is_sips(struct text contact)
+{
+    return text_starts_with_nocase(contact, TEXT("sips:"));
+}
+
 void location_print_temporary_gruu(struct buffer *out, const struct location *location,
                                    struct text aor, const struct location_binding *binding,
                                    struct text host)
@@ -58,7 +63,7 @@ void location_print_temporary_gruu(struct buffer *out, const struct location *lo
     block = hide(location, block);
     text_print_hex64(block.left, digits);
     text_print_hex64(block.right, digits + TEXT_HEX64_BYTES);
-    buffer_append(out, TEXT("sip:"));
+    buffer_append(out, is_sips(binding->contact) ? TEXT("sips:") : TEXT("sip:"));
     buffer_append(out, TGRUU_PREFIX);
     buffer_append(out, (struct text){digits, sizeof digits});
     buffer_append_char(out, '@');
@@ -104,16 +109,46 @@ static bool is_wanted_identity(const struct location_binding *binding, const voi
     return binding->instance.n && identity_of(wanted->location, binding) == wanted->identity;
 }
 
+/** @return 0; ERROR_SYNTAX: the user part of no temporary GRUU */
+static int parse_temporary(const struct location *location, struct text user, struct block *block)
+{
+    if (user.n != TGRUU_N || !text_starts_with_nocase(user, TGRUU_PREFIX) ||
+        parse_hex64(user.p + TGRUU_PREFIX.n, &block->left) ||
+        parse_hex64(user.p + TGRUU_PREFIX.n + TEXT_HEX64_BYTES, &block->right))
+        return ERROR_SYNTAX;
+    *block = reveal(location, *block);
+    return 0;
+}
+
+static bool is_temporary_of(const struct location *location, struct text aor, struct text user)
+{
+    struct block block;
+    return parse_temporary(location, user, &block) == 0 &&
+           block.left == location_hash(location, aor);
+}
+
+bool location_is_loop(const struct location *location, struct text aor, struct text uri_text,
+                      const struct uri *contact)
+{
+    struct uri uri;
+    if (is_temporary_of(location, aor, contact->user))
+        return true;
+    if (uri_parse(&uri, uri_text))
+        return false;
+    if (uri_equal(&uri, contact))
+        return true;
+    struct text gr = uri_param(contact, TEXT("gr"));
+    return gr.n && text_equal(uri.user, contact->user) &&
+           text_equal_nocase(uri.host, contact->host);
+}
+
 int location_lookup_temporary(struct location_found **foundp, struct location *location,
                               struct text user, const struct location_query *query)
 {
     struct block block;
     *foundp = NULL;
-    if (user.n != TGRUU_N || !text_starts_with_nocase(user, TGRUU_PREFIX) ||
-        parse_hex64(user.p + TGRUU_PREFIX.n, &block.left) ||
-        parse_hex64(user.p + TGRUU_PREFIX.n + TEXT_HEX64_BYTES, &block.right))
+    if (parse_temporary(location, user, &block))
         return ERROR_SYNTAX;
-    block = reveal(location, block);
     struct shard *shard = location_shard(location, block.left);
     pthread_mutex_lock(&shard->mutex);
     struct hash_link *link = hash_find(&shard->table, block.left, is_any_aor, NULL);

@@ -343,10 +343,18 @@ int location_aor(struct text *aor, const struct settings *settings, const struct
  */
 void location_print_public_gruu(struct buffer *out, struct text uri, struct text instance);
 /**
- * Append a temporary GRUU of a binding: "sip:tgruu.<32 digits>@host;gr". It names neither AoR nor
+ * Append a temporary GRUU of a binding: "sip:tgruu.<32 digits>@host;gr", "sips:" of a SIPS contact. It names neither AoR nor
  * instance, differs with each REGISTER, and all of them reach the instance as long as it registers
  * with the same Call-ID. Nothing is stored for it.
  */
 void location_print_temporary_gruu(struct buffer *out, const struct location *location,
                                    struct text aor, const struct location_binding *binding,
                                    struct text host);
+/**
+ * Would a contact lead back to the AoR that it is to be bound to (RFC 5627 s5.1)? Then it is one of the AoR's own
+ * GRUUs, or the AoR itself.
+ * @param uri      the AoR as a URI
+ * @param contact  parsed
+ */
+bool location_is_loop(const struct location *location, struct text aor, struct text uri,
+                      const struct uri *contact);

@@ -93,8 +93,15 @@ static void print_gruus(struct buffer *out, const struct location *location, str
     struct text host = host_of(answer->uri);
     if (!host.n)
         return;
+    struct text uri = answer->uri;
     buffer_append(out, TEXT(";pub-gruu=\""));
-    location_print_public_gruu(out, answer->uri, binding->instance);
+    /* Each GRUU is there as sip and as sips; a UA is told the one of its own scheme (RFC 5630). */
+    if (text_starts_with_nocase(binding->contact, TEXT("sips:")) &&
+        text_starts_with(uri, TEXT("sip:"))) {
+        buffer_append(out, TEXT("sips:"));
+        uri = (struct text){uri.p + 4, uri.n - 4};
+    }
+    location_print_public_gruu(out, uri, binding->instance);
     buffer_append(out, TEXT("\";temp-gruu=\""));
     location_print_temporary_gruu(out, location, aor, binding, host);
     buffer_append_char(out, '"');

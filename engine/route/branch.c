@@ -337,6 +337,7 @@ void branch_start(struct response_context *context, const struct fork_target *ta
     branch->context = context;
     branch->wait = wait;
     branch->breadth = breadth;
+    branch->instance = target->instance;
     branch->index = context->branch_count++;
     list_append(&context->branches, &branch->link);
     context->pending++;

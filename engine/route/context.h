@@ -40,10 +40,12 @@ struct branch {
     bool is_ringing;    /**< has had a provisional response */
     bool is_rung_out;   /**< Timer C or ringing time-out: counts as 408 */
     bool is_hung_up;    /**< its late 2xx got BYE */
+    bool has_answered;  /**< a final response came, and neither 408 nor 430 */
     bool is_offer_made; /**< media.manage in its branch route has rewritten the SDP */
     unsigned breadth;   /**< Max-Breadth to send on; 0: untouched */
     uint32_t timeout_ms, ringing_timeout_ms;
-    struct text next_hop; /**< URI; in the arena of the request */
+    struct text instance; /**< of the UA, absent when unknown; in the arena of the request */
+    struct text next_hop; /**< URI; likewise */
     const char *cause;    /**< what the relay was caused by, likewise; NULL: nobody wants to know */
     char on_reply[ROUTE_NAME_BYTES], on_branch[ROUTE_NAME_BYTES];
     struct timer timer_c; /**< Timer C (s16.6 11) or ringing time-out */
@@ -104,6 +106,7 @@ struct response_context {
     uint16_t branch_count; /**< ever made */
     uint16_t pending;      /**< branches not final */
     uint16_t group_count, group_at; /**< of groups, below */
+    uint16_t fork_first;            /**< index of the first branch of these groups */
     struct pending_run run;         /**< the outermost of them */
     struct list branches;
     struct target_group *groups; /**< serial forking: groups left */

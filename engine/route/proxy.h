@@ -197,6 +197,11 @@ struct fork_target {
     uint32_t q;           /**< 0-1000; equal values ring together, higher first */
     struct text route;    /**< Route values to put on top (Path, RFC 3327); absent: none */
     const struct listener *listener; /**< our socket to send from; NULL: chosen */
+    /**
+     * "<urn:uuid:...>" of the UA that several targets are flows to, or absent: who has answered on one, but
+     * for 408 and 430, is not asked again on another (RFC 5626 s7).
+     */
+    struct text instance;
 };
 /**
  * Targets for the next relay, from the location service. The caller makes the first of them the

@@ -130,13 +130,37 @@ static int start_group(struct response_context *context, const struct target_gro
     return result;
 }
 
+/* Has this UA answered on another flow of the same fork? */
+static bool has_answered(const struct response_context *context, struct text instance)
+{
+    LIST_FOR_EACH (link, &context->branches) {
+        const struct branch *branch = CONTAINER_OF(link, struct branch, link);
+        if (branch->has_answered && branch->index >= context->fork_first &&
+            text_equal(branch->instance, instance))
+            return true;
+    }
+    return false;
+}
+
+/* Leave out who has answered already (RFC 5626 s7). */
+static void drop_answered(const struct response_context *context, struct target_group *group)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < group->count; i++)
+        if (!text_is_set(group->v[i].instance) || !has_answered(context, group->v[i].instance))
+            group->v[kept++] = group->v[i];
+    group->count = kept;
+}
+
 /* The next group that can be sent. */
 static int start_groups(struct response_context *context, relay_done_handler *done, void *arg)
 {
     int result = ERROR_NOT_FOUND;
     while (result < 0 && !context->is_final_sent && context->group_at < context->group_count) {
-        const struct target_group *group = &context->groups[context->group_at++];
-        result = start_group(context, group, &context->fork_options, done, arg);
+        struct target_group *group = &context->groups[context->group_at++];
+        drop_answered(context, group);
+        if (group->count)
+            result = start_group(context, group, &context->fork_options, done, arg);
     }
     return result;
 }
@@ -192,7 +216,7 @@ static struct fork_target *copy_targets(struct response_context *context,
     memcpy(targets, v, count * sizeof *targets);
     for (size_t i = 0; i < count; i++)
         if (!copy_text(context, &targets[i].uri) || !copy_text(context, &targets[i].next_hop) ||
-            !copy_text(context, &targets[i].route))
+            !copy_text(context, &targets[i].route) || !copy_text(context, &targets[i].instance))
             return NULL;
     return targets;
 }
@@ -225,6 +249,7 @@ static int keep_groups(struct response_context *context, const struct fork_targe
     qsort(targets, count, sizeof *targets, by_q);
     context->groups = groups;
     context->group_count = context->group_at = 0;
+    context->fork_first = context->branch_count;
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || targets[i].q != targets[i - 1].q)
             groups[context->group_count++] = (struct target_group){&targets[i], 0};

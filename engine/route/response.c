@@ -82,6 +82,7 @@ static void response_final(struct reply_run *run)
     if (status == 503 && !context->is_cancelled && branch_next_address(branch))
         return;
     branch_finish(branch);
+    branch->has_answered = status != 408 && status != 430 && !branch->is_rung_out;
     if (status / 100 == 2) {
         if (run->response->method == METHOD_INVITE || !context->is_final_sent)
             send_accepted(run);

@@ -44,7 +44,8 @@ static struct text first_of_path(struct text path)
 static struct fork_target target_of(struct transport *transport,
                                     const struct location_binding *binding, uint32_t q)
 {
-    struct fork_target target = {.uri = binding->contact, .q = q, .route = binding->path};
+    struct fork_target target = {
+        .uri = binding->contact, .q = q, .route = binding->path, .instance = binding->instance};
     target.next_hop = binding->received.n ? binding->received : binding->contact;
     if (binding->path.n)
         target.next_hop = first_of_path(binding->path);

@@ -133,6 +133,22 @@ static int check_path(struct saving *saving)
     return refuse(saving, ERROR_UNSUPPORTED, 420, "Bad Extension");
 }
 
+/** RFC 5627 s5.1: no contact leads back to the AoR. One that ends may: it is of before. */
+static int check_loop(struct saving *saving)
+{
+    const struct location_request *request = &saving->request;
+    for (size_t i = 0; i < request->contact_count; i++) {
+        const struct contact *contact = &request->contacts[i];
+        uint32_t expires_s = contact->has_expires   ? contact->expires_s
+                             : request->has_expires ? request->expires_s
+                                                    : 1;
+        if (expires_s &&
+            location_is_loop(saving->location, request->aor, saving->uri, &contact->address.uri))
+            return refuse(saving, ERROR_ARGUMENT, 403, "Contact Is The Address Of Record");
+    }
+    return 0;
+}
+
 /** RFC 5626 s6: a flow that the first hop knows nothing of is refused. */
 static int check_outbound(struct saving *saving)
 {
@@ -168,7 +184,9 @@ static int save(lua_State *L, struct saving *saving)
         return refuse(saving, error, 400, "Bad Contact or Path");
     if (error)
         return refuse(saving, error, 500, "Server Internal Error");
-    error = check_path(saving);
+    error = check_loop(saving);
+    if (!error)
+        error = check_path(saving);
     if (!error)
         error = check_outbound(saving);
     if (error)

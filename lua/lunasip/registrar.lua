@@ -75,7 +75,8 @@ local function given_of(req, options)
     }
 end
 
---- Process a REGISTER and answer it: 200 with all contacts, or the error that is due (400, 420, 423, 439, 500, 503).
+--- Process a REGISTER and answer it: 200 with all contacts, or the error that is due (400, 403, 420, 423, 439, 500,
+-- 503). 403: a contact that leads back to the address of record (RFC 5627 s5.1).
 -- Request route; yields where the location block of the configuration has a database (db_mode 1, 3): what is answered
 -- 200 is durable then, and a database that is away makes it a 503.
 -- @param req REGISTER

@@ -186,6 +186,74 @@ describe("a registrar (RFC 3261 s10.3)", function()
         end)
     end)
 
+    describe("flows of one device (RFC 5626 s7)", function()
+        -- The device is bob by one flow and carol by another; the last to register is tried first.
+        before_each(function()
+            open()
+            for number, agent in ipairs { bob, carol } do
+                assert.equal(200, register(agent, {
+                    contact = ('<sip:%s@10.0.0.%d>;reg-id=%d;+sip.instance="<urn:uuid:1>"'):format(agent.name,
+                        number == 1 and 20 or 21, number),
+                    headers = { Supported = "path, outbound" },
+                }).status)
+                net:advance(1)
+            end
+            alice:invite("sip:team@example.net", { sdp = true })
+        end)
+
+        it("are never tried at once, nor the next one after an answer", function()
+            local invite = carol:receive "INVITE"
+            bob:receive_nothing("INVITE", 1)
+            carol:reply(invite, 486)
+            alice:receive(486)
+            bob:receive_nothing("INVITE", 1)
+        end)
+
+        for _, status in ipairs { 430, 408 } do
+            it(("are tried one after the other while each fails: %d"):format(status), function()
+                carol:reply(carol:receive "INVITE", status)
+                answer_and_end(bob, bob:receive "INVITE")
+            end)
+        end
+
+        it("are tried one after the other while nobody is there", function()
+            local invite = carol:receive "INVITE"
+            net:partition("carol", "lan")
+            assert.is_truthy(invite)
+            local second = bob:receive("INVITE", 40) -- Timer B
+            net:heal()
+            answer_and_end(bob, second)
+        end)
+    end)
+
+    describe("contacts that lead back (RFC 5627 s5.1)", function()
+        local GRUU = '<sip:bob@10.0.0.20>;+sip.instance="<urn:uuid:1>"'
+
+        it("are refused with 403: the address of record itself, and its GRUUs", function()
+            open()
+            local ok = register(bob, { contact = GRUU, headers = { Supported = "gruu" } })
+            local public, temporary = ok:header "Contact":match 'pub%-gruu="([^"]+)";temp%-gruu="([^"]+)"'
+            for _, contact in ipairs { "sip:team@example.net", "sip:team@EXAMPLE.net", public, temporary } do
+                assert.equal(403, register(carol, { contact = "<" .. contact .. ">" }).status, contact)
+            end
+            assert.equal(1, bindings())
+            assert.equal(200, register(carol, { contact = "<sip:team@example.net>", expires = 0 }).status)
+        end)
+
+        it("are not those that only look like it", function()
+            open { location = { use_domain = 0 } }
+            for _, contact in ipairs { "sip:team@10.0.0.21", "sip:team@example.net:5080", "sip:other@example.net;gr=urn:x" } do
+                assert.equal(200, register(carol, { contact = "<" .. contact .. ">" }).status, contact)
+            end
+        end)
+
+        it("leave a SIPS contact its own GRUUs, of SIPS (RFC 5630)", function()
+            open()
+            local ok = register(bob, { contact = (GRUU:gsub("sip:bob", "sips:bob")), headers = { Supported = "gruu" } })
+            assert.header(ok, "Contact", '^.*pub%-gruu="sips:team@example%.net;gr=urn:uuid:1";temp%-gruu="sips:tgruu%.')
+        end)
+    end)
+
     describe("lookup", function()
         it("rings all contacts of one q, and cancels the losers (RFC 3261 s16.7)", function()
             open()
