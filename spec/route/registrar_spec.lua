@@ -242,7 +242,9 @@ describe("a registrar (RFC 3261 s10.3)", function()
 
         it("are not those that only look like it", function()
             open { location = { use_domain = 0 } }
-            for _, contact in ipairs { "sip:team@10.0.0.21", "sip:team@example.net:5080", "sip:other@example.net;gr=urn:x" } do
+            for _, contact in ipairs {
+                "sip:team@10.0.0.21", "sip:team@example.net:5080", "sip:other@example.net;gr=urn:x",
+            } do
                 assert.equal(200, register(carol, { contact = "<" .. contact .. ">" }).status, contact)
             end
         end)
