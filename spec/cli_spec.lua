@@ -310,7 +310,7 @@ describe("lunasip on the command line", function()
         it("finds the engine by the environment and by the usual place", function()
             start()
             local env = { ASAN_OPTIONS = "exitcode=99", LUNASIP_SOCKET = engine.socket }
-            assert.equal(0, (process.run({ binary, "ctl", "status" }, 20, { env = env })))
+            assert.equal(0, (process.run({ binary, "ctl", "status" }, 60, { env = env })))
             local usual = folder .. "/run/lunasip.sock"
             assert.equal(0, (process.run { "mkdir", folder .. "/run" }))
             assert.equal(0, (process.run { "ln", "-s", engine.socket, usual }))
@@ -426,7 +426,7 @@ describe("lunasip on the command line", function()
             assert.equal(0, (ctl("drain", "off")))
             local code, output = ctl "stop"
             assert.equal("0 draining, then stopping\n", code .. " " .. output)
-            assert.equal(0, engine.process:wait(20))
+            assert.equal(0, engine.process:wait(60))
             assert.equal(1, (ctl "status"))
         end)
     end)

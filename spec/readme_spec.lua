@@ -246,7 +246,7 @@ end]]
             end
         end
         assert.matches("^rw%-%-%-%-%-%-%-", io.popen("stat -c %A " .. folder .. "/run/registrar.db"):read "*l":sub(2))
-        posix.wait_until(function() return network.is_bound(at(30), 5060) or running:poll() end, 30, 0.05)
+        posix.wait_until(function() return network.is_bound(at(30), 5060) or running:poll() end, 60, 0.05)
         local phone = assert(posix.udp(at(31), 0))
         local user, password = commands:match "add (%S+) (%S+)"
         local function register(number, authorization)
@@ -299,7 +299,7 @@ end]]
             end
         end
         assert.is_true(count >= 12)
-        assert.equal(0, engine.process:wait(20)) -- the last one was `ctl stop`
+        assert.equal(0, engine.process:wait(60)) -- the last one was `ctl stop`
     end)
 
     it("shows what the demo prints", function()

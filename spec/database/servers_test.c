@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 static struct server {
-    const char *kind;   /**< as spec/support/database_server.sh names it */
-    const char *sleep2; /**< SELECT that takes two seconds */
-    const char *bytes;  /**< type of a column of bytes */
+    const char *kind;  /**< as spec/support/database_server.sh names it */
+    const char *slow;  /**< SELECT that takes five seconds */
+    const char *bytes; /**< type of a column of bytes */
     char folder[64], url[256];
 } servers[] = {
-    {.kind = "postgres", .sleep2 = "SELECT pg_sleep(2)", .bytes = "bytea"},
-    {.kind = "mysql", .sleep2 = "SELECT sleep(2)", .bytes = "blob"},
+    {.kind = "postgres", .slow = "SELECT pg_sleep(5)", .bytes = "bytea"},
+    {.kind = "mysql", .slow = "SELECT sleep(5)", .bytes = "blob"},
 };
 static struct server *server;
 static char folder[] = "/tmp/lunasip-servers-XXXXXX";
@@ -155,7 +155,7 @@ static void a_slow_query_delays_no_other(void **state)
     (void)state;
     struct bench bench;
     open_server(&bench);
-    struct database_query slow = {.sql = text_of(server->sleep2)};
+    struct database_query slow = {.sql = text_of(server->slow)};
     assert_int_equal(bench_ask(&bench, slow, 1), 0);
     for (uintptr_t i = 2; i < 100; i++) {
         struct database_query fast = {.sql = TEXT("SELECT 1"), .is_ordered = i % 2};

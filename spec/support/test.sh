@@ -90,7 +90,7 @@ build() {
     local name=$1 folder=$2 targets=$3 log=$logs/build.$1 generator=() status
     shift 3
     command -v ninja >/dev/null && generator=(-G Ninja)
-    run "$log" 400 bash -c 'folder=$1 targets=$2; shift 2
+    run "$log" 600 bash -c 'folder=$1 targets=$2; shift 2
         test -f "$folder/CMakeCache.txt" || cmake -S . -B "$folder" "$@" || exit 1
         keep_going=-k
         [ -f "$folder/build.ninja" ] && keep_going="-k 0"
@@ -140,21 +140,21 @@ step_lint() {
         printf 'luacheck\tluacheck -q --no-cache --codes --no-color %s\n' "$folders"
         printf 'shell syntax\tfor f in spec/support/*.sh .ci/run; do bash -n "$f" || exit 1; done\n'
     } >"$logs/lint.list"
-    pool single 120 "$jobs" <"$logs/lint.list"
+    pool single 180 "$jobs" <"$logs/lint.list"
 }
 
 step_unit() {
     find spec modules -name '*_test.c' 2>/dev/null | sort | while read -r source; do
         printf 'unit %s\tCMOCKA_MESSAGE_OUTPUT=TAP build-asan/unit/%s\n' "$source" "$(unit_name "$source")"
     done >"$logs/unit.list"
-    pool tap 60 "$jobs" <"$logs/unit.list"
+    pool tap 180 "$jobs" <"$logs/unit.list"
 }
 
 step_threads() {
     threaded_tests | while read -r source; do
         printf 'threads %s\tCMOCKA_MESSAGE_OUTPUT=TAP build-tsan/unit/%s\n' "$source" "$(unit_name "$source")"
     done >"$logs/threads.list"
-    pool tap 90 "$jobs" <"$logs/threads.list"
+    pool tap 180 "$jobs" <"$logs/threads.list"
 }
 
 # The demo has addresses of its own, the same for everybody: specs that run it take turns.
@@ -167,7 +167,7 @@ step_spec() {
         printf '%s\t%s busted -o plainTerminal %s\n' "$spec" \
             "LUNASIP_BUILD=build-asan ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 LD_PRELOAD=$asan $(turns "$spec")" "$spec"
     done >"$logs/spec.list"
-    pool busted 120 "$jobs" <"$logs/spec.list"
+    pool busted 300 "$jobs" <"$logs/spec.list"
 }
 
 # Scenarios run real binaries; each file keeps to loopback addresses of its own, and most of them wait for timers

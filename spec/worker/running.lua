@@ -77,12 +77,12 @@ end
 
 --- Wait for a line of the engine's log.
 function Running:wait_for_log(pattern)
-    return self.engine.process:wait_for_output(pattern, 20)
+    return self.engine.process:wait_for_output(pattern, 60)
 end
 
 --- Wait for its end. @return exit code, or nil
 function Running:wait_for_end(seconds)
-    return self.engine.process:wait(seconds or 20)
+    return self.engine.process:wait(seconds or 60)
 end
 
 --- End whatever runs; fails when a sanitizer complained.

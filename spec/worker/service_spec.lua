@@ -27,7 +27,7 @@ local function hear(fd)
     return posix.wait_until(function()
         local n = ffi.C.recv(fd, buffer, 256, MSG_DONTWAIT)
         return n > 0 and ffi.string(buffer, n)
-    end, 20)
+    end, 60)
 end
 
 describe("the command as a service", function()
@@ -62,7 +62,7 @@ describe("the command as a service", function()
             local uid = posix.wait_until(function()
                 local ids = status_field "Uid"
                 return ids ~= "0\t0\t0\t0" and ids
-            end, 5)
+            end, 60)
             assert.equal("65534\t65534\t65534\t65534", uid)
             assert.equal("65534\t65534\t65534\t65534", status_field "Gid")
             assert.equal("65534", (status_field "Groups":gsub("%s+$", "")))
