@@ -56,6 +56,7 @@
     XX(ROUTE_QUEUE_FULL, "route.queue_full",                                                       \
        "messages of a waiting call beyond limits.call_queue")                                      \
     XX(CALL_BRIDGED, "call.bridged", "calls joined of two legs by sip.call.bridge")                \
+    XX(CALL_TRANSFERRED, "call.transferred", "parties of two-leg calls replaced by others")        \
     XX(CALL_GLARE, "call.glare", "offers refused (491, 500) because another was on its way")       \
     XX(CALL_UNPRACKED, "call.unpracked",                                                           \
        "two-leg calls ended because nobody acknowledged a reliable provisional response")          \

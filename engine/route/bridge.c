@@ -11,6 +11,8 @@ static void destroy(void *arg)
     LIST_FOR_EACH_SAFE (link, &bridge->forks)
         bridge_fork_release(CONTAINER_OF(link, struct bridge_fork, link));
     dialog_side_release(&bridge->caller_side);
+    if (bridge->transfer)
+        memory_release(bridge->transfer->accepted);
     memory_release(bridge->kept);
     memory_release(bridge->dialog);
     arena_reset(&bridge->arena);
@@ -46,8 +48,7 @@ static int check(struct response_context *context, const struct bridge_options *
     return ERROR_UNSUPPORTED;
 }
 
-/* A Call-ID that hashes home, so that what the callee says comes to this worker. */
-static void draw_call_id(struct proxy *proxy, char out[BRIDGE_CALL_ID_BYTES])
+void bridge_draw_call_id(struct proxy *proxy, char out[BRIDGE_CALL_ID_BYTES])
 {
     const struct proxy_options *options = &proxy->options;
     do {
@@ -121,7 +122,7 @@ static int make_legs(struct bridge *bridge, struct response_context *context,
     struct proxy *proxy = bridge->proxy;
     const struct uri *target = message_request_uri(request);
     char call_id[BRIDGE_CALL_ID_BYTES], tag[BRIDGE_TAG_BYTES];
-    draw_call_id(proxy, call_id);
+    bridge_draw_call_id(proxy, call_id);
     random_token(&proxy->random, tag, sizeof tag);
     bridge->pass = arena_copy(arena, options->pass);
     bridge->callee.call_id = arena_copy(arena, (struct text){call_id, sizeof call_id});
@@ -150,6 +151,7 @@ static int create(struct bridge **bridgep, struct response_context *context,
     if (!bridge)
         return ERROR_MEMORY;
     bridge->proxy = proxy;
+    bridge->refer = options->refer;
     bridge->dialog = memory_ref(context->dialog);
     list_append(&proxy->bridges, &bridge->link);
     int error = make_legs(bridge, context, options, to);
@@ -191,7 +193,7 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
         return error;
     buffer_printf(&from, "%.*s;tag=%.*s", TEXT_ARG(bridge->callee.local),
                   TEXT_ARG(bridge->callee.tag));
-    buffer_append(&headers, TEXT(BRIDGE_ALLOW));
+    buffer_append(&headers, bridge_allow(bridge));
     if (bridge->offers_100rel)
         buffer_append(&headers, TEXT("Supported: " BRIDGE_100REL "\r\n"));
     bridge_request_headers(bridge, context->edits, options->headers, &headers);
@@ -315,7 +317,8 @@ static void on_bye_done(void *arg, struct message *response)
     struct bridge_exchange *exchange = arg;
     exchange->bridge->proxy->byes_pending--;
     exchange->uac = NULL;
-    if (response && bridge_challenged(exchange, response) && send_bye(exchange) == 0)
+    bool is_again = exchange->bridge->is_ended; /* else its leg has another party now */
+    if (is_again && response && bridge_challenged(exchange, response) && send_bye(exchange) == 0)
         return;
     bridge_exchange_drop(exchange); /* whatever it says, the call is over (s15.1.1) */
 }
@@ -339,7 +342,7 @@ static int send_bye(struct bridge_exchange *exchange)
     return error;
 }
 
-static void say_bye(struct bridge *bridge, bool to_caller, struct text reason)
+void bridge_say_bye(struct bridge *bridge, bool to_caller, struct text reason)
 {
     struct bridge_exchange *exchange = bridge_exchange_create(bridge, NULL);
     int error = ERROR_MEMORY;
@@ -358,6 +361,8 @@ static void say_bye(struct bridge *bridge, bool to_caller, struct text reason)
 
 static void end_exchange(struct bridge_exchange *exchange, unsigned status, struct text reason)
 {
+    if (exchange->is_target)
+        return; /* bridge_transfer_abandon() has */
     bool is_ringing = exchange->is_first && !exchange->bridge->chosen && exchange->uac;
     bool may_fork = exchange->is_first && exchange->accepted.n && exchange->uac;
     /* A 2xx that nobody has acknowledged: its sender may not be sent BYE before (s15). */
@@ -395,11 +400,12 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
         return;
     bridge->is_ended = true;
     memory_ref(bridge);
+    int left = bridge_transfer_abandon(bridge);
     LIST_FOR_EACH_SAFE (link, &bridge->exchanges)
         end_exchange(CONTAINER_OF(link, struct bridge_exchange, link), status, reason);
     for (int to_caller = 0; bridge->chosen && to_caller < 2; to_caller++)
-        if (to_caller != skip)
-            say_bye(bridge, to_caller, reason);
+        if (to_caller != skip && to_caller != left)
+            bridge_say_bye(bridge, to_caller, reason);
     dialog_terminate_by(bridge->dialog, end, ender_of(end, skip));
     memory_release(bridge);
 }

@@ -10,6 +10,13 @@
 struct
     bridge; /* one such call; counted, lives as long as its caller's dialog and what is under way */
 
+/** What becomes of a REFER (RFC 3515) of either party. */
+enum bridge_refer {
+    BRIDGE_REFER_REFUSE, /**< 405 */
+    BRIDGE_REFER_HANDLE, /**< its sender is replaced by the target, here */
+    BRIDGE_REFER_PASS,   /**< the other party hears of it, and its NOTIFYs go back */
+};
+
 /** Texts are borrowed during bridge_begin(). None may hold a line end but where it says so. */
 struct bridge_options {
     struct text to;        /**< Request-URI and To of the callee's leg; absent: the request's own */
@@ -19,8 +26,9 @@ struct bridge_options {
     struct text headers;   /**< further lines of the callee's INVITE, each with its line end */
     struct text username, password; /**< for challenges of the callee; absent: none */
     bool follows_redirects;         /**< 3xx: to its first Contact; else the caller sees 480 */
-    bool refuses_100rel;            /**< offer it to nobody; 420 to a caller that requires it */
-    struct text pass; /**< names of further headers that pass, both ways; separated by commas */
+    enum bridge_refer refer;
+    bool refuses_100rel; /**< offer it to nobody; 420 to a caller that requires it */
+    struct text pass;    /**< names of further headers that pass, both ways; separated by commas */
 };
 
 /**
@@ -46,13 +54,22 @@ struct bridge *bridge_find(struct proxy *proxy, struct text call_id, struct text
  */
 void bridge_hang_up(struct bridge *bridge, enum dialog_end end, struct text reason);
 
+/**
+ * Replace one party of an answered call by another (RFC 5589 s6).
+ * @param uri  may have Replaces among its headers (attended)
+ * @return 0: it has begun; ERROR_STATE (not answered, or another transfer is under way),
+ *         ERROR_ARGUMENT (URI), ERROR_LIMIT (limits.branches transfers), ERROR_NOT_FOUND, ERROR_MEMORY
+ */
+int bridge_transfer(struct bridge *bridge, struct text uri, bool replaces_caller);
+
 /* ---- what a script hears of it ---- */
 
 enum bridge_event_kind {
     BRIDGE_EVENT_RINGING, /**< a provisional response of the callee, told when its status changes */
     BRIDGE_EVENT_ANSWER,  /**< the 2xx */
     BRIDGE_EVENT_DTMF,    /**< a digit of either party, by RTP (RFC 4733) or INFO */
-    BRIDGE_EVENT_END,     /**< it is over; its dialog tells why */
+    BRIDGE_EVENT_TRANSFER, /**< one is over: 200, or why nothing came of it */
+    BRIDGE_EVENT_END,      /**< it is over; its dialog tells why */
     BRIDGE_EVENT_COUNT
 };
 /** @return "ringing" and so on; NULL: there is no such event */

@@ -34,7 +34,9 @@ int bridge_body(struct bridge *bridge, struct bridge_fork *fork, struct message 
     const struct media_sdp_request request = {
         .sdp = sdp,
         .from_caller = from_caller,
-        .callee_tag = fork ? (struct text){fork->local_tag, sizeof fork->local_tag} : TEXT_NONE,
+        .callee_tag = fork ? bridge_media_tag(fork) : TEXT_NONE,
+        .branch = fork ? fork->media_branch : 0,
+        .flags = fork && is_offer && !from_caller ? fork->media_flags : NULL,
         .received_from = message->source.peer,
     };
     buffer_append(out, text_span(body.p, sdp.p));

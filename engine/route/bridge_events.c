@@ -3,7 +3,7 @@
 
 const char *bridge_event_name(enum bridge_event_kind kind)
 {
-    static const char *const names[] = {"ringing", "answer", "dtmf", "end"};
+    static const char *const names[] = {"ringing", "answer", "dtmf", "transfer", "end"};
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : NULL;
 }
 

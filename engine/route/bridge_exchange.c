@@ -47,6 +47,17 @@ void bridge_exchange_wait(struct bridge_exchange *exchange, uint64_t delay_ms,
                 handler, exchange);
 }
 
+static void on_linger_end(void *arg)
+{
+    bridge_exchange_drop(arg);
+}
+
+void bridge_exchange_linger(struct bridge_exchange *exchange)
+{
+    bridge_exchange_wait(exchange, 64 * exchange->bridge->proxy->options.settings->timers_t1_ms,
+                         on_linger_end);
+}
+
 void bridge_exchange_refuse(struct bridge_exchange *exchange, unsigned status, struct text headers)
 {
     if (!exchange->context || exchange->is_final_sent)
@@ -78,10 +89,11 @@ static void print_headers(const struct bridge_exchange *exchange, const struct m
     const struct bridge *bridge = exchange->bridge;
     const struct bridge_leg *leg = exchange->is_from_caller ? &bridge->caller : &bridge->callee;
     bool is_invite = exchange->method == METHOD_INVITE;
-    if (status < 300 && (is_invite || exchange->method == METHOD_UPDATE))
+    if (status < 300 && (is_invite || exchange->method == METHOD_UPDATE ||
+                         exchange->method == METHOD_REFER || exchange->method == METHOD_NOTIFY))
         uac_print_contact(out, exchange->context->request->source.listener, leg->contact_user);
     if (status / 100 == 2 && is_invite)
-        buffer_append(out, TEXT(BRIDGE_ALLOW));
+        buffer_append(out, bridge_allow(bridge));
     bridge_response_headers(bridge, response, out);
 }
 

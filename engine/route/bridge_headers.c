@@ -44,8 +44,18 @@ static bool is_listed(struct text names, struct text name)
     return false;
 }
 
+/* A transfer that the parties make among themselves (RFC 3515). */
+static bool is_of_refer(enum header_kind kind, struct text name)
+{
+    return kind == HEADER_REFER_TO || kind == HEADER_REFERRED_BY || kind == HEADER_EVENT ||
+           text_equal_nocase(name, TEXT("Subscription-State")) ||
+           text_equal_nocase(name, TEXT("Refer-Sub"));
+}
+
 static bool passes(const struct bridge *bridge, enum header_kind kind, struct text name)
 {
+    if (bridge->refer == BRIDGE_REFER_PASS && is_of_refer(kind, name))
+        return true;
     if (kind != HEADER_OTHER && passing_kinds >> kind & 1)
         return true;
     for (size_t i = 0; i < sizeof passing_names / sizeof *passing_names; i++)
@@ -144,4 +154,12 @@ struct text bridge_unsupported(const struct message *request, struct text also)
         }
     }
     return TEXT_NONE;
+}
+
+struct text bridge_allow(const struct bridge *bridge)
+{
+#define ALLOW "Allow: INVITE, ACK, CANCEL, BYE, PRACK, INFO, UPDATE, MESSAGE, OPTIONS"
+    if (bridge->refer == BRIDGE_REFER_REFUSE)
+        return TEXT(ALLOW "\r\n");
+    return TEXT(ALLOW ", REFER, NOTIFY\r\n");
 }

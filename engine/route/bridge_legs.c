@@ -32,7 +32,7 @@ static struct bridge_leg *leg_find(struct proxy *proxy, struct text call_id, str
     return link ? CONTAINER_OF(link, struct bridge_leg, link) : NULL;
 }
 
-static int leg_open(struct bridge *bridge, struct bridge_leg *leg)
+int bridge_leg_open(struct bridge *bridge, struct bridge_leg *leg)
 {
     const struct leg_key key = {leg->call_id, leg->tag};
     leg->bridge = bridge;
@@ -41,30 +41,49 @@ static int leg_open(struct bridge *bridge, struct bridge_leg *leg)
 
 int bridge_legs_open(struct bridge *bridge)
 {
-    int error = leg_open(bridge, &bridge->caller);
-    return error ? error : leg_open(bridge, &bridge->callee);
+    int error = bridge_leg_open(bridge, &bridge->caller);
+    return error ? error : bridge_leg_open(bridge, &bridge->callee);
 }
 
 void bridge_legs_close(struct bridge *bridge)
 {
     hash_remove(&bridge->caller.link);
     hash_remove(&bridge->callee.link);
+    for (struct bridge_leg *leg = bridge->replaced; leg; leg = leg->next_replaced)
+        hash_remove(&leg->link);
 }
 
-struct bridge *bridge_of_request(struct proxy *proxy, struct message *request, bool *is_from_caller)
+static struct bridge_leg *find_either(struct proxy *proxy, struct text call_id,
+                                      struct text from_tag, struct text to_tag,
+                                      bool *is_from_caller)
 {
-    struct bridge_leg *leg = leg_find(proxy, request->call_id, message_from_tag(request));
+    struct bridge_leg *leg = leg_find(proxy, call_id, from_tag);
     *is_from_caller = leg != NULL;
     if (leg)
-        return leg == &leg->bridge->caller ? leg->bridge : NULL;
-    leg = leg_find(proxy, request->call_id, message_to_tag(request));
-    return leg && leg == &leg->bridge->callee ? leg->bridge : NULL;
+        return leg == &leg->bridge->caller || leg->is_replaced ? leg : NULL;
+    leg = leg_find(proxy, call_id, to_tag);
+    return leg && (leg == &leg->bridge->callee || leg->is_replaced) ? leg : NULL;
+}
+
+struct bridge_leg *bridge_leg_of_request(struct proxy *proxy, struct message *request,
+                                         bool *is_from_caller)
+{
+    return find_either(proxy, request->call_id, message_from_tag(request), message_to_tag(request),
+                       is_from_caller);
+}
+
+struct bridge *bridge_of_dialog(struct proxy *proxy, struct text call_id, struct text from_tag,
+                                struct text to_tag, bool *is_from_caller)
+{
+    const struct bridge_leg *leg = find_either(proxy, call_id, from_tag, to_tag, is_from_caller);
+    return leg && !leg->is_replaced ? leg->bridge : NULL;
 }
 
 struct bridge *bridge_find(struct proxy *proxy, struct text call_id, struct text tag)
 {
     struct bridge_leg *leg = leg_find(proxy, call_id, tag);
-    return leg && leg == &leg->bridge->callee && !leg->bridge->is_ended ? leg->bridge : NULL;
+    bool is_callee = leg && (leg == &leg->bridge->callee || leg->is_replaced);
+    return is_callee && !leg->bridge->is_ended ? leg->bridge : NULL;
 }
 
 /* ---- forks ---- */
@@ -85,6 +104,25 @@ struct bridge_fork *bridge_fork_find(const struct bridge *bridge, bool on_caller
     return NULL;
 }
 
+struct bridge_fork *bridge_fork_create(struct bridge *bridge, struct text remote_tag)
+{
+    struct bridge_fork *fork = arena_zalloc(&bridge->arena, sizeof *fork);
+    struct text copy = fork ? arena_copy(&bridge->arena, remote_tag) : TEXT_NONE;
+    if (!fork || (text_is_set(remote_tag) && !text_is_set(copy)))
+        return NULL;
+    random_token(&bridge->proxy->random, fork->local_tag, sizeof fork->local_tag);
+    memcpy(fork->media_tag, fork->local_tag, sizeof fork->media_tag);
+    fork->remote_tag = copy;
+    fork->bridge = bridge;
+    list_append(&bridge->forks, &fork->link);
+    return fork;
+}
+
+struct text bridge_media_tag(const struct bridge_fork *fork)
+{
+    return (struct text){fork->media_tag, sizeof fork->media_tag};
+}
+
 struct bridge_fork *bridge_fork_take(struct bridge *bridge, struct message *response)
 {
     struct proxy *proxy = bridge->proxy;
@@ -97,21 +135,14 @@ struct bridge_fork *bridge_fork_take(struct bridge *bridge, struct message *resp
         counter_count(proxy->options.counters, COUNTER_DIALOG_LEG_LIMIT);
         return NULL;
     }
-    fork = arena_zalloc(&bridge->arena, sizeof *fork);
-    struct text copy = fork ? arena_copy(&bridge->arena, tag) : TEXT_NONE;
-    if (!fork || (text_is_set(tag) && !text_is_set(copy)))
-        return NULL;
-    random_token(&proxy->random, fork->local_tag, sizeof fork->local_tag);
-    fork->remote_tag = copy;
-    fork->bridge = bridge;
-    list_append(&bridge->forks, &fork->link);
-    return fork;
+    return bridge_fork_create(bridge, tag);
 }
 
 void bridge_fork_release(struct bridge_fork *fork)
 {
     list_remove(&fork->link);
     bridge_reliable_release(fork);
+    fork->media_flags = memory_release(fork->media_flags);
     dialog_side_release(&fork->callee);
 }
 
@@ -151,7 +182,8 @@ int bridge_send(struct bridge *bridge, struct bridge_fork *fork, bool to_caller,
     request->to = buffer_text(&to);
     request->call_id = leg->call_id;
     request->listener = side->listener;
-    if (request->method == METHOD_INVITE || request->method == METHOD_UPDATE)
+    if (request->method == METHOD_INVITE || request->method == METHOD_UPDATE ||
+        request->method == METHOD_REFER || request->method == METHOD_NOTIFY)
         request->contact_user = leg->contact_user;
     int error = from.error ? from.error : to.error;
     if (!error)

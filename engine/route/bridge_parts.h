@@ -30,7 +30,9 @@ struct bridge_leg {
     struct text local;  /**< our From or To value on it; caller's leg: without tag */
     struct text remote; /**< the party's; callee's leg: without tag */
     struct text contact_user;
-    uint32_t cseq; /**< of the last request that we sent on it */
+    uint32_t cseq;                    /**< of the last request that we sent on it */
+    struct bridge_leg *next_replaced; /**< in bridge->replaced */
+    bool is_replaced;                 /**< its party was, by a transfer: it only says goodbye */
 };
 
 /** The last provisional response that went to the caller reliably (RFC 3262 s3). */
@@ -50,6 +52,9 @@ struct bridge_reliable {
 struct bridge_fork {
     struct link link;                 /**< in bridge->forks */
     struct bridge *bridge;            /**< holder */
+    char media_tag[BRIDGE_TAG_BYTES]; /**< by which the relay knows it */
+    uint32_t media_branch;            /**< ports of its own in the relay; 0: those of the INVITE */
+    struct media_flags *media_flags;  /**< for its offers; owned, NULL: as before */
     char local_tag[BRIDGE_TAG_BYTES]; /**< ours, on the caller's leg */
     struct text remote_tag;           /**< the callee's; in the bridge's arena */
     struct dialog_side callee;        /**< owned */
@@ -74,6 +79,7 @@ struct bridge_exchange {
     struct buffer accepted;             /**< 2xx to INVITE as it went back */
     struct buffer ack_body;             /**< of the ACK that followed */
     struct text ack_type;               /**< its Content-Type, in the bridge's arena */
+    struct bridge_transfer *transfer;   /**< that it is part of; in the bridge's arena */
     struct bridge_challenge *challenge; /**< answered by it; in the bridge's arena, NULL: none */
     struct text credentials;            /**< that line as sent, which the ACK repeats; likewise */
     struct text reason;                 /**< BYE: its Reason line; likewise */
@@ -84,12 +90,31 @@ struct bridge_exchange {
     int why;                       /**< of uac_send() */
     bool is_from_caller;           /**< the request is */
     bool is_first;                 /**< the INVITE that made the call */
+    bool is_target;                /**< INVITE to the target of a transfer */
     bool has_sdp;                  /**< the request brought the offer */
     bool is_answer;                /**< its SDP is one: PRACK */
     bool is_acknowledged;          /**< INVITE: ACK came and went on */
     bool is_final_sent;            /**< it was answered */
     bool is_stale;                 /**< the last challenge said so */
     bool is_late_hung_up;          /**< a 2xx that nobody waits for got its BYE */
+};
+
+/** One party is being replaced; in the bridge's arena. */
+struct bridge_transfer {
+    struct bridge *bridge;          /**< holder */
+    struct bridge_exchange *target; /**< INVITE to the target; borrowed */
+    struct bridge_exchange *stay;   /**< re-INVITE to the other party; borrowed, NULL: not yet */
+    struct bridge_leg leg;          /**< the target's */
+    struct bridge_leg *old_leg;     /**< room for the transferor's afterwards */
+    struct bridge_fork *fork;       /**< the target that answered; NULL: none did */
+    struct message *accepted;       /**< its 2xx; owned, NULL: none */
+    struct text uri, route, lines;  /**< of the INVITE */
+    uint64_t waited_ms;             /**< for other offers to be answered */
+    uint32_t refer_cseq;
+    bool of_callee; /**< it is replaced, else the caller */
+    bool is_told;   /**< the transferor hears of it by NOTIFY */
+    bool is_left;   /**< the transferor has hung up */
+    bool is_over;   /**< nothing comes of it */
 };
 
 struct bridge {
@@ -100,13 +125,17 @@ struct bridge {
     struct bridge_leg caller, callee;
     struct dialog_side caller_side; /**< owned */
     struct list forks, exchanges;
-    struct bridge_fork *chosen;     /**< whose 2xx was passed; NULL: not answered yet */
-    struct text pass;               /**< names of further headers that pass */
-    struct text username, password; /**< towards the callee */
-    struct bridge_options again;    /**< to send the INVITE again; absent if that never happens */
-    unsigned redirects;             /**< that were followed */
-    void *kept;                     /**< of the script host; owned reference, NULL: none */
-    uint16_t told_status;           /**< provisional one that the script heard of last */
+    struct bridge_fork *chosen;       /**< whose 2xx was passed; NULL: not answered yet */
+    struct text pass;                 /**< names of further headers that pass */
+    struct text username, password;   /**< towards the callee */
+    struct bridge_options again;      /**< to send the INVITE again; absent if that never happens */
+    unsigned redirects;               /**< that were followed */
+    void *kept;                       /**< of the script host; owned reference, NULL: none */
+    struct bridge_transfer *transfer; /**< under way; NULL: none */
+    struct bridge_leg *replaced;      /**< by transfers of before */
+    unsigned transfers;               /**< that were begun */
+    enum bridge_refer refer;
+    uint16_t told_status; /**< provisional one that the script heard of last */
     bool is_ended;
     bool caller_has_100rel, caller_requires_100rel; /**< said so in its INVITE */
     bool offers_100rel;                             /**< to the callee */
@@ -121,6 +150,10 @@ struct bridge {
 void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, struct text reason,
                 int skip);
 
+/** BYE on one leg. @param reason  value of Reason; absent: none */
+void bridge_say_bye(struct bridge *bridge, bool to_caller, struct text reason);
+/** A Call-ID that hashes home, so that what is said with it comes to this worker. */
+void bridge_draw_call_id(struct proxy *proxy, char out[BRIDGE_CALL_ID_BYTES]);
 /** Send the first INVITE, or send it again with credentials. @return as uac_send() */
 int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options *options);
 
@@ -142,8 +175,17 @@ int bridge_print_credentials(struct bridge_exchange *exchange, enum method metho
 int bridge_legs_open(struct bridge *bridge);
 void bridge_legs_close(struct bridge *bridge);
 /** Whose request is it? @return returned borrowed, NULL: of no two-leg call */
-struct bridge *bridge_of_request(struct proxy *proxy, struct message *request,
-                                 bool *is_from_caller);
+struct bridge_leg *bridge_leg_of_request(struct proxy *proxy, struct message *request,
+                                         bool *is_from_caller);
+/** The same by the parts of a dialog's name: those of a request from the party that knows it so. */
+struct bridge *bridge_of_dialog(struct proxy *proxy, struct text call_id, struct text from_tag,
+                                struct text to_tag, bool *is_from_caller);
+/** Put it into the table. */
+int bridge_leg_open(struct bridge *bridge, struct bridge_leg *leg);
+/** @return NULL without memory; returned borrowed, in bridge->forks */
+struct bridge_fork *bridge_fork_create(struct bridge *bridge, struct text remote_tag);
+/** By which the relay knows it; borrowed. */
+struct text bridge_media_tag(const struct bridge_fork *fork);
 /** By the callee's tag, or ours on the caller's leg. NULL. Returned borrowed. */
 struct bridge_fork *bridge_fork_find(const struct bridge *bridge, bool on_caller_leg,
                                      struct text tag);
@@ -187,6 +229,8 @@ struct bridge_answer {
 /** The same with more to say. */
 int bridge_exchange_answer_as(struct bridge_exchange *exchange, struct bridge_fork *fork,
                               struct message *response, const struct bridge_answer *answer);
+/** Nothing but repetitions of its 2xx comes any more, for 64*T1. */
+void bridge_exchange_linger(struct bridge_exchange *exchange);
 /** (Re)start its timer. */
 void bridge_exchange_wait(struct bridge_exchange *exchange, uint64_t delay_ms,
                           timer_handler *handler);
@@ -235,7 +279,36 @@ void bridge_tell_ringing(struct bridge *bridge, unsigned status);
 /** @return false: the INFO carries no digit */
 bool bridge_read_info(const struct message *info, struct bridge_event *event);
 
+/* bridge_transfer.c */
+/** Who is to take a party's place. Texts are borrowed during bridge_transfer_begin(). */
+struct bridge_referral {
+    struct text uri;   /**< Request-URI and To */
+    struct text route; /**< Route to it; absent: none */
+    struct text lines; /**< further header lines of its INVITE; absent: none */
+    uint32_t cseq;     /**< of the REFER */
+    bool is_told;      /**< the transferor wants to hear of it (NOTIFY) */
+};
+/**
+ * Begin to replace the callee, or the caller.
+ * @return 0; ERROR_STATE (not answered, or another one is under way), ERROR_LIMIT
+ *         (limits.branches transfers of one call, transactions), errors of uac_send()
+ */
+int bridge_transfer_begin(struct bridge *bridge, bool of_callee,
+                          const struct bridge_referral *referral);
+/** 202 was answered: NOTIFY that it is being tried. */
+void bridge_transfer_trying(struct bridge *bridge);
+/** The call ends. @return whose BYE has come already: 1 the caller's, 0 the callee's, -1 none */
+int bridge_transfer_abandon(struct bridge *bridge);
+/** BYE of a party. @return true: it is the transferor, who need not wait for the outcome */
+bool bridge_transfer_leave(struct bridge *bridge, bool is_caller);
+
+/* bridge_refer.c */
+/** @return the status that answers it */
+unsigned bridge_take_refer(struct bridge *bridge, struct message *refer, bool is_from_caller);
+
 /* bridge_request.c */
+/** Is an offer of either party not answered yet? */
+bool bridge_is_offering(const struct bridge *bridge);
 /** Send the request of an exchange to the other leg, again when it was challenged. @return as uac_send() */
 int bridge_pass_on(struct bridge_exchange *exchange);
 
@@ -253,7 +326,7 @@ struct text bridge_unsupported(const struct message *request, struct text also);
 /** Is @p tag in the lists of that header? */
 bool bridge_lists(const struct message *message, enum header_kind kind, struct text tag);
 /** Allow line, with its line end. */
-#define BRIDGE_ALLOW "Allow: INVITE, ACK, CANCEL, BYE, PRACK, INFO, UPDATE, MESSAGE, OPTIONS\r\n"
+struct text bridge_allow(const struct bridge *bridge);
 
 /* bridge_body.c */
 /**

@@ -54,7 +54,7 @@ int bridge_pass_on(struct bridge_exchange *exchange)
         .why = &exchange->why,
     };
     bridge_request_headers(bridge, exchange->context->edits,
-                           is_invite ? TEXT(BRIDGE_ALLOW) : TEXT_NONE, &headers);
+                           is_invite ? bridge_allow(bridge) : TEXT_NONE, &headers);
     bridge_reliable_print_rack(exchange, &headers);
     int error = bridge_body(bridge, exchange->fork, message, exchange->is_from_caller,
                             !exchange->is_answer, &body, &request.content_type);
@@ -114,6 +114,21 @@ static void pass(struct bridge *bridge, struct bridge_fork *fork, struct respons
 
 /* ---- what is refused ---- */
 
+static bool is_open(const struct bridge_exchange *exchange)
+{
+    return exchange->method == METHOD_INVITE
+               ? !exchange->is_acknowledged && !exchange->is_target
+               : exchange->method == METHOD_UPDATE && exchange->has_sdp;
+}
+
+bool bridge_is_offering(const struct bridge *bridge)
+{
+    LIST_FOR_EACH (link, &bridge->exchanges)
+        if (is_open(CONTAINER_OF(link, struct bridge_exchange, link)))
+            return true;
+    return false;
+}
+
 /*
  * An offer that another one is in the way of (s14.2, RFC 3311 s5.2): 491 when that one travels
  * towards its sender, 500 when its sender has not waited for the answer to its own. 0: none is.
@@ -127,10 +142,7 @@ static unsigned glare(const struct bridge *bridge, const struct bridge_fork *for
     LIST_FOR_EACH (link, &bridge->exchanges) {
         const struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
         bool is_early = exchange->is_first && !is_invite && fork->is_agreed; /* RFC 3311 s5.1 */
-        bool is_open = exchange->method == METHOD_INVITE
-                           ? !exchange->is_acknowledged && !is_early
-                           : exchange->method == METHOD_UPDATE && exchange->has_sdp;
-        if (is_open)
+        if (is_open(exchange) && !is_early)
             return exchange->is_from_caller == is_from_caller ? 500 : 491;
     }
     return 0;
@@ -180,7 +192,7 @@ static void take_bye(struct bridge *bridge, struct bridge_fork *fork,
     bool ends_call = !bridge->is_ended && (fork == bridge->chosen || !bridge->chosen);
     struct message *request = memory_ref(context->request); /* whose Reason goes on */
     refuse(context, fork ? 200 : 481, TEXT_NONE);
-    if (fork && ends_call)
+    if (fork && ends_call && !bridge_transfer_leave(bridge, is_from_caller))
         bridge_end(bridge, DIALOG_END_BYE, 487, value, is_from_caller);
     memory_release(request);
 }
@@ -198,6 +210,29 @@ static void take_prack(struct bridge *bridge, struct bridge_fork *fork,
         pass(bridge, fork, context, true, &prack);
     if (is_from_caller)
         bridge_reliable_go_on(bridge, fork);
+}
+
+/* What the script wants to become of it. */
+static void take_refer(struct bridge *bridge, struct bridge_fork *fork,
+                       struct response_context *context, bool is_from_caller)
+{
+    const struct bridge_leg *leg = is_from_caller ? &bridge->caller : &bridge->callee;
+    struct buffer contact = {0};
+    if (bridge->refer == BRIDGE_REFER_REFUSE) {
+        refuse(context, 405, bridge_allow(bridge));
+        return;
+    }
+    if (bridge->refer == BRIDGE_REFER_PASS) {
+        pass(bridge, fork, context, is_from_caller, NULL);
+        return;
+    }
+    uac_print_contact(&contact, context->request->source.listener, leg->contact_user);
+    unsigned status =
+        fork == bridge->chosen ? bridge_take_refer(bridge, context->request, is_from_caller) : 481;
+    refuse(context, status, status == 202 ? buffer_text(&contact) : TEXT_NONE);
+    buffer_release(&contact);
+    if (status == 202)
+        bridge_transfer_trying(bridge);
 }
 
 static void take_info(struct bridge *bridge, struct bridge_fork *fork,
@@ -230,8 +265,15 @@ static void take_request(struct bridge *bridge, struct bridge_fork *fork,
         else
             pass(bridge, fork, context, is_from_caller, NULL);
         break;
+    case METHOD_REFER: take_refer(bridge, fork, context, is_from_caller); break;
+    case METHOD_NOTIFY:
+        if (bridge->refer == BRIDGE_REFER_PASS)
+            pass(bridge, fork, context, is_from_caller, NULL);
+        else
+            refuse(context, 489, TEXT_NONE); /* we have subscribed to nothing */
+        break;
     case METHOD_PRACK: take_prack(bridge, fork, context, is_from_caller); break;
-    default: refuse(context, 405, TEXT(BRIDGE_ALLOW));
+    default: refuse(context, 405, bridge_allow(bridge));
     }
 }
 
@@ -255,12 +297,16 @@ bool bridge_take(struct response_context *context)
     if (!context->proxy->legs.count || !message_to_tag(context->request).n ||
         context->request->method == METHOD_CANCEL)
         return false;
-    struct bridge *bridge = bridge_of_request(context->proxy, context->request, &is_from_caller);
-    if (!bridge)
+    struct bridge_leg *leg =
+        bridge_leg_of_request(context->proxy, context->request, &is_from_caller);
+    if (!leg)
         return false;
-    memory_ref(bridge);
+    struct bridge *bridge = memory_ref(leg->bridge);
     context->is_decided = true;
-    take(bridge, context, is_from_caller);
+    if (leg->is_replaced) /* what its party says crosses our BYE or NOTIFY */
+        refuse(context, context->request->method == METHOD_BYE ? 200 : 481, TEXT_NONE);
+    else
+        take(bridge, context, is_from_caller);
     memory_release(bridge);
     return true;
 }
@@ -270,7 +316,8 @@ bool bridge_take_cancel(struct response_context *context, struct message *cancel
     bool is_from_caller;
     const struct header *header = message_header(cancel, HEADER_REASON);
     struct text reason = header ? header->value : TEXT_NONE;
-    struct bridge *bridge = bridge_of_request(context->proxy, cancel, &is_from_caller);
+    struct bridge_leg *leg = bridge_leg_of_request(context->proxy, cancel, &is_from_caller);
+    struct bridge *bridge = leg ? leg->bridge : NULL;
     if (!bridge)
         return false;
     LIST_FOR_EACH (link, &bridge->exchanges) {

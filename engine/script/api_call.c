@@ -40,7 +40,7 @@ static int take_trunk(struct bridge_options *options, struct trunk_terms **terms
 }
 
 /** (req, to, next_hop, interface, from, header lines, names, username, password,
- *  follow redirections, refuse 100rel, trunk) -> Call-ID, tag; or nil, err */
+ *  follow redirections, refuse 100rel, trunk, REFER) -> Call-ID, tag; or nil, err */
 static int core_call_bridge(lua_State *L)
 {
     struct subject subject;
@@ -60,6 +60,7 @@ static int core_call_bridge(lua_State *L)
         .password = option(L, 9, "call.bridge: password"),
         .follows_redirects = lua_toboolean(L, 10),
         .refuses_100rel = lua_toboolean(L, 11),
+        .refer = (enum bridge_refer)api_number(L, 13, 0, BRIDGE_REFER_PASS, "call.bridge: refer"),
     };
     struct text trunk = option(L, 12, "call.bridge: trunk");
     struct trunk_terms *terms = NULL;
@@ -94,6 +95,21 @@ static int core_call_hang_up(lua_State *L)
     cause_end(&cause);
     lua_pushboolean(L, bridge != NULL);
     return 1;
+}
+
+/** (Call-ID, tag, URI, replace the caller) -> true, or nil, err */
+static int core_call_transfer(lua_State *L)
+{
+    struct text call_id = api_text(L, 1, "Call-ID"), tag = api_text(L, 2, "tag");
+    struct text uri = api_text(L, 3, "call:transfer: a URI");
+    struct script *script = generation_of(L)->script;
+    struct bridge *bridge =
+        script && script->proxy ? bridge_find(script->proxy, call_id, tag) : NULL;
+    struct script_cause cause;
+    cause_begin(L, &cause);
+    int error = bridge ? bridge_transfer(bridge, uri, lua_toboolean(L, 4)) : ERROR_STATE;
+    cause_end(&cause);
+    return api_push_result(L, error);
 }
 
 /* ---- call:on() ---- */
@@ -235,6 +251,7 @@ void api_call_open(lua_State *L)
         {"call_bridge", core_call_bridge},
         {"call_hang_up", core_call_hang_up},
         {"call_on", core_call_on},
+        {"call_transfer", core_call_transfer},
         {NULL, NULL},
     };
     api_register(L, functions);

@@ -8,9 +8,11 @@ local suggest = require "lunasip.suggest"
 
 local M = {}
 
+local REFER = { refuse = 0, handle = 1, pass = 2 }
+
 local KNOWN = {
     to = "string", next_hop = "string", interface = "string", from = "string", headers = "table", pass = "table",
-    media = "media", credentials = "table", redirect = "string", prack = "boolean",
+    media = "media", credentials = "table", redirect = "string", prack = "boolean", refer = "string",
     trunk = "string",
 }
 -- Those that the engine makes itself.
@@ -95,6 +97,20 @@ function Call:hangup(reason)
     return core.call_hang_up(self.call_id, self.tag, reason)
 end
 
+--- Replace one party of an answered call by another (RFC 5589): the target gets an INVITE, its offer goes to the
+-- party that stays in a re-INVITE, the other one gets BYE; call:on("transfer") hears the outcome. Does not yield.
+-- @string uri of the target
+-- @string[opt] replace "callee" (default) or "caller"
+-- @treturn boolean true: it has begun; or nil, err
+function Call:transfer(uri, replace)
+    if type(uri) ~= "string" or uri:find "[%c ]" then
+        error("call:transfer: a URI is a text, not " .. tostring(uri), 2)
+    elseif replace ~= nil and replace ~= "callee" and replace ~= "caller" then
+        error("call:transfer: 'callee' or 'caller' is replaced, not " .. tostring(replace), 2)
+    end
+    return core.call_transfer(self.call_id, self.tag, uri, replace == "caller")
+end
+
 --- The handle of a call. @string call_id of the callee's leg @string tag ours on it
 function M.with(call_id, tag)
     return setmetatable({ call_id = call_id, tag = tag }, Call)
@@ -102,7 +118,7 @@ end
 
 --- Run a function when something happens to the call; another one for the same event takes its place, nil none.
 -- Any handler; does not yield.
--- @string event "ringing", "answer", "dtmf" or "end"
+-- @string event "ringing", "answer", "dtmf", "transfer" or "end"
 -- @func[opt] handler gets { name, call, status, digit, duration_ms, from, via, reason, ended_by }; may yield
 -- @treturn boolean true, or nil, err
 -- @usage sip.call.bridge(req):on("dtmf", function(event) if event.digit == "*" then event.call:hangup() end end)
@@ -117,7 +133,7 @@ end
 
 --- Join the caller of an INVITE with a callee. request_route; does not yield.
 -- @param request INVITE outside of a dialog
--- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, trunk, redirect, prack, media
+-- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, trunk, redirect, prack, refer, media
 -- @return the call, or nil, err
 -- @usage local call = sip.call.bridge(req, { to = "sip:bob@10.0.0.20", interface = "private", media = true })
 function M.bridge(request, options)
@@ -128,6 +144,8 @@ function M.bridge(request, options)
     check(options)
     if options.redirect and options.redirect ~= "follow" and options.redirect ~= "refuse" then
         error("call.bridge: redirect is 'follow' or 'refuse', not '" .. options.redirect .. "'", 2)
+    elseif options.refer and not REFER[options.refer] then
+        error("call.bridge: refer is 'handle', 'pass' or 'refuse', not '" .. options.refer .. "'", 2)
     elseif options.credentials then
         check_credentials(options.credentials)
     end
@@ -142,7 +160,7 @@ function M.bridge(request, options)
     local credentials = options.credentials or {}
     local call_id, tag = core.call_bridge(request, options.to, options.next_hop, options.interface, options.from,
         lines, names, credentials.username, credentials.password, options.redirect == "follow", options.prack == false,
-        options.trunk)
+        options.trunk, REFER[options.refer or "refuse"])
     if not call_id then
         return nil, tag
     end

@@ -508,6 +508,7 @@ function Media.manage(message, options) end
 ---@field trunk? string of the configuration: its password for such challenges, its interface and proxy where none is said
 ---@field redirect? "follow"|"refuse" a 3xx of the callee: try its first Contact, or tell the caller 480 (default)
 ---@field prack? boolean false: no 100rel (RFC 3262) on either leg; default: on each that knows it
+---@field refer? "handle"|"pass"|"refuse" REFER: its sender is replaced by the target here, the other party is told, or 405 (default)
 ---@field pass? string[] names of further headers that pass, in both directions
 ---@field media? boolean|string|lunasip.MediaOptions put the relay between: as sip.media.manage(req, OPTIONS) before
 
@@ -532,16 +533,22 @@ local Call = {}
 ---@return boolean is_ended false: it was over
 function Call:hangup(reason) end
 
+---Replace one party of an answered call by another; call:on("transfer", ...) hears the outcome.
+---@param uri string of the target
+---@param replace? "callee"|"caller" who gets BYE then, default "callee"
+---@return true? ok, string? err
+function Call:transfer(uri, replace) end
+
 ---Run a function when something happens to the call; another one for the same event takes its place, nil none.
----@param event "ringing"|"answer"|"dtmf"|"end"
+---@param event "ringing"|"answer"|"dtmf"|"transfer"|"end"
 ---@param handler? fun(event: lunasip.CallEvent) may wait
 ---@return true? ok, string? err the call has ended
 function Call:on(event, handler) end
 
 ---@class lunasip.CallEvent
----@field name "ringing"|"answer"|"dtmf"|"end"
+---@field name "ringing"|"answer"|"dtmf"|"transfer"|"end"
 ---@field call lunasip.Call
----@field status? integer ringing, answer: of the callee's response; end: of the INVITE that failed
+---@field status? integer ringing, answer: of the callee; transfer: 200, or why nothing came of it; end: of the INVITE that failed
 ---@field digit? string dtmf: one of 0123456789*#ABCD
 ---@field duration_ms? integer dtmf: how long the key was pressed, where that was said
 ---@field from? "caller"|"callee" dtmf: who pressed it

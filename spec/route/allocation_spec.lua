@@ -34,16 +34,6 @@ local MOST_ALLOCATIONS = 3000 -- more than one call makes: reaching it means tha
 
 local REWRITE = [[req.from_uri = "sip:+4930123@trunk.example" req.to_uri = "sip:+4989456@trunk.example"]]
 
-local TWO_LEGS = [[
-local sip = require "lunasip"
-function request_route(req)
-    local call = sip.call.bridge(req, {
-        to = "sip:bob@10.0.0.20", interface = "private", media = { from = "public", to = "private" },
-    })
-    if not call then req:reply(503) end
-end
-]]
-
 local FORWARD = [[
 function request_route(req)
     req["$du"] = "sip:10.0.0.20" req.send_interface = "private"
@@ -168,51 +158,6 @@ describe("without memory", function()
         look()
         assert.is_true(seen > 1000, seen)
         assert.is_falsy(mixed)
-    end)
-
-    it("a call of two legs fails cleanly at each allocation, its re-INVITE too", function()
-        open(TWO_LEGS)
-        sweep(function()
-            alice:invite("sip:bob@example.net", { sdp = true })
-            local invite = bob:receive("INVITE", 1)
-            bob:reply(invite, 180)
-            bob:reply(invite, 200, { sdp = true })
-            alice:receive(200, 1)
-            bob:receive("ACK", 1)
-            bob:reinvite { sdp = true }
-            alice:reply(alice:receive("INVITE", 1), 200, { sdp = true })
-            bob:receive(200, 1)
-            alice:receive("ACK", 1)
-            alice:ask "INFO"
-            bob:reply(bob:receive("INFO", 1), 200)
-            alice:receive(200, 1)
-            hang_up(alice, bob)
-            return true
-        end, 50)
-    end)
-
-    it("a call of two legs with reliable provisional responses fails cleanly at each allocation (RFC 3262)", function()
-        open(TWO_LEGS)
-        local known = 0
-        sweep(function()
-            known = known + 1 -- the caller knows them, must have them, does not know them
-            local headers = ({ { Supported = "100rel" }, { Require = "100rel" }, {} })[known % 3 + 1]
-            alice:invite("sip:bob@example.net", { sdp = true, headers = headers })
-            local invite = bob:receive("INVITE", 1)
-            bob:reply(invite, 183, { sdp = true, reliable = not headers.Require })
-            local early = alice:receive(183, 1)
-            if early:header "RSeq" then
-                alice:prack(early)
-            end
-            if not headers.Require then
-                bob:reply(bob:receive("PRACK", 1), 200)
-            end
-            bob:reply(invite, 200, { sdp = headers.Require ~= nil })
-            alice:receive({ status = 200, method = "INVITE" }, 1)
-            bob:receive("ACK", 1)
-            hang_up(alice, bob)
-            return true
-        end, 50)
     end)
 
     it("what is forwarded statelessly is lost at worst, and its responses are", function()

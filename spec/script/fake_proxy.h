@@ -96,6 +96,14 @@ void bridge_hang_up(struct bridge *bridge, enum dialog_end end, struct text reas
     (void)reason;
 }
 
+int bridge_transfer(struct bridge *bridge, struct text uri, bool replaces_caller)
+{
+    (void)bridge;
+    (void)uri;
+    (void)replaces_caller;
+    return ERROR_STATE;
+}
+
 void bridge_keep(struct bridge *bridge, void *object)
 {
     (void)bridge;

@@ -1,0 +1,119 @@
+/*
+ * REFER within a two-leg call (RFC 3515): handled here, passed, or refused, as the script wants.
+ * Replaces in its Refer-To (RFC 3891, attended transfer) names a dialog as the transferor knows it;
+ * where that is a leg of another two-leg call of this worker, its other leg is meant.
+ */
+#include "route/bridge_parts.h"
+
+/* @return -1: it is none */
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* "%3B" becomes ";". What is no printable character of ASCII has no business in a header. */
+static struct text unescape(struct arena *arena, struct text t)
+{
+    char *out = arena_alloc(arena, t.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; out && i < t.n; i++) {
+        unsigned char c = (unsigned char)t.p[i];
+        if (c == '%' && i + 2 < t.n) {
+            int high = hex_digit(t.p[i + 1]), low = hex_digit(t.p[i + 2]);
+            if (high < 0 || low < 0)
+                return TEXT_NONE;
+            c = (unsigned char)(high << 4 | low);
+            i += 2;
+        }
+        if (c < ' ' || c > '~')
+            return TEXT_NONE;
+        out[n++] = (char)c;
+    }
+    return out ? (struct text){out, n} : TEXT_NONE;
+}
+
+/* What the far party of that dialog knows it by, and where it is. @return false: it is none of ours */
+static bool translate(struct bridge *bridge, struct text replaces, struct bridge_referral *referral)
+{
+    struct arena *arena = &bridge->arena;
+    struct text rest = replaces, call_id = text_trim(text_split(&rest, ';'));
+    struct text to = param_find(rest, TEXT("to-tag")), from = param_find(rest, TEXT("from-tag"));
+    bool is_caller;
+    struct bridge *other = bridge_of_dialog(bridge->proxy, call_id, from, to, &is_caller);
+    if (!other || !other->chosen || other->is_ended)
+        return false;
+    const struct bridge_leg *leg = is_caller ? &other->callee : &other->caller;
+    const struct dialog_side *side = is_caller ? &other->chosen->callee : &other->caller_side;
+    struct text local = {other->chosen->local_tag, BRIDGE_TAG_BYTES};
+    struct text its = is_caller ? other->chosen->remote_tag : leg->tag;
+    struct text ours = is_caller ? leg->tag : local;
+    referral->uri = side->target;
+    referral->route = side->route;
+    referral->lines =
+        arena_printf(arena, "Replaces: %.*s;to-tag=%.*s;from-tag=%.*s\r\nRequire: replaces\r\n",
+                     TEXT_ARG(leg->call_id), TEXT_ARG(its), TEXT_ARG(ours));
+    return true;
+}
+
+/* The URI without its headers, and those of them that we know. @return 0 or a status */
+static unsigned read_target(struct bridge *bridge, struct text target,
+                            struct bridge_referral *referral)
+{
+    struct arena *arena = &bridge->arena;
+    struct uri uri;
+    if (uri_parse(&uri, target) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
+        return 400;
+    struct text method = uri_param(&uri, TEXT("method")), headers = uri.headers;
+    if (text_is_set(method) && !text_equal_nocase(method, TEXT("INVITE")))
+        return 400;
+    referral->uri = target;
+    if (text_is_set(headers))
+        referral->uri.n = (size_t)(headers.p - 1 - target.p);
+    while (headers.n) {
+        struct text value = text_split(&headers, '&'), name = text_split(&value, '=');
+        if (!text_equal_nocase(name, TEXT("Replaces")))
+            continue;
+        struct text replaces = unescape(arena, value);
+        if (!text_is_set(replaces))
+            return 400;
+        if (!translate(bridge, replaces, referral))
+            referral->lines =
+                arena_printf(arena, "Replaces: %.*s\r\nRequire: replaces\r\n", TEXT_ARG(replaces));
+    }
+    return 0;
+}
+
+static unsigned status_of(int error)
+{
+    switch (error) {
+    case 0: return 202;
+    case ERROR_STATE: return 491; /* not answered, or another transfer is under way */
+    case ERROR_LIMIT: return 403;
+    case ERROR_ARGUMENT:
+    case ERROR_NOT_FOUND: return 404;
+    default: return 500;
+    }
+}
+
+unsigned bridge_take_refer(struct bridge *bridge, struct message *refer, bool is_from_caller)
+{
+    const struct header *header = message_header(refer, HEADER_REFER_TO);
+    struct bridge_referral referral = {.is_told = true, .cseq = refer->cseq_number};
+    struct name_addr target;
+    if (!header || message_is_repeated(refer, HEADER_REFER_TO) ||
+        name_addr_parse(&target, header->value))
+        return 400; /* RFC 3515 s2.4.2 */
+    unsigned status = read_target(bridge, target.uri_text, &referral);
+    return status ? status : status_of(bridge_transfer_begin(bridge, !is_from_caller, &referral));
+}
+
+int bridge_transfer(struct bridge *bridge, struct text uri, bool replaces_caller)
+{
+    struct bridge_referral referral = {.uri = TEXT_NONE};
+    if (read_target(bridge, uri, &referral))
+        return ERROR_ARGUMENT;
+    return bridge_transfer_begin(bridge, !replaces_caller, &referral);
+}

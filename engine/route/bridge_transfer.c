@@ -1,0 +1,542 @@
+/*
+ * One party of an answered call is replaced by another (RFC 3515, RFC 5589 s6): the target gets an
+ * INVITE without SDP, its offer goes to the party that stays in a re-INVITE, the answer back in the
+ * ACK; then the target's leg takes the place of the transferor's, who gets BYE. So nobody needs an
+ * SDP of before, and a transfer that fails leaves the call as it was.
+ *
+ *   target  exchange of the INVITE to the target; lingers to repeat the ACK
+ *   stay    exchange of the re-INVITE to the party that stays; likewise
+ *
+ * A transferor that hangs up meanwhile has left: the transfer goes on without it.
+ */
+#include "route/bridge_parts.h"
+
+#define GLARE_LEAST_MS  2100 /* RFC 3261 s14.1 */
+#define GLARE_SPREAD_MS 1900
+#define BUSY_MS         500 /* another offer is under way */
+
+static void attempt(struct bridge_transfer *transfer);
+
+static struct media_call *media_of(const struct bridge *bridge)
+{
+    return dialog_attachment(bridge->dialog, DIALOG_MEDIA);
+}
+
+/* Under whose tag the relay knows the callee's side that the target's SDP is about. */
+static struct bridge_fork *media_fork(const struct bridge_transfer *transfer)
+{
+    return transfer->of_callee ? transfer->fork : transfer->bridge->chosen;
+}
+
+/* ---- the transferor hears of it (RFC 3515 s2.4.5) ---- */
+
+static void notify(struct bridge_transfer *transfer, unsigned status, bool is_final)
+{
+    struct bridge *bridge = transfer->bridge;
+    struct buffer headers = {0}, body = {0};
+    if (!transfer->is_told || transfer->is_left)
+        return;
+    buffer_append(&headers, TEXT("Event: refer"));
+    if (bridge->transfers > 1) /* s2.4.6 */
+        buffer_printf(&headers, ";id=%u", transfer->refer_cseq);
+    if (is_final)
+        buffer_append(&headers, TEXT("\r\nSubscription-State: terminated;reason=noresource\r\n"));
+    else
+        buffer_printf(&headers, "\r\nSubscription-State: active;expires=%llu\r\n",
+                      (unsigned long long)bridge->proxy->options.settings->timers_c_ms / 1000 + 1);
+    buffer_printf(&body, "SIP/2.0 %u %s\r\n", status, status_reason(status));
+    struct uac_request request = {
+        .method = METHOD_NOTIFY,
+        .headers = buffer_text(&headers),
+        .body = buffer_text(&body),
+        .content_type = TEXT("message/sipfrag;version=2.0"),
+    };
+    int error = headers.error ? headers.error : body.error;
+    if (!error)
+        error =
+            bridge_send(bridge, bridge->chosen, !transfer->of_callee, &request, NULL, NULL, NULL);
+    if (error)
+        log_warning(bridge->proxy->options.log, LOG_ROUTE, dialog_call_id(bridge->dialog),
+                    "no NOTIFY of the transfer: %s", error_text(error));
+    buffer_release(&headers);
+    buffer_release(&body);
+}
+
+/* ---- over ---- */
+
+/* A re-INVITE that is not answered yet; a 2xx that crosses the CANCEL is acknowledged all the same. */
+static void give_up_stay(struct bridge_exchange *stay)
+{
+    if (!stay || !stay->uac)
+        bridge_exchange_drop(stay);
+    else if (!uac_cancel(stay->uac, TEXT_NONE)) {
+        stay->uac = NULL;
+        bridge_exchange_drop(stay);
+    }
+}
+
+/* The target is told that nothing comes of it. */
+static void give_up_target(struct bridge_transfer *transfer)
+{
+    struct bridge_exchange *target = transfer->target;
+    struct media_call *call = media_of(transfer->bridge);
+    transfer->is_over = true;
+    transfer->bridge->transfer = NULL;
+    if (transfer->fork && transfer->of_callee && call)
+        media_call_drop_tag(call, bridge_media_tag(transfer->fork));
+    give_up_stay(transfer->stay);
+    transfer->stay = NULL;
+    if (transfer->accepted) {
+        hang_up_accepted(transfer->bridge->proxy, transfer->accepted, &target->is_late_hung_up);
+        bridge_exchange_linger(target);
+        transfer->accepted = memory_release(transfer->accepted);
+    } else if (!target->uac || !uac_cancel(target->uac, TEXT_NONE)) {
+        target->uac = NULL;
+        bridge_exchange_drop(target);
+    } else {
+        timer_stop(loop_timers(transfer->bridge->proxy->options.loop), &target->timer);
+    }
+}
+
+static void fail(struct bridge_transfer *transfer, unsigned status)
+{
+    struct bridge *bridge = memory_ref(transfer->bridge);
+    bool is_left = transfer->is_left, of_callee = transfer->of_callee;
+    notify(transfer, status, true);
+    give_up_target(transfer);
+    bridge_tell(bridge, (struct bridge_event){.kind = BRIDGE_EVENT_TRANSFER, .status = status});
+    if (is_left)
+        bridge_end(bridge, DIALOG_END_BYE, 487, TEXT_NONE, !of_callee);
+    memory_release(bridge);
+}
+
+int bridge_transfer_abandon(struct bridge *bridge)
+{
+    struct bridge_transfer *transfer = bridge->transfer;
+    int left = -1;
+    if (!transfer)
+        return left;
+    if (transfer->is_left)
+        left = !transfer->of_callee;
+    give_up_target(transfer);
+    return left;
+}
+
+bool bridge_transfer_leave(struct bridge *bridge, bool is_caller)
+{
+    struct bridge_transfer *transfer = bridge->transfer;
+    if (!transfer || transfer->of_callee == is_caller)
+        return false;
+    transfer->is_left = true;
+    return true;
+}
+
+/* ---- done ---- */
+
+/* The leg of the transferor is kept for what it still says, and for handles that name it. */
+static void retire(struct bridge *bridge, struct bridge_leg *leg, struct bridge_leg *kept)
+{
+    hash_remove(&leg->link);
+    *kept = *leg;
+    kept->link = (struct hash_link){0};
+    kept->is_replaced = true;
+    kept->next_replaced = bridge->replaced;
+    bridge->replaced = kept;
+    bridge_leg_open(bridge, kept);
+}
+
+/* 2xx of before, and their forks, are nobody's any more. */
+static void forget_first(struct bridge *bridge)
+{
+    LIST_FOR_EACH_SAFE (link, &bridge->exchanges) {
+        struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
+        if (exchange->is_first)
+            bridge_exchange_drop(exchange);
+    }
+}
+
+static void replace_callee(struct bridge_transfer *transfer)
+{
+    struct bridge *bridge = transfer->bridge;
+    struct bridge_fork *old = bridge->chosen, *fork = transfer->fork;
+    struct media_call *call = media_of(bridge);
+    retire(bridge, &bridge->callee, transfer->old_leg);
+    bridge->callee = transfer->leg;
+    bridge_leg_open(bridge, &bridge->callee);
+    memcpy(fork->local_tag, old->local_tag, sizeof fork->local_tag); /* the caller knows that one */
+    fork->remote_cseq[1] = old->remote_cseq[1];
+    bridge->chosen = fork;
+    if (call)
+        media_call_drop_tag(call, bridge_media_tag(old));
+    bridge_fork_release(old);
+}
+
+static void replace_caller(struct bridge_transfer *transfer)
+{
+    struct bridge *bridge = transfer->bridge;
+    struct bridge_fork *fork = bridge->chosen;
+    retire(bridge, &bridge->caller, transfer->old_leg);
+    memcpy(fork->local_tag, transfer->leg.tag.p, sizeof fork->local_tag);
+    transfer->leg.tag = transfer->fork->remote_tag; /* whoever sends From that tag is the caller */
+    transfer->leg.remote =
+        arena_printf(&bridge->arena, "%.*s;tag=%.*s", TEXT_ARG(transfer->leg.remote),
+                     TEXT_ARG(transfer->fork->remote_tag));
+    bridge->caller = transfer->leg;
+    bridge_leg_open(bridge, &bridge->caller);
+    dialog_side_release(&bridge->caller_side);
+    bridge->caller_side = transfer->fork->callee;
+    transfer->fork->callee = (struct dialog_side){0};
+    fork->remote_cseq[1] = 0;
+    bridge_fork_release(transfer->fork);
+}
+
+/* The party that stays has answered. @return 0, or why its answer cannot be passed */
+static int pass_answer(struct bridge_transfer *transfer, struct message *response)
+{
+    struct bridge *bridge = transfer->bridge;
+    struct bridge_exchange *target = transfer->target;
+    struct media_call *call = media_of(bridge);
+    struct text type;
+    if (transfer->of_callee && call)
+        media_call_confirm(call, bridge_media_tag(transfer->fork));
+    buffer_clear(&target->ack_body);
+    int error = bridge_body(bridge, media_fork(transfer), response, transfer->of_callee, false,
+                            &target->ack_body, &type);
+    target->ack_type = arena_copy(&bridge->arena, type);
+    if (!error && !transfer->of_callee && !text_is_set(transfer->leg.remote))
+        error = ERROR_MEMORY;
+    return error;
+}
+
+static void complete(struct bridge_transfer *transfer, struct message *response)
+{
+    struct bridge *bridge = memory_ref(transfer->bridge);
+    struct bridge_exchange *target = transfer->target, *stay = transfer->stay;
+    bridge_learn(bridge, bridge->chosen, transfer->of_callee, response, TEXT_NONE);
+    bridge_exchange_acknowledge(stay, NULL);
+    int error = pass_answer(transfer, response);
+    if (error) {
+        fail(transfer, 500);
+        bridge_end(bridge, DIALOG_END_FAILED, 500, TEXT_NONE, -1); /* who stays hears nothing now */
+        memory_release(bridge);
+        return;
+    }
+    notify(transfer, 200, true);
+    if (!transfer->is_left)
+        bridge_say_bye(bridge, !transfer->of_callee, TEXT_NONE);
+    forget_first(bridge);
+    if (transfer->of_callee)
+        replace_callee(transfer);
+    else
+        replace_caller(transfer);
+    bridge->transfer = NULL;
+    transfer->accepted = memory_release(transfer->accepted);
+    target->fork = stay->fork = bridge->chosen;
+    bridge_exchange_acknowledge(target, NULL);
+    bridge_exchange_linger(target);
+    bridge_exchange_linger(stay);
+    counter_count(bridge->proxy->options.counters, COUNTER_CALL_TRANSFERRED);
+    bridge_tell(bridge, (struct bridge_event){.kind = BRIDGE_EVENT_TRANSFER, .status = 200});
+    memory_release(bridge);
+}
+
+/* ---- the party that stays ---- */
+
+/* Nobody answers: Timer C while it rings, 64*T1 after its 2xx. */
+static void on_target_timeout(void *arg)
+{
+    fail(((struct bridge_exchange *)arg)->transfer, 408);
+}
+
+static void on_attempt_due(void *arg)
+{
+    attempt(((struct bridge_exchange *)arg)->transfer);
+}
+
+static void attempt_after(struct bridge_transfer *transfer, uint64_t delay_ms)
+{
+    transfer->waited_ms += delay_ms;
+    if (transfer->waited_ms >= 64 * transfer->bridge->proxy->options.settings->timers_t1_ms)
+        fail(transfer, 491); /* the target waits for its ACK no longer */
+    else
+        bridge_exchange_wait(transfer->target, delay_ms, on_attempt_due);
+}
+
+static void on_stay_early(void *arg, struct message *response)
+{
+    struct bridge_exchange *stay = arg;
+    if (response->status < 200)
+        return;
+    bool is_over = stay->transfer->is_over;
+    if (is_over && !stay->is_acknowledged)
+        bridge_exchange_linger(stay);
+    if (is_over || stay->is_acknowledged)
+        bridge_exchange_acknowledge(stay, NULL);
+    else
+        complete(stay->transfer, response);
+}
+
+static int send_stay(struct bridge_exchange *stay);
+
+static void on_stay_done(void *arg, struct message *response)
+{
+    struct bridge_exchange *stay = memory_ref(arg);
+    struct bridge_transfer *transfer = stay->transfer;
+    struct bridge *bridge = memory_ref(transfer->bridge);
+    unsigned status = response ? response->status : 408;
+    stay->uac = NULL;
+    if (response && !transfer->is_over && bridge_challenged(stay, response) &&
+        send_stay(stay) == 0) {
+        memory_release(bridge);
+        memory_release(stay);
+        return;
+    }
+    bridge_exchange_drop(stay);
+    if (transfer->is_over) {
+        memory_release(bridge);
+        memory_release(stay);
+        return;
+    }
+    transfer->stay = NULL;
+    if (status == 491)
+        attempt_after(transfer,
+                      GLARE_LEAST_MS + random_below(&bridge->proxy->random, GLARE_SPREAD_MS));
+    else
+        fail(transfer, status < 400 ? 480 : status);
+    if (status == 408 || status == 481) /* RFC 3261 s12.2.1.2 */
+        bridge_end(bridge, DIALOG_END_FAILED, status, TEXT_NONE, -1);
+    memory_release(bridge);
+    memory_release(stay);
+}
+
+static int send_stay(struct bridge_exchange *stay)
+{
+    struct bridge_transfer *transfer = stay->transfer;
+    struct bridge *bridge = transfer->bridge;
+    struct buffer headers = {0}, body = {0};
+    struct uac_request request = {
+        .method = METHOD_INVITE, .early = on_stay_early, .why = &stay->why};
+    buffer_append(&headers, bridge_allow(bridge));
+    int error = bridge_body(bridge, media_fork(transfer), transfer->accepted, !transfer->of_callee,
+                            true, &body, &request.content_type);
+    request.body = buffer_text(&body);
+    if (!error)
+        error = bridge_print_credentials(stay, METHOD_INVITE, bridge->chosen->callee.target,
+                                         request.body, &headers);
+    request.headers = buffer_text(&headers);
+    if (!error)
+        error = headers.error;
+    if (!error)
+        error = bridge_send(bridge, bridge->chosen, transfer->of_callee, &request, &stay->uac,
+                            on_stay_done, stay);
+    stay->cseq_out = request.cseq;
+    buffer_release(&headers);
+    buffer_release(&body);
+    return error;
+}
+
+/* Offer the target's SDP to the party that stays, as soon as no other offer is under way. */
+static void attempt(struct bridge_transfer *transfer)
+{
+    struct bridge *bridge = transfer->bridge;
+    if (bridge_is_offering(bridge)) {
+        attempt_after(transfer, BUSY_MS);
+        return;
+    }
+    struct bridge_exchange *stay = bridge_exchange_create(bridge, NULL);
+    if (!stay) {
+        fail(transfer, 500);
+        return;
+    }
+    stay->method = METHOD_INVITE;
+    stay->transfer = transfer;
+    stay->fork = bridge->chosen;
+    stay->is_from_caller = !transfer->of_callee;
+    transfer->stay = stay;
+    if (send_stay(stay))
+        fail(transfer, 500);
+    else /* the target waits for its ACK */
+        bridge_exchange_wait(transfer->target, 64 * bridge->proxy->options.settings->timers_t1_ms,
+                             on_target_timeout);
+}
+
+/* ---- the target ---- */
+
+/* A target on another interface than the callee that it replaces: the relay must know. */
+static void choose_media(struct bridge_transfer *transfer, const struct message *response)
+{
+    struct bridge *bridge = transfer->bridge;
+    const struct listener *now = response->source.listener,
+                          *before = bridge->chosen->callee.listener;
+    struct media *media = bridge->proxy->options.media;
+    struct text name = text_of(now->interface);
+    transfer->fork->media_branch = UINT32_C(0x80000000) | bridge->transfers;
+    if (!before || !media || text_equal(name, text_of(before->interface)) ||
+        !media_has_interface(media, name) || media_flags_create(&transfer->fork->media_flags))
+        return;
+    if (media_flags_set(transfer->fork->media_flags, TEXT("from"), name))
+        transfer->fork->media_flags = memory_release(transfer->fork->media_flags);
+}
+
+static void target_accepted(struct bridge_exchange *target, struct message *response)
+{
+    struct bridge_transfer *transfer = target->transfer;
+    struct bridge *bridge = transfer->bridge;
+    struct text tag = message_to_tag(response);
+    bool is_same = transfer->fork && text_equal(transfer->fork->remote_tag, tag);
+    if (is_same && target->is_acknowledged) {
+        bridge_exchange_acknowledge(target, NULL);
+        return;
+    }
+    if (is_same && !transfer->is_over)
+        return; /* the party that stays has not answered yet */
+    if (transfer->is_over || transfer->fork || bridge->is_ended) {
+        hang_up_accepted(bridge->proxy, response, &target->is_late_hung_up);
+        return;
+    }
+    transfer->accepted = memory_ref(response);
+    transfer->fork = bridge_fork_create(bridge, tag);
+    if (!transfer->fork || !bridge_has_sdp(response)) {
+        fail(transfer, transfer->fork ? 488 : 500);
+        return;
+    }
+    dialog_side_learn(&transfer->fork->callee, response, sides_route_set(bridge->proxy, response));
+    if (transfer->of_callee)
+        choose_media(transfer, response);
+    attempt(transfer);
+}
+
+static void on_target_early(void *arg, struct message *response)
+{
+    struct bridge_exchange *target = memory_ref(arg);
+    struct bridge_transfer *transfer = target->transfer;
+    if (response->status >= 200) {
+        target_accepted(target, response);
+    } else if (!transfer->is_over && !transfer->accepted) {
+        bridge_exchange_wait(target, transfer->bridge->proxy->options.settings->timers_c_ms,
+                             on_target_timeout);
+        notify(transfer, response->status, false);
+    }
+    memory_release(target);
+}
+
+static int send_target(struct bridge_exchange *target);
+
+static void on_target_done(void *arg, struct message *response)
+{
+    struct bridge_exchange *target = memory_ref(arg);
+    struct bridge_transfer *transfer = target->transfer;
+    unsigned status = response ? response->status : target->why == ERROR_TIMEOUT ? 408 : 503;
+    target->uac = NULL;
+    bool is_again = response && !transfer->is_over && bridge_challenged(target, response) &&
+                    send_target(target) == 0;
+    if (!is_again && !transfer->is_over)
+        fail(transfer, status < 400 ? 480 : status);
+    if (!is_again)
+        bridge_exchange_drop(target);
+    memory_release(target);
+}
+
+static int send_target(struct bridge_exchange *target)
+{
+    struct bridge_transfer *transfer = target->transfer;
+    struct bridge *bridge = transfer->bridge;
+    struct bridge_leg *leg = &transfer->leg;
+    struct buffer headers = {0}, from = {0};
+    buffer_printf(&from, "%.*s;tag=%.*s", TEXT_ARG(leg->local), TEXT_ARG(leg->tag));
+    buffer_append(&headers, bridge_allow(bridge));
+    buffer_append(&headers, transfer->lines);
+    int error = bridge_print_credentials(target, METHOD_INVITE, transfer->uri, TEXT_NONE, &headers);
+    const struct uac_request request = {
+        .method = METHOD_INVITE,
+        .request_uri = transfer->uri,
+        .route = transfer->route,
+        .from = buffer_text(&from),
+        .to = leg->remote,
+        .call_id = leg->call_id,
+        .cseq = ++leg->cseq,
+        .headers = buffer_text(&headers),
+        .contact_user = leg->contact_user,
+        .early = on_target_early,
+        .why = &target->why,
+    };
+    target->cseq_out = request.cseq;
+    if (!error)
+        error = headers.error ? headers.error : from.error;
+    if (!error)
+        error = uac_send(&target->uac, bridge->proxy, &request, on_target_done, target);
+    if (!error)
+        bridge_exchange_wait(target, bridge->proxy->options.settings->timers_c_ms,
+                             on_target_timeout);
+    buffer_release(&from);
+    buffer_release(&headers);
+    return error;
+}
+
+/* ---- begin ---- */
+
+static int make(struct bridge_transfer *transfer, const struct bridge_referral *referral)
+{
+    struct bridge *bridge = transfer->bridge;
+    struct arena *arena = &bridge->arena;
+    const struct bridge_leg *old = transfer->of_callee ? &bridge->callee : &bridge->caller;
+    char call_id[BRIDGE_CALL_ID_BYTES], tag[BRIDGE_TAG_BYTES];
+    bridge_draw_call_id(bridge->proxy, call_id);
+    random_token(&bridge->proxy->random, tag, sizeof tag);
+    transfer->old_leg = arena_zalloc(arena, sizeof *transfer->old_leg);
+    transfer->uri = arena_copy(arena, referral->uri);
+    transfer->route = arena_copy(arena, referral->route);
+    transfer->lines = arena_copy(arena, referral->lines);
+    transfer->leg = (struct bridge_leg){
+        .call_id = arena_copy(arena, (struct text){call_id, sizeof call_id}),
+        .tag = arena_copy(arena, (struct text){tag, sizeof tag}),
+        .local = old->local,
+        .remote = arena_printf(arena, "<%.*s>", TEXT_ARG(referral->uri)),
+        .contact_user = old->contact_user,
+    };
+    bool is_whole = transfer->old_leg && transfer->uri.p && transfer->leg.call_id.p &&
+                    transfer->leg.tag.p && transfer->leg.remote.p &&
+                    (transfer->lines.p || !referral->lines.n) &&
+                    (transfer->route.p || !referral->route.n);
+    return is_whole ? 0 : ERROR_MEMORY;
+}
+
+int bridge_transfer_begin(struct bridge *bridge, bool of_callee,
+                          const struct bridge_referral *referral)
+{
+    const struct settings *settings = bridge->proxy->options.settings;
+    if (bridge->is_ended || !bridge->chosen || bridge->transfer)
+        return ERROR_STATE;
+    if (bridge->transfers >= settings->limits_branches) {
+        counter_count(bridge->proxy->options.counters, COUNTER_ROUTE_BRANCH_LIMIT);
+        return ERROR_LIMIT;
+    }
+    struct bridge_transfer *transfer = arena_zalloc(&bridge->arena, sizeof *transfer);
+    struct bridge_exchange *target = transfer ? bridge_exchange_create(bridge, NULL) : NULL;
+    if (!target)
+        return ERROR_MEMORY;
+    *transfer =
+        (struct bridge_transfer){.bridge = bridge, .target = target, .of_callee = of_callee};
+    transfer->is_told = referral->is_told;
+    transfer->refer_cseq = referral->cseq;
+    target->method = METHOD_INVITE;
+    target->transfer = transfer;
+    target->is_target = true;
+    target->is_from_caller = of_callee;
+    int error = make(transfer, referral);
+    if (!error)
+        error = send_target(target);
+    if (error) {
+        bridge_exchange_drop(target);
+        return error;
+    }
+    bridge->transfers++;
+    bridge->transfer = transfer;
+    return 0;
+}
+
+void bridge_transfer_trying(struct bridge *bridge)
+{
+    if (bridge->transfer)
+        notify(bridge->transfer, 100, false);
+}
