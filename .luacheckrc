@@ -9,8 +9,8 @@ files["scripts"] = {
 files["scripts/*_spec.lua"] = { std = "luajit+busted" }
 files["conf"] = {
     globals = { "listen", "media", "dispatcher", "route", "control", "env", "workers", "media_threads", "log", "limits",
-        "timers", "script", "auth", "shared", "address", "media_limits", "dscp", "drain", "reload", "resolve", "user",
-        "group", "dialog", "location", "keepalive", "database", "http", "trunk" },
+        "timers", "script", "auth", "shared", "address", "media_limits", "dscp", "drain", "reload", "records", "resolve",
+        "user", "group", "dialog", "location", "keepalive", "database", "http", "trunk" },
 }
 -- Runs in Kamailio, and only after the bench has filled its placeholders.
 files["spec/bench/kamailio.lua"] = {

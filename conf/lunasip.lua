@@ -239,3 +239,18 @@ http {
     -- body_bytes = 1048576, -- largest body of an answer; 0 to 4294967295
     -- head_bytes = 65536, -- all header fields of an answer; 1024 to 1048576
 }
+
+-- RECORDS: a line of JSON for each call that went by Record-Route, was tracked or bridged, when it is over
+-- (engine/record/README.md says what is in it). Without this block there are none. It is opened again by a reload, for
+-- logrotate; a file put aside by lunasip itself is called FILE.20260131T235959Z.
+records {
+    -- file = "../run/calls.jsonl", -- where lines are appended
+    -- failed = 1, -- 1: calls that nobody answered have a record, too; 0: they do not; 0 to 1
+    -- fields_bytes = 1024, -- names and texts of one call's own fields; 0 to 65536
+    -- gather_ms = 50, -- how long records are gathered, which are written together; 0 to 10000
+    -- queue = 20000, -- records that wait to be written; 1 to 10000000
+    -- rotate_mib = 100, -- a larger file is put aside; 0: none is; 0 to 1048576
+    -- rotate_s = 0, -- a file this old is put aside; 0: none is; 0 to 31536000
+    -- keep = 0, -- files put aside that stay; 0: all of them; 0 to 1000000
+    -- sync_ms = 1000, -- how often what was written is forced to the disk; 0: left to the kernel; 0 to 3600000
+}

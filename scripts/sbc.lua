@@ -90,6 +90,7 @@ function route.TO_GATEWAY(req, set, direction)
     end
     log.info("call from $fu at $si:$sp to $ru goes $Rn -> %s, gateway %s", direction.to, gateway.uri)
     req:record_route()
+    req:record { direction = direction.from .. " to " .. direction.to } -- beside what every record has
     route.SEND(req, direction.to)
 end
 

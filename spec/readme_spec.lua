@@ -1,5 +1,6 @@
 -- What README.md and the comments of lua/ show is true: examples are run, lists are the engine's, files are there.
 local digest = require "lunasip.lab.digest"
+local json = require "dkjson"
 local lab = require "lunasip.lab"
 local lunasip = require "support.lunasip"
 local network = require "support.network"
@@ -72,11 +73,46 @@ describe("README.md", function()
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
             ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
             ["lua http"] = true, ["lua hide"] = true, ["lua trunk"] = true,
+            ["json record"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true, ["text account"] = true, ["text filter"] = true,
         }
         for _, block in ipairs(blocks) do assert.is_true(known[block.kind], block.kind) end
         assert.equal(2 * #blocks, select(2, ("\n" .. readme):gsub("\n```", "")))
+    end)
+
+    it("shows fields of a record that records have", function()
+        local net = lab.new { conf = { records = {} }, route = [[local sip = require "lunasip"
+            function request_route(req)
+                if req:in_dialog() then return req:loose_route() and req:relay() end
+                sip.media.manage(req, { from = "public", to = "private" })
+                req:record { account = "a-1" }
+                req:relay { to = "sip:10.0.0.20:5060", interface = "private" }
+            end]] }
+        local alice = net:agent { address = "192.0.2.10" }
+        local bob = net:agent { address = "10.0.0.20", side = "private" }
+        alice:invite("sip:4711@example.net", { sdp = true })
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 180)
+        alice:receive(180)
+        bob:reply(invite, 200, { sdp = true })
+        alice:receive(200)
+        alice:send_rtp(10)
+        bob:receive "ACK"
+        net:advance(1)
+        bob:ask("BYE", { headers = { Reason = "Q.850;cause=16" } })
+        alice:reply(alice:receive "BYE", 200)
+        bob:receive(200)
+        local made = net:records()[1]
+        made.tries[1].set = 2 -- of a gateway
+        local function compare(shown, real, where)
+            for name, value in pairs(shown) do
+                assert.equal(type(value), type(real[name]), where .. name)
+                if type(value) == "table" then compare(value, real[name], where .. name .. ".") end
+            end
+        end
+        compare(assert(json.decode(only "json record")), made, "")
+        net:close()
     end)
 
     it("lets users with passwords in, and logs who is not", function()

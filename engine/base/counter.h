@@ -156,6 +156,13 @@
     XX(HTTP_LATE, "http.late", "of them, not answered within their deadline")                      \
     XX(HTTP_REFUSED, "http.refused", "HTTP requests refused: http.requests reached")               \
     XX(HTTP_TOO_LARGE, "http.too_large", "answers beyond http.body_bytes or http.head_bytes")      \
+    XX(RECORDS_MADE, "records.made", "records of calls made")                                      \
+    XX(RECORDS_DROPPED, "records.dropped",                                                         \
+       "records lost: records.queue was reached, or there was no memory")                          \
+    XX(RECORDS_FIELDS_LIMIT, "records.fields_limit",                                               \
+       "fields of records refused: records.fields_bytes reached")                                  \
+    XX(RECORDS_WRITTEN, "records.written", "records that the file has taken")                      \
+    XX(RECORDS_ROTATED, "records.rotated", "files of records put aside")                           \
     XX(CONTROL_CUT_OFF, "control.cut_off",                                                         \
        "clients of the control socket beyond limits.control_ms or limits.control_bytes")
 

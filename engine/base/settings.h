@@ -118,7 +118,18 @@
     XX(http, requests, 1000, 1, 100000, "requests that are under way")                             \
     XX(http, host_connections, 32, 1, 1000, "connections to one server; more requests wait")       \
     XX(http, body_bytes, 1048576, 0, 4294967295, "largest body of an answer")                      \
-    XX(http, head_bytes, 65536, 1024, 1048576, "all header fields of an answer")
+    XX(http, head_bytes, 65536, 1024, 1048576, "all header fields of an answer")                   \
+    XX(records, failed, 1, 0, 1,                                                                   \
+       "1: calls that nobody answered have a record, too; 0: they do not")                         \
+    XX(records, fields_bytes, 1024, 0, 65536, "names and texts of one call's own fields")          \
+    XX(records, gather_ms, 50, 0, 10000,                                                           \
+       "how long records are gathered, which are written together")                                \
+    XX(records, queue, 20000, 1, 10000000, "records that wait to be written")                      \
+    XX(records, rotate_mib, 100, 0, 1048576, "a larger file is put aside; 0: none is")             \
+    XX(records, rotate_s, 0, 0, 31536000, "a file this old is put aside; 0: none is")              \
+    XX(records, keep, 0, 0, 1000000, "files put aside that stay; 0: all of them")                  \
+    XX(records, sync_ms, 1000, 0, 3600000,                                                         \
+       "how often what was written is forced to the disk; 0: left to the kernel")
 
 /** The values in force; a plain struct, copied where it is used. */
 struct settings {

@@ -179,6 +179,8 @@ json_t *status_json(struct engine *engine)
     if (engine_keeper(engine))
         add_counters(&totals, keeper_counters(engine_keeper(engine)));
     add_counters(&totals, engine_http_counters(engine));
+    if (engine_records(engine))
+        add_counters(&totals, records_counters(engine_records(engine)));
     add_counters(&totals, engine_control_counters(engine));
     json_object_set_new(status, "version", json_string(LUNASIP_VERSION));
     set_number(status, "uptime_s", engine_uptime_s(engine));
@@ -189,6 +191,8 @@ json_t *status_json(struct engine *engine)
     json_object_set_new(status, "media", media_json(engine));
     json_object_set_new(status, "registrations", registrations_json(engine));
     json_object_set_new(status, "databases", databases_json(engine));
+    if (engine_records(engine))
+        set_number(status, "records_waiting", records_waiting(engine_records(engine)));
     set_number(status, "http_requests", http_waiting(engine_http(engine)));
     json_object_set_new(status, "generations", generations_json(engine, &totals));
     for (int i = 0; i < COUNTER_COUNT; i++)

@@ -35,9 +35,9 @@ const char *dialog_ender_name(enum dialog_ender ender)
 /* Released in this order: the generation last, since the others may name what belongs to it. */
 static void release_attachments(struct dialog *dialog)
 {
-    static const enum dialog_attachment order[] = {DIALOG_MEDIA,     DIALOG_BRIDGE,   DIALOG_LOAD,
-                                                   DIALOG_IDENTITY,  DIALOG_TOPOLOGY, DIALOG_TRACK,
-                                                   DIALOG_GENERATION};
+    static const enum dialog_attachment order[] = {DIALOG_MEDIA,    DIALOG_BRIDGE,    DIALOG_LOAD,
+                                                   DIALOG_IDENTITY, DIALOG_TOPOLOGY,  DIALOG_TRACK,
+                                                   DIALOG_NOTES,    DIALOG_GENERATION};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         void *object = dialog->attachments[order[i]];
         dialog->attachments[order[i]] = NULL;

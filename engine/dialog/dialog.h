@@ -85,6 +85,7 @@ enum dialog_attachment {
     DIALOG_TRACK,    /**< what a script keeps with it: track.h */
     DIALOG_BRIDGE,   /**< the two-leg call whose caller's leg it is */
     DIALOG_TOPOLOGY, /**< how it is hidden from its parties */
+    DIALOG_NOTES,    /**< what is noted for its record */
     DIALOG_ATTACHMENT_COUNT
 };
 

@@ -3,12 +3,17 @@
 
 #include "base/memory.h"
 
-void mailbox_post(struct mailbox *mailbox, struct mail *mail)
+void mailbox_add(struct mailbox *mailbox, struct mail *mail)
 {
     mail->next = atomic_load_explicit(&mailbox->newest, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&mailbox->newest, &mail->next, mail,
                                                   memory_order_release, memory_order_relaxed))
         ;
+}
+
+void mailbox_post(struct mailbox *mailbox, struct mail *mail)
+{
+    mailbox_add(mailbox, mail);
     loop_wake(mailbox->loop);
 }
 

@@ -22,6 +22,8 @@ struct mailbox {
 
 /** Any thread; wakes the loop. @param mail  given */
 void mailbox_post(struct mailbox *mailbox, struct mail *mail);
+/** The same without waking it: for who gathers mail and wakes the loop by himself. */
+void mailbox_add(struct mailbox *mailbox, struct mail *mail);
 /** Deliver what waits, oldest first, and release it; from the loop's wake handler. @return how many */
 size_t mailbox_run(struct mailbox *mailbox);
 /** Release what waits without delivering it: the loop ends. */

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "media/codec.h"
 #include "media/flags.h"
 #include "media/internal.h"
 #include "media/sdp.h"
@@ -16,14 +17,15 @@
 
 /** What one party said of one m= line. */
 struct leg_stream {
-    struct address rtp, rtcp; /**< where it wants packets; AF_UNSPEC: nowhere */
-    struct rtp_clocks clocks; /**< of its payload types */
-    uint32_t events;          /**< those from 96 on that are telephone-event, a bit each */
-    uint8_t protocol;         /**< enum sdp_protocol */
-    bool is_live;             /**< port not 0, and we can carry it */
-    bool is_held;             /**< not sendrecv, or 0.0.0.0 */
-    bool has_mux;             /**< agreed with this party */
-    char type[16];            /**< "audio" */
+    struct address rtp, rtcp;  /**< where it wants packets; AF_UNSPEC: nowhere */
+    struct rtp_clocks clocks;  /**< of its payload types */
+    struct codec_names codecs; /**< of the same */
+    uint32_t events;           /**< those from 96 on that are telephone-event, a bit each */
+    uint8_t protocol;          /**< enum sdp_protocol */
+    bool is_live;              /**< port not 0, and we can carry it */
+    bool is_held;              /**< not sendrecv, or 0.0.0.0 */
+    bool has_mux;              /**< agreed with this party */
+    char type[16];             /**< "audio" */
 };
 
 /** What an offer asked of one m= line and its answer must know. */

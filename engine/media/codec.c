@@ -164,3 +164,31 @@ void codec_clocks(struct rtp_clocks *clocks, const struct codec_map *map)
             clocks->v[count++] = (struct rtp_clock){.hz = hz, .payload = i};
     }
 }
+
+static bool is_static(size_t payload)
+{
+    return payload < STATIC_ENCODINGS && static_encodings[payload];
+}
+
+void codec_names_read(struct codec_names *names, const struct codec_map *map)
+{
+    size_t count = 0;
+    *names = (struct codec_names){0};
+    for (size_t i = 0; i < PAYLOAD_TYPES && count < CODEC_NAMES; i++) {
+        struct text rest = map->encoding[i];
+        struct text name = rest.n ? text_split(&rest, '/') : TEXT_NONE;
+        if (is_static(i) || !name.n ||
+            !text_to_array(name, names->v[count].name, sizeof names->v[count].name))
+            continue;
+        names->v[count++].payload = (uint8_t)i;
+    }
+}
+
+struct text codec_name(const struct codec_names *names, uint8_t payload)
+{
+    for (size_t i = 0; i < CODEC_NAMES && names->v[i].name[0]; i++)
+        if (names->v[i].payload == payload)
+            return text_of(names->v[i].name);
+    struct text rest = is_static(payload) ? text_of(static_encodings[payload]) : TEXT_NONE;
+    return rest.n ? text_split(&rest, '/') : TEXT_NONE;
+}

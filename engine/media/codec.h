@@ -36,5 +36,17 @@ void codec_choose(struct codec_choice *choice, const struct codec_map *map,
 void codec_clocks(struct rtp_clocks *clocks, const struct codec_map *map);
 /** Dynamic payload types that are telephone-event (RFC 4733): bit i is type 96 + i. */
 uint32_t codec_events(const struct codec_map *map);
+#define CODEC_NAMES       8
+#define CODEC_TITLE_BYTES 16
+/** What the dynamic payload types of one m= line are called. */
+struct codec_names {
+    struct {
+        uint8_t payload;
+        char name[CODEC_TITLE_BYTES]; /**< "opus"; "": unused */
+    } v[CODEC_NAMES];
+};
+void codec_names_read(struct codec_names *names, const struct codec_map *map);
+/** @return its name by @p names or RFC 3551 s6, borrowed; absent: neither knows it */
+struct text codec_name(const struct codec_names *names, uint8_t payload);
 /** @return payload type written in @p t, or -1 */
 int codec_payload_type(struct text t);

@@ -224,6 +224,7 @@ struct media_side_statistics {
     struct address expected; /**< the SDP's, AF_UNSPEC: none */
     struct address peer;     /**< where its packets go: learned, else expected */
     bool is_learned;         /**< its packets have been seen and it is followed */
+    char codec[16];          /**< of most of its packets lately, "PCMU"; "": none, or unknown */
     uint64_t packets, bytes; /**< RTP accepted from it, payload of UDP */
     uint64_t rtcp_packets;
     uint64_t strangers; /**< dropped: from somebody else */

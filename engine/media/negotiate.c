@@ -161,6 +161,7 @@ static void read_stream(struct passage *x, size_t i)
         codec_map_read(&map, &x->sdp, m);
         codec_clocks(&said->clocks, &map);
         said->events = codec_events(&map);
+        codec_names_read(&said->codecs, &map);
     }
 }
 

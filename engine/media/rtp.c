@@ -3,6 +3,7 @@
 
 #define RESTART_GAP  3000 /* A.1 MAX_DROPOUT: a jump beyond it is a new beginning, not loss */
 #define PAYLOAD_NONE 255  /* no packet to compare with */
+#define LEAD_MOST    250  /* packets: five seconds of speech */
 #define SEEN_BITS    64   /* how far back a late packet is told from a duplicate */
 
 /* Relaxed store of a value with one writer. */
@@ -122,6 +123,21 @@ static void note_jitter(struct rtp_source *source, uint32_t timestamp, uint8_t p
     source->payload = payload;
 }
 
+/*
+ * A majority vote (Boyer and Moore): DTMF and comfort noise between the speech do not win it, another
+ * codec does after as many packets as the lead may have.
+ */
+static void note_payload(struct rtp_source *source, uint8_t payload)
+{
+    if (source->votes && READ_OWN(source->main_payload) != payload) {
+        source->votes--;
+        return;
+    }
+    PUBLISH(source->main_payload, payload);
+    if (source->votes < LEAD_MOST)
+        source->votes++;
+}
+
 void rtp_source_packet(struct rtp_source *source, struct text bytes,
                        const struct rtp_clocks *clocks, uint64_t now_us)
 {
@@ -136,6 +152,7 @@ void rtp_source_packet(struct rtp_source *source, struct text bytes,
     ADD_OWN(source->bytes, bytes.n);
     note_sequence(source, rtp_read_u16(bytes.p + 2));
     uint8_t payload = (uint8_t)bytes.p[1] & 127;
+    note_payload(source, payload);
     if (is_first)
         source->payload = PAYLOAD_NONE;
     uint32_t hz = rtp_clock_of(clocks, payload);

@@ -42,6 +42,7 @@ struct rtp_source {
     _Atomic int64_t lost;
     _Atomic uint32_t ssrc;
     _Atomic uint32_t jitter_us;
+    _Atomic uint8_t main_payload; /**< payload type of most packets lately: speech, not its tones */
     /* the media thread's own */
     uint64_t seen;          /**< bit i: sequence number highest - i arrived */
     int64_t lost_before;    /**< of earlier SSRCs and sequence restarts */
@@ -52,6 +53,7 @@ struct rtp_source {
     uint32_t jitter_16;     /**< 16 times the estimate, in clock units (A.8) */
     uint16_t base, highest; /**< sequence numbers */
     uint8_t payload;        /**< of the last packet */
+    uint8_t votes;          /**< packets of main_payload ahead of others, see rtp.c */
     bool is_started;
 };
 

@@ -11,8 +11,21 @@ static void read_peer(struct media_side *side, struct media_side_statistics *s)
     s->is_learned = READ(side->rtp.is_learned);
 }
 
-static void read_side(const struct media_branch *branch, const struct media_leg *leg, unsigned i,
-                      struct media_side_statistics *s)
+/* A sender takes the payload types of who receives it, as a rule; else its own (RFC 3264 s6.1). */
+static void read_codec(const struct media_side *side, const struct media_leg *leg,
+                       const struct media_leg *other, unsigned i, struct media_side_statistics *s)
+{
+    struct text name = TEXT_NONE;
+    uint8_t payload = READ(side->source.main_payload);
+    if (s->packets && i < other->count)
+        name = codec_name(&other->streams[i].codecs, payload);
+    if (s->packets && !name.n && i < leg->count)
+        name = codec_name(&leg->streams[i].codecs, payload);
+    text_to_array(name, s->codec, sizeof s->codec);
+}
+
+static void read_side(const struct media_branch *branch, const struct media_leg *leg,
+                      const struct media_leg *other, unsigned i, struct media_side_statistics *s)
 {
     struct media_side *side = branch->streams[i].side;
     text_to_array(text_of(branch->interface->name), s->interface, sizeof s->interface);
@@ -22,6 +35,7 @@ static void read_side(const struct media_branch *branch, const struct media_leg 
     read_peer(side, s);
     s->packets = READ(side->source.packets);
     s->bytes = READ(side->source.bytes);
+    read_codec(side, leg, other, i, s);
     s->rtcp_packets = READ(side->reports.packets);
     s->strangers = READ(side->strangers);
     s->dropped = READ(side->dropped);
@@ -48,8 +62,8 @@ size_t media_call_statistics(const struct media_call *call, struct media_stream_
         struct media_stream_statistics *s = &v[count++];
         *s = (struct media_stream_statistics){.index = i};
         text_to_array(text_of(leg->streams[i].type), s->type, sizeof s->type);
-        read_side(&call->caller_branch, &call->caller, i, &s->caller);
-        read_side(branch, leg, i, &s->callee);
+        read_side(&call->caller_branch, &call->caller, leg, i, &s->caller);
+        read_side(branch, leg, &call->caller, i, &s->callee);
     }
     return count;
 }

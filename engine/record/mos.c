@@ -3,6 +3,8 @@
 
 #define RATING_BEST     93.2  /* R0 - Is with all defaults (G.107 s7.7) */
 #define KNEE_MS         177.3 /* delay beyond which a conversation suffers */
+#define PACKET_MS       20    /* of speech in one packet */
+#define BUFFER_JITTERS  2     /* a buffer holds so many times the jitter */
 #define IMPAIRMENT_MOST 95.0
 
 /* Equipment impairment and robustness against loss: G.113 Appendix I, tables I.1 and I.4. */
@@ -41,4 +43,20 @@ double mos_of_rating(double rating)
         return 1;
     double mos = 1 + 0.035 * rating + rating * (rating - 60) * (100 - rating) * 7e-6;
     return mos < 1 ? 1 : mos; /* the cubic dips below 1 for ratings under 6.5 */
+}
+
+double mos_of_stream(struct text codec, uint64_t packets, int64_t lost, int64_t reported_lost,
+                     double jitter_ms, double rtt_ms)
+{
+    int64_t before = lost > 0 ? lost : 0;
+    int64_t all = reported_lost > before ? reported_lost : before;
+    double sent = (double)packets + (double)before;
+    if (!packets)
+        return 0;
+    double rating = mos_rating(&(struct mos_input){
+        .codec = codec,
+        .loss_percent = 100 * (double)all / sent,
+        .delay_ms = rtt_ms / 2 + BUFFER_JITTERS * jitter_ms + PACKET_MS,
+    });
+    return rating < 0 ? 0 : mos_of_rating(rating);
 }

@@ -24,3 +24,12 @@ struct mos_input {
 double mos_rating(const struct mos_input *input);
 /** MOS of a rating (G.107 Annex B), 1.0 to 4.5. */
 double mos_of_rating(double rating);
+/**
+ * How well a stream was heard, from what a relay in its middle knows.
+ * @param packets, lost  that came here, and did not
+ * @param reported_lost  what its receiver says it did not hear, which is lost on both hops together
+ * @param rtt_ms         between the relay and either party, together; half of it is one way
+ * @return MOS, 0: unknown (no packets, or a codec without figures)
+ */
+double mos_of_stream(struct text codec, uint64_t packets, int64_t lost, int64_t reported_lost,
+                     double jitter_ms, double rtt_ms);

@@ -213,19 +213,20 @@ static void set_tries(struct fill *fill, const struct call_record *record)
     set(fill, "tries", list);
 }
 
-static json_t *field_json(const struct record_field *field)
+static json_t *value_json(const struct value *value)
 {
-    switch (field->type) {
-    case RECORD_BOOLEAN: return json_boolean(field->boolean);
-    case RECORD_NUMBER: {
-        bool fits = field->number >= -WHOLE_MOST && field->number <= WHOLE_MOST;
-        json_int_t whole = fits ? (json_int_t)field->number : 0;
-        bool is_whole = fits && (double)whole == field->number;
-        return is_whole ? json_integer(whole) : json_real(field->number);
+    switch (value->type) {
+    case VALUE_BOOLEAN: return json_boolean(value->boolean);
+    case VALUE_NUMBER: {
+        bool fits = value->number >= -WHOLE_MOST && value->number <= WHOLE_MOST;
+        json_int_t whole = fits ? (json_int_t)value->number : 0;
+        bool is_whole = fits && (double)whole == value->number;
+        return is_whole ? json_integer(whole) : json_real(value->number);
     }
-    case RECORD_TEXT: break;
+    case VALUE_TEXT: return text_json(value->text);
+    case VALUE_NONE: break;
     }
-    return text_json(field->text);
+    return json_null();
 }
 
 static void set_fields(struct fill *fill, const struct call_record *record)
@@ -234,7 +235,7 @@ static void set_fields(struct fill *fill, const struct call_record *record)
     for (const struct record_field *field = record->fields; field; field = field->next) {
         char name[64];
         if (text_to_array(field->name, name, sizeof name))
-            set(&entry, name, field_json(field));
+            set(&entry, name, value_json(&field->value));
     }
     close_object(fill, "fields", &entry);
 }

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/value.h"
 #include "io/mailbox.h"
 
 #define RECORD_VERSION 1 /* of the JSON: grows when a field changes its meaning or goes */
@@ -52,22 +53,20 @@ struct record_try {
     uint64_t at_ms;
 };
 
-enum record_field_type { RECORD_BOOLEAN, RECORD_NUMBER, RECORD_TEXT };
-
 /** One of the script's own. */
 struct record_field {
     struct record_field *next;
     struct text name;
-    enum record_field_type type;
-    bool boolean;
-    double number;
-    struct text text;
+    struct value value;
 };
+
+struct records;
 
 /** Counted. */
 struct call_record {
-    struct mail mail;   /**< on its way to the writer */
-    struct arena arena; /**< owned; of all texts and lists */
+    struct mail mail;        /**< on its way to the writer */
+    struct records *records; /**< the writer; borrowed */
+    struct arena arena;      /**< owned; of all texts and lists */
     struct record_party caller, callee;
     struct text ruri, ruri_user;
     struct text to_uri, to_user;

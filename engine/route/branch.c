@@ -1,5 +1,5 @@
 /* A branch: from a target to a client transaction (RFC 3261 s16.6), and Timer C. */
-#include "route/context.h"
+#include "route/notes.h"
 
 #include "base/memory.h"
 
@@ -152,6 +152,8 @@ static int send_request(struct branch *branch)
     }
     if (!error)
         error = create_client(branch, branch_id, buffer_text(&proxy->out));
+    if (!error)
+        notes_try(context, branch->index, branch->next_hop, &branch->destination.address);
     memory_release(edits);
     return error;
 }
@@ -186,7 +188,10 @@ static void start_timer_c(struct branch *branch)
 bool branch_next_address(struct branch *branch)
 {
     if (!branch->edits || branch->is_cancelled || branch->state != BRANCH_PENDING ||
-        !take_address(branch) || send_request(branch))
+        !take_address(branch))
+        return false;
+    notes_tried(branch->context, branch->index, branch->status ? branch->status : 408);
+    if (send_request(branch))
         return false;
     branch->status = 0;
     branch->is_ringing = false;

@@ -219,6 +219,8 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
         error = from.error ? from.error : headers.error;
     if (!error)
         error = uac_send(&exchange->uac, bridge->proxy, &request, bridge_invite_done, exchange);
+    if (!error)
+        notes_try(context, 0, next_hop.n ? next_hop : to, NULL);
     buffer_release(&from);
     buffer_release(&headers);
     return error;
@@ -399,6 +401,7 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
     if (bridge->is_ended)
         return;
     bridge->is_ended = true;
+    notes_reason(bridge->dialog, reason);
     memory_ref(bridge);
     int left = bridge_transfer_abandon(bridge);
     LIST_FOR_EACH_SAFE (link, &bridge->exchanges)

@@ -161,9 +161,13 @@ static int print(struct bridge_exchange *exchange, struct bridge_fork *fork,
 
 /* It was sent: who else is told, and what becomes of the bytes. */
 static void answered(struct bridge_exchange *exchange, const struct bridge_answer *answer,
-                     struct buffer *out)
+                     struct message *response, struct buffer *out)
 {
     unsigned status = answer->status;
+    const struct header *reason = message_header(response, HEADER_REASON);
+    notes_response(exchange->context, status,
+                   status == response->status ? response->reason : TEXT_NONE,
+                   reason ? reason->value : TEXT_NONE, false);
     exchange->is_final_sent = status >= 200;
     if (exchange->is_first && status >= 200)
         bridge_reliable_stop(exchange->bridge);
@@ -193,7 +197,7 @@ int bridge_exchange_answer_as(struct bridge_exchange *exchange, struct bridge_fo
     if (error)
         buffer_release(&out);
     else
-        answered(exchange, answer, &out);
+        answered(exchange, answer, response, &out);
     return error;
 }
 

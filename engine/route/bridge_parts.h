@@ -13,7 +13,7 @@
 #pragma once
 
 #include "route/bridge.h"
-#include "route/context.h"
+#include "route/notes.h"
 #include "route/uac.h"
 
 #include "base/memory.h"

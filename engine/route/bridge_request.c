@@ -284,6 +284,7 @@ static void take(struct bridge *bridge, struct response_context *context, bool i
         bridge_fork_find(bridge, is_from_caller,
                          is_from_caller ? message_to_tag(request) : message_from_tag(request));
     dialog_on_request(bridge->dialog, request);
+    notes_request(bridge->proxy, bridge->dialog, request);
     switch (request->method) {
     case METHOD_ACK: take_ack(bridge, request, is_from_caller); break;
     case METHOD_BYE: take_bye(bridge, fork, context, is_from_caller); break;

@@ -101,6 +101,10 @@ static void pass_accepted(struct bridge_exchange *exchange, struct message *resp
     struct bridge *bridge = exchange->bridge;
     struct text route = exchange->is_first ? sides_route_set(bridge->proxy, response) : TEXT_NONE;
     bridge_learn(bridge, exchange->fork, !exchange->is_from_caller, response, route);
+    if (exchange->is_first) {
+        notes_tried(exchange->context, 0, response->status);
+        notes_accepted(bridge->dialog, response);
+    }
     linger(exchange);
     int error = bridge_exchange_answer(exchange, exchange->fork, response, response->status);
     if (!error && exchange->is_first)
@@ -211,6 +215,8 @@ void bridge_invite_done(void *arg, struct message *response)
     unsigned status = exchange->why == ERROR_TIMEOUT ? 408 : 503;
     bool is_first = exchange->is_first;
     exchange->uac = NULL;
+    if (is_first && exchange->context)
+        notes_tried(exchange->context, 0, response ? response->status : status);
     if (response && ask_again(exchange, response)) {
         memory_release(bridge);
         memory_release(exchange);

@@ -11,6 +11,7 @@
  */
 #include "route/body.h"
 #include "route/context.h"
+#include "route/notes.h"
 
 #include "base/memory.h"
 
@@ -36,6 +37,7 @@ static int make_dialog(struct response_context *context)
     context->dialog = memory_ref(dialog);
     dialog_attach(dialog, DIALOG_GENERATION, context->generation);
     sides_begin(context);
+    notes_begin(context);
     return 0;
 }
 
@@ -100,8 +102,10 @@ void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event
         media_call_confirm(call, message_to_tag(message));
     if (handlers->dialog_event)
         handlers->dialog_event(handlers->arg, dialog, event, message);
-    if (event == DIALOG_EVENT_END)
+    if (event == DIALOG_EVENT_END) {
+        notes_end(proxy, dialog); /* with what its handler has set */
         bridge_dialog_ended(dialog);
+    }
     if (event == DIALOG_EVENT_END && call)
         media_call_close(call);
 }

@@ -4,6 +4,7 @@
  * cancelled on one side and answered 503 on the other.
  */
 #include "route/bridge.h"
+#include "route/notes.h"
 #include "route/topology.h"
 #include "route/uac.h"
 
@@ -94,6 +95,7 @@ static void end_answered(struct proxy *proxy, struct dialog *dialog, enum dialog
                          struct text reason)
 {
     struct buffer line = {0};
+    notes_reason(dialog, reason);
     struct bridge *bridge = dialog_attachment(dialog, DIALOG_BRIDGE);
     if (bridge) {
         bridge_hang_up(bridge, end, reason);
@@ -110,6 +112,7 @@ static void end_answered(struct proxy *proxy, struct dialog *dialog, enum dialog
 static void end_unanswered(struct response_context *context, struct text reason)
 {
     memory_ref(context);
+    notes_reason(context->dialog, reason);
     branch_cancel_all(context, NULL, reason);
     request_respond(context, &(struct response_options){.status = 503,
                                                         .server = context->proxy->options.server});

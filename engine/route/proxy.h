@@ -60,6 +60,8 @@ struct route_handlers {
     bool (*has)(void *arg, void *generation, enum route_kind kind, struct text name);
     /** Newest generation for a new call; with a reference for the caller. */
     void *(*generation)(void *arg);
+    /** The number of one, for records. NULL: nobody counts them. */
+    unsigned (*generation_number)(const void *generation);
     /** The context is about to go: release what the script kept for it (context_script_data). */
     void (*context_ended)(void *arg, struct response_context *context);
     /** dialog:start, dialog:answer, dialog:end, media:timeout; @p message may be NULL */
@@ -85,6 +87,7 @@ struct proxy_options {
     struct media_mailbox mailbox;  /**< where media events go (the worker posts them home) */
     struct dispatcher *dispatcher; /**< NULL: none */
     struct profiles *profiles;     /**< of all workers; NULL: none */
+    struct records *records;       /**< where records of calls go; NULL: none are made */
     struct text server;            /**< Server header of our own responses; absent: none */
     struct route_handlers handlers;
     /** Would a message with that Call-ID come to this worker? For calls that begin here. */
@@ -259,3 +262,18 @@ int call_media_manage(struct response_context *context, struct branch *branch,
                       struct message *message, const struct media_flags *flags);
 /** The relay ended a call's media for want of packets: the script hears of it. */
 void call_media_timeout(struct proxy *proxy, const struct media_call *call);
+
+/* ---- the record of a call (notes.c) ---- */
+
+/** Are records made? */
+bool proxy_makes_records(const struct proxy *proxy);
+/**
+ * Set one of the script's own fields.
+ * @param value  copied; VALUE_NONE takes it out
+ * @return 0, ERROR_UNSUPPORTED (no records are made), ERROR_STATE (not of this call), ERROR_LIMIT
+ *         (records.fields_bytes), ERROR_MEMORY
+ */
+int proxy_record_set(struct proxy *proxy, struct dialog *dialog, struct text name,
+                     const struct value *value);
+/** @return VALUE_NONE: there is no such field; its text is borrowed until the next assignment */
+struct value proxy_record_get(const struct dialog *dialog, struct text name);

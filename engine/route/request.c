@@ -1,4 +1,5 @@
 /* Requests as they come from the transaction layer, and our own answers to them. */
+#include "route/notes.h"
 #include "route/topology.h"
 
 #include "base/memory.h"
@@ -49,6 +50,7 @@ static int respond(struct response_context *context, const struct response_optio
                     : transport_reply(context->proxy->options.transport, context->request, options);
     if (error)
         return error;
+    notes_response(context, options->status, options->reason, TEXT_NONE, true);
     if (options->status >= 200)
         request_answered(context, options->status);
     return 0;
@@ -188,8 +190,10 @@ static void begin(struct proxy *proxy, void *owner, void *object)
     transaction_server_attach(txn, context, server_terminated);
     context->is_attached = true;
     memory_ref(context);
-    if (context->dialog)
+    if (context->dialog) {
         dialog_on_request(context->dialog, context->request);
+        notes_request(proxy, context->dialog, context->request);
+    }
     if (bridge_take(context)) {
         memory_release(context);
         return;
@@ -283,6 +287,7 @@ void request_receive_cancel(void *arg, struct transaction_server *invite, struct
         return;
     log_debug(proxy->options.log, LOG_ROUTE, cancel->call_id, "CANCEL with %u branches pending",
               context->pending);
+    notes_reason(context->dialog, reason ? reason->value : TEXT_NONE);
     context->is_cancelled = true;
     context->group_at = context->group_count;
     if (bridge_take_cancel(context, cancel))

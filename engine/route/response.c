@@ -2,6 +2,7 @@
  * Responses (RFC 3261 s16.7): the replies' routes run, provisional ones and 2xx go upstream at
  * once; the others are left to best_response.c.
  */
+#include "route/notes.h"
 #include "route/topology.h"
 
 #include "base/memory.h"
@@ -43,6 +44,10 @@ void response_send_upstream(struct response_context *context, const struct branc
     if (branch && response->method == METHOD_INVITE)
         accepted_add(context, branch, response, buffer_text(out));
     transaction_server_respond(context->server, status, buffer_text(out));
+    const struct header *reason = message_header(response, HEADER_REASON);
+    notes_response(context, status, status == response->status ? response->reason : TEXT_NONE,
+                   reason ? reason->value : TEXT_NONE,
+                   response == context->best && context->best_is_local);
     if (status >= 200 && !context->is_final_sent)
         request_answered(context, status);
 }
@@ -59,6 +64,8 @@ static void send_accepted(struct reply_run *run)
 {
     struct response_context *context = run->context;
     if (context->dialog) {
+        if (context->is_dialog_making)
+            notes_accepted(context->dialog, run->response);
         dialog_on_response(context->dialog, run->response);
         sides_accepted(context, run->response);
     }
@@ -83,6 +90,7 @@ static void response_final(struct reply_run *run)
         return;
     branch_finish(branch);
     branch->has_answered = status != 408 && status != 430 && !branch->is_rung_out;
+    notes_tried(context, branch->index, status);
     if (status / 100 == 2) {
         if (run->response->method == METHOD_INVITE || !context->is_final_sent)
             send_accepted(run);
@@ -247,6 +255,7 @@ void response_local(struct branch *branch, unsigned status)
         branch_finish(branch);
         call_media_branch_failed(branch);
         branch->status = (uint16_t)status;
+        notes_tried(context, branch->index, status);
         if (context->request && context->server && !context->is_final_sent)
             response_consider_local(context, status);
         response_collect(context);

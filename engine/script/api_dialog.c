@@ -140,7 +140,7 @@ static int core_dialog_of(lua_State *L)
 }
 
 /** The tracked call whose number is at stack index 1; NULL: it is gone. */
-static struct track *track_argument(lua_State *L)
+struct track *api_track(lua_State *L)
 {
     struct script *script = generation_of(L)->script;
     uint64_t number = api_number(L, 1, 1, (uint64_t)1 << 53, "dialog: its number");
@@ -160,7 +160,7 @@ static int push_outcome(lua_State *L, int error)
 /** (number, reason | nil) -> true, or nil, err */
 static int core_dialog_hang_up(lua_State *L)
 {
-    struct track *track = track_argument(L);
+    struct track *track = api_track(L);
     struct text reason = api_text_or_none(L, 2, "dialog:bye: the reason");
     return push_outcome(L, track ? track_hang_up(track, reason) : ERROR_STATE);
 }
@@ -168,7 +168,7 @@ static int core_dialog_hang_up(lua_State *L)
 /** (number, max_duration_ms) -> true, or nil, err */
 static int core_dialog_limit(lua_State *L)
 {
-    struct track *track = track_argument(L);
+    struct track *track = api_track(L);
     uint64_t duration_ms = duration_argument(L, 2);
     return push_outcome(L, track ? track_limit_duration(track, duration_ms) : ERROR_STATE);
 }
@@ -176,7 +176,7 @@ static int core_dialog_limit(lua_State *L)
 /** (number, how long before max_duration in ms) -> true, or nil, err */
 static int core_dialog_warn(lua_State *L)
 {
-    struct track *track = track_argument(L);
+    struct track *track = api_track(L);
     uint64_t before_ms = duration_argument(L, 2);
     return push_outcome(L, track ? track_warn(track, before_ms) : ERROR_STATE);
 }
@@ -186,7 +186,7 @@ static int core_dialog_warn(lua_State *L)
 /** (number, profile, value | nil, most | nil) -> true, or nil, err */
 static int core_dialog_set_profile(lua_State *L)
 {
-    struct track *track = track_argument(L);
+    struct track *track = api_track(L);
     struct text profile = api_text(L, 2, "dialog:set_profile: a profile");
     struct text value = api_text_or_none(L, 3, "dialog:set_profile: a value");
     uint64_t most =
@@ -200,7 +200,7 @@ static int core_dialog_set_profile(lua_State *L)
 /** (number, profile) -> was it counted there? */
 static int core_dialog_unset_profile(lua_State *L)
 {
-    struct track *track = track_argument(L);
+    struct track *track = api_track(L);
     struct text profile = api_text(L, 2, "dialog:unset_profile: a profile");
     lua_pushboolean(L, track && track_unset_profile(track, profile));
     return 1;
@@ -219,7 +219,7 @@ static int core_dialog_count(lua_State *L)
 
 /* ---- variables ---- */
 
-static int push_value(lua_State *L, const struct value *value)
+int api_push_value(lua_State *L, const struct value *value)
 {
     switch (value->type) {
     case VALUE_NONE: lua_pushnil(L); break;
@@ -233,18 +233,18 @@ static int push_value(lua_State *L, const struct value *value)
 /** (number, name) -> value or nil */
 static int core_dialog_get(lua_State *L)
 {
-    const struct track *track = track_argument(L);
+    const struct track *track = api_track(L);
     struct text name = api_text(L, 2, "dialog.vars: a name");
     struct value value = {0};
     if (track)
         value = variables_get(track_variables(track), name);
-    return push_value(L, &value);
+    return api_push_value(L, &value);
 }
 
 /** (number, name, value | nil) -> true, or nil, err */
 static int core_dialog_set(lua_State *L)
 {
-    struct track *track = track_argument(L);
+    struct track *track = api_track(L);
     struct text name = api_text(L, 2, "dialog.vars: a name");
     struct value value = api_value(L, 3, "dialog.vars");
     return push_outcome(L, track ? track_set_variable(track, name, &value) : ERROR_STATE);
@@ -265,7 +265,7 @@ static void push_since(lua_State *L, uint64_t from_ms)
 /** (number, name) -> what the call's handle has by that name */
 static int core_dialog_word(lua_State *L)
 {
-    const struct track *track = track_argument(L);
+    const struct track *track = api_track(L);
     const struct dialog *dialog = track ? track_dialog(track) : NULL;
     struct text name = api_text(L, 2, "dialog: a field");
     if (text_equal(name, TEXT("state")))

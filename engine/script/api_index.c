@@ -227,6 +227,7 @@ void api_message_open(lua_State *L)
     lua_newtable(L);
     api_header_open(L);
     api_request_open(L);
+    api_record_open_methods(L);
     lua_insert(L, holder);
     int count = add_methods(L, holder + 1, holder);
     lua_pushcclosure(L, message_index, 1 + count);

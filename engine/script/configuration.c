@@ -34,6 +34,7 @@ static void configuration_destroy(void *object)
     for (size_t i = 0; i < configuration->trunk_count; i++)
         memory_release(configuration->trunks[i]);
     memory_free_raw(configuration->trunks);
+    memory_free_raw(configuration->records_file);
     memory_release(configuration->sources);
     free_names(configuration->files, configuration->file_count);
     free_names(configuration->specs, configuration->spec_count);
@@ -378,6 +379,15 @@ static void read_control(lua_State *L, struct configuration *configuration)
     lua_pop(L, 1);
 }
 
+static void read_records(lua_State *L, struct configuration *configuration)
+{
+    if (!open_table(L, "records"))
+        return;
+    configuration->has_records = true;
+    configuration->records_file = read_string(L, "file");
+    lua_pop(L, 1);
+}
+
 static void read_places(lua_State *L, struct configuration *configuration)
 {
     size_t count = 0;
@@ -408,6 +418,7 @@ static void read_all(lua_State *L, struct configuration *configuration)
     read_log(L, configuration);
     read_control(L, configuration);
     read_drain(L, configuration);
+    read_records(L, configuration);
     read_names(L, "files", &configuration->files, &configuration->file_count);
     read_names(L, "specs", &configuration->specs, &configuration->spec_count);
     read_names(L, "shared", &configuration->dictionaries, &configuration->dictionary_count);

@@ -40,6 +40,8 @@ struct configuration {
     char *auth_secret;           /**< what nonces are signed with; NULL: drawn at the start */
     char *auth_domain;           /**< of users who are named without one; NULL: none */
     char *location_database;     /**< URL of where bindings are kept; NULL: in memory alone */
+    char *records_file;          /**< where records of calls are appended; NULL: nowhere */
+    bool has_records;            /**< there is a records block: records are made */
     char *database_url;          /**< the database that is meant where none is named; NULL: none */
     struct trunk_terms **trunks; /**< owned, with a reference to each */
     size_t trunk_count;

@@ -124,12 +124,18 @@ static void on_call_event(void *arg, struct dialog *dialog, const struct bridge_
     run_start(run);
 }
 
+static unsigned number_of(const void *generation)
+{
+    return generation_number(generation);
+}
+
 struct route_handlers script_handlers(struct script *script)
 {
     return (struct route_handlers){
         .run = on_run,
         .has = on_has,
         .generation = on_generation,
+        .generation_number = number_of,
         .context_ended = on_context_ended,
         .dialog_event = on_dialog_event,
         .call_event = on_call_event,

@@ -297,6 +297,11 @@ int trunk_event_push(lua_State *L, const struct run *run);
 
 /** What on_end of a tracked call is, or NULL. */
 const struct handler *track_on_end(const struct dialog *dialog);
+/** The tracked call whose number is at stack index 1; NULL: it is gone. */
+struct track *api_track(lua_State *L);
+/** Push it, nil for none. @return 1 */
+int api_push_value(lua_State *L, const struct value *value);
+
 /** The dialog leaves its generation: on_end belongs to that. @return true when there was one */
 bool track_forget_on_end(struct dialog *dialog);
 
@@ -452,10 +457,12 @@ void api_media_open(lua_State *L);
 void api_dialog_open(lua_State *L);
 void api_call_open(lua_State *L);
 void api_trunk_open(lua_State *L);
+void api_record_open(lua_State *L);
 void api_variables_open(lua_State *L);
 void api_index_open(lua_State *L);
 /** Methods of messages. */
 void api_header_open(lua_State *L);
 void api_request_open(lua_State *L);
+void api_record_open_methods(lua_State *L);
 /** Make the metatable of messages, which all light userdata of the state have. */
 void api_message_open(lua_State *L);

@@ -77,6 +77,18 @@ static void on_line(void *arg, enum log_level level, enum log_group group, struc
     pthread_mutex_unlock(&place->stage->lines_mutex);
 }
 
+static void on_record(void *arg, struct text line)
+{
+    struct engine_place *place = arg;
+    struct item *item = place->stage->is_real ? NULL : item_create(line, TEXT_NONE);
+    if (!item)
+        return;
+    item->number = place->number;
+    pthread_mutex_lock(&place->stage->lines_mutex);
+    list_append(&place->stage->records, &item->link);
+    pthread_mutex_unlock(&place->stage->lines_mutex);
+}
+
 static void on_packet(void *arg, const struct lab_packet *packet)
 {
     struct stage *stage = arg;
@@ -171,7 +183,8 @@ void stage_release(struct stage *stage)
     drop_items(&stage->received);
     drop_items(&stage->packets);
     drop_items(&stage->lines);
-    for (int i = 0; i < 3; i++)
+    drop_items(&stage->records);
+    for (int i = 0; i < 4; i++)
         memory_free_raw(stage->shown[i]);
     pthread_mutex_destroy(&stage->lines_mutex);
     free(stage->answer);
@@ -205,6 +218,8 @@ int stage_engine(struct stage *stage, const char *conf_path, const char *lua_dir
                                   .log_level = (enum log_level)log_level,
                                   .log_sink = on_line,
                                   .log_arg = place,
+                                  .record_tap = on_record,
+                                  .record_arg = place,
                                   .coverage = stage->coverage,
                               },
                               &line);
@@ -387,6 +402,17 @@ bool stage_log(struct stage *stage, struct stage_line *line)
     *line = (struct stage_line){item->number,   item->level,   item->group,
                                 item->second.p, item->first.p, item->time_us};
     return true;
+}
+
+const char *stage_record(struct stage *stage, int *engine)
+{
+    settle(stage); /* the thread of the records has not run since the call ended */
+    pthread_mutex_lock(&stage->lines_mutex);
+    struct item *item = next_item(stage, &stage->records, 3);
+    pthread_mutex_unlock(&stage->lines_mutex);
+    if (item)
+        *engine = item->number;
+    return item ? item->first.p : NULL;
 }
 
 void stage_impair(struct stage *stage, uint32_t loss, uint32_t duplicate, uint32_t reorder,

@@ -97,6 +97,12 @@ struct stage_line {
     uint64_t time_us;
 };
 bool stage_log(struct stage *stage, struct stage_line *line);
+/**
+ * Lab only: the oldest unseen record of a call, a line of JSON; borrowed until the next call.
+ * @param engine  receives whose it is
+ * @return NULL: there is none
+ */
+const char *stage_record(struct stage *stage, int *engine);
 /** Lab only: all probabilities per mille, times in microseconds. */
 void stage_impair(struct stage *stage, uint32_t loss, uint32_t duplicate, uint32_t reorder,
                   uint32_t delay_us, uint32_t jitter_us);

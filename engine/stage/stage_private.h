@@ -43,9 +43,9 @@ struct stage {
     struct stage_database_place database_places[STAGE_DATABASES];
     int database_count;
     struct http_lab *http; /* owned; NULL: nothing was said about HTTP */
-    struct list received, packets, lines;
-    struct item *shown[3];       /* last of each list given to Lua */
-    pthread_mutex_t lines_mutex; /* engines log from their threads */
+    struct list received, packets, lines, records;
+    struct item *shown[4];       /* last of each list given to Lua */
+    pthread_mutex_t lines_mutex; /* engines log, and make records, on their threads */
     char address[ADDRESS_TEXT_BYTES];
     char *answer;
 };

@@ -149,6 +149,10 @@ int changes_check(const struct configuration *first, const struct configuration 
            "nonces signed with it are in use");
     refuse(&refusal, is_same_text(a->location_database, b->location_database), "location",
            "database", LOCATION_REASON);
+    refuse(&refusal, a->has_records == b->has_records, "records", "",
+           "the block cannot come or go; its numbers may change");
+    refuse(&refusal, is_same_text(a->records_file, b->records_file), "records", "file",
+           "records are on their way there");
     check_settings(&refusal, &a->settings, &b->settings);
     if (refusal.count == 0)
         return 0;

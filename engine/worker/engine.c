@@ -31,6 +31,7 @@ static void destroy(void *arg)
     memory_release(engine->auth);
     memory_release(engine->databases);
     memory_release(engine->http);
+    memory_release(engine->records);
     memory_release(engine->configuration);
     memory_release(engine->first);
     names_free(engine->files, engine->file_count);
@@ -250,6 +251,21 @@ static int create_trunks(struct engine *engine)
     return error;
 }
 
+static int create_records(struct engine *engine, const struct engine_options *options)
+{
+    const struct configuration *configuration = engine->configuration;
+    if (!configuration->has_records)
+        return 0;
+    return records_create(&engine->records, &(struct records_options){
+                                                .io = engine->io,
+                                                .settings = &configuration->settings,
+                                                .log = &engine->log,
+                                                .file = configuration->records_file,
+                                                .tap = options->record_tap,
+                                                .arg = options->record_arg,
+                                            });
+}
+
 static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
 {
     unsigned count = options->workers ? options->workers : engine->configuration->workers;
@@ -277,6 +293,7 @@ static int create_workers(struct engine *engine, unsigned count, char **fault)
                                   .media = engine->media,
                                   .dispatcher = engine->dispatcher,
                                   .profiles = engine->profiles,
+                                  .records = engine->records,
                                   .location = engine->location,
                                   .keeper = engine->keeper,
                                   .trunks = engine->trunks,
@@ -333,6 +350,8 @@ int engine_create(struct engine **enginep, const struct engine_options *options,
     if (!error)
         error = create_trunks(engine);
     if (!error)
+        error = create_records(engine, options);
+    if (!error)
         error = create_workers(engine, choose_workers(engine, options), fault);
     if (!error)
         error = engine_load_generations(engine, engine->configuration, engine->route_path,
@@ -361,6 +380,8 @@ int engine_start(struct engine *engine)
         keeper_await_load(engine->keeper);
     if (!error)
         error = http_start(engine->http);
+    if (engine->records && !error)
+        error = records_start(engine->records);
     if (engine->media && !error)
         error = media_start(engine->media);
     for (unsigned i = 0; i < engine->worker_count && !error; i++)
@@ -386,6 +407,8 @@ void engine_stop(struct engine *engine)
     http_stop(engine->http);
     for (unsigned i = 0; i < engine->worker_count; i++)
         worker_take_answers(engine->workers[i]);
+    if (engine->records)
+        records_stop(engine->records);
     if (engine->media)
         media_stop(engine->media);
 }
@@ -411,6 +434,11 @@ const struct configuration *engine_configuration(const struct engine *engine)
 struct dispatcher *engine_dispatcher(const struct engine *engine)
 {
     return engine->dispatcher;
+}
+
+struct records *engine_records(const struct engine *engine)
+{
+    return engine->records;
 }
 
 struct media *engine_media(const struct engine *engine)

@@ -18,6 +18,8 @@ struct engine_options {
     log_sink *log_sink;       /**< NULL: where the configuration says, at its level */
     enum log_level log_level; /**< of log_sink */
     void *log_arg;
+    records_tap *record_tap; /**< hears every record, in the place of the file; NULL: the file */
+    void *record_arg;
     struct coverage *coverage; /**< lab: counts the lines of scripts; borrowed, NULL: not wanted */
 };
 
@@ -77,6 +79,8 @@ void engine_set_draining(struct engine *engine, bool is_draining);
 
 /* For control and status. */
 const struct configuration *engine_configuration(const struct engine *engine);
+/** NULL: no records are made. */
+struct records *engine_records(const struct engine *engine);
 struct dispatcher *engine_dispatcher(const struct engine *engine);
 struct io *engine_io(const struct engine *engine); /**< borrowed */
 struct media *engine_media(const struct engine *engine);

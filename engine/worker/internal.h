@@ -22,6 +22,7 @@ struct engine {
     struct auth *auth;                   /* owned */
     struct databases *databases;         /* owned */
     struct http *http;                   /* owned */
+    struct records *records;             /* owned; NULL: none are made */
     struct counters http_counters;       /* of the above */
     struct counters control_counters;    /* of the control thread */
     struct dispatcher *dispatcher;       /* owned; NULL: none */

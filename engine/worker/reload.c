@@ -207,6 +207,8 @@ static void commit(struct engine *engine, struct prepared *prepared)
         engine->log.level = (int)new->log_level;
     if (engine->media)
         media_change(engine->media, &new->settings, new->media_port_least, new->media_port_most);
+    if (engine->records)
+        records_change(engine->records, &new->settings);
     engine_count_generation(engine);
     engine->is_untidy = true;
     change_workers(engine, &new->settings, prepared->generations);

@@ -327,6 +327,7 @@ static int create_proxy(struct worker *worker)
                             .mailbox = {post_media_event, worker, &worker->counters},
                             .dispatcher = worker->options.dispatcher,
                             .profiles = worker->options.profiles,
+                            .records = worker->options.records,
                             .handlers = script_handlers(worker->script),
                             .is_home = is_home,
                             .home_arg = worker,

@@ -28,6 +28,26 @@ local variables = {
     end,
 }
 
+local function check_field(name)
+    if type(name) ~= "string" then
+        error("dialog.record: a name is a text, not a " .. type(name), 3)
+    end
+    return name
+end
+
+local fields = {
+    __metatable = false,
+    __index = function(self, name)
+        return (core.record_get(rawget(self, 1), check_field(name)))
+    end,
+    __newindex = function(self, name, value)
+        local ok, err = core.record_set(rawget(self, 1), check_field(name), value)
+        if not ok then
+            error("dialog.record." .. name .. ": " .. err, 2)
+        end
+    end,
+}
+
 local methods = {}
 
 local handle = {
@@ -39,11 +59,13 @@ local handle = {
         local number = rawget(self, 1)
         if name == "vars" then
             return setmetatable({ number }, variables)
+        elseif name == "record" then
+            return setmetatable({ number }, fields)
         end
         return core.dialog_word(number, name)
     end,
     __newindex = function(_, name)
-        error("dialog." .. tostring(name) .. " cannot be written; vars can", 2)
+        error("dialog." .. tostring(name) .. " cannot be written; vars and record can", 2)
     end,
 }
 

@@ -16,6 +16,7 @@
 -- Specs get matchers, too: lab/matchers.lua.
 local agent = require "lunasip.lab.agent"
 local engine = require "lunasip.lab.engine"
+local json = require "dkjson"
 local options_of = require "lunasip.lab.options"
 local report = require "lunasip.lab.report"
 local stage = require "lunasip.stage"
@@ -71,6 +72,7 @@ function M.new(options)
     options = options_of.check("lab.new", options)
     local self = setmetatable({
         live_before = stage.live_objects(), agents = {}, engines = {}, names = {}, journal = {}, lines = {}, seen = {},
+        taken_records = {},
         temporary_files = {}, words = {}, lua_dir = options.lua_dir or stage.lua_dir(),
     }, Net)
     self.stage = stage.open { seed = options.seed or 1 }
@@ -245,6 +247,19 @@ function Net:log()
         table.insert(self.lines, line)
     end
     return self.lines
+end
+
+--- Records of the calls that have ended so far, oldest first: what a line of the records' file has, as tables, and
+-- engine (its name). The configuration needs a block `records`; in the lab no file is written.
+function Net:records()
+    local here = self.stage.handle and self.stage.is_real ~= true
+    for number, line in here and self.stage:records() or function() end do
+        local record = json.decode(line)
+        local from = self.engines[number + 1]
+        record.engine = from and from.name
+        table.insert(self.taken_records, record)
+    end
+    return self.taken_records
 end
 
 --- Text of the first log line that matches the pattern; nil.

@@ -32,6 +32,7 @@ uint64_t stage_now_us(const struct stage *stage);
 bool stage_run(struct stage *stage, uint64_t until_us);
 bool stage_packet(struct stage *stage, struct stage_packet *packet);
 bool stage_log(struct stage *stage, struct stage_line *line);
+const char *stage_record(struct stage *stage, int *engine);
 void stage_impair(struct stage *stage, uint32_t loss, uint32_t duplicate, uint32_t reorder,
                   uint32_t delay_us, uint32_t jitter_us);
 int stage_impair_link(struct stage *stage, const char *a, const char *b, uint32_t loss, uint32_t duplicate,
@@ -325,6 +326,17 @@ function Stage:log()
                 engine = line.engine, level = LEVELS[line.level], group = ffi.string(line.group),
                 call_id = ffi.string(line.call_id), text = ffi.string(line.text), time = tonumber(line.time_us) / 1e6,
             }
+        end
+    end
+end
+
+--- Lab: iterate over the records of calls since the last call: number of the engine, line of JSON.
+function Stage:records()
+    local number = ffi.new "int[1]"
+    return function()
+        local line = engine.stage_record(self.handle, number)
+        if line ~= nil then
+            return number[0], ffi.string(line)
         end
     end
 end

@@ -119,6 +119,11 @@ function Server:answer(given) end
 ---@return {method: string, url: string, headers: table<string, string>, body?: string}[]
 function Server:requests() end
 
+---What engine/record/README.md says of a line of the records' file, and:
+---@class lunasip.lab.Record
+---@field engine? string its name
+---@field [string] any
+
 ---@class Net: Engine
 ---@field journal table[] what agents sent and received
 ---@field engines Engine[]
@@ -169,6 +174,9 @@ function Net:hosts(what) end
 function Net:packets() end
 ---@return string text equal texts mean equal runs
 function Net:trace() end
+---Records of the calls that have ended so far, oldest first; the configuration needs a block `records`.
+---@return lunasip.lab.Record[]
+function Net:records() end
 ---Text of the first log line that matches.
 ---@param pattern string
 ---@return string?

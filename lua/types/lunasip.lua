@@ -236,6 +236,13 @@ function Request:drop() end
 ---@return boolean? ok, string? err
 function Request:record_route() end
 
+---Fields of the script's own in the record of this call, which is written when the call is over; a name has letters, digits
+---and _. Where an INVITE begins a call it implies Record-Route, so that also a call that the script refuses has a record.
+---@param fields table<string, string|number|boolean>
+---@return boolean? ok
+---@return string? err no `records` block, "full (records.fields_bytes)", "the call has ended"
+function Request:record(fields) end
+
 ---Take our own Route entries off (RFC 3261 s16.4). Request route.
 ---@return boolean? routed true when one was ours: relay the request; false when not
 ---@return string? err
@@ -451,6 +458,8 @@ function Dialog.count(profile, value) end
 ---@field age_s? number since the INVITE
 ---@field duration_s? number since the answer
 ---@field vars table<string, string|number|boolean|nil> kept with the call ($dlg_var), up to dialog.vars_bytes
+---@field record table<string, string|number|boolean|nil> the script's own fields of its record, up to records.fields_bytes; in
+---event_route["dialog:end"] until that handler waits, too
 local TrackedDialog = {}
 
 ---@class lunasip.ByeOptions

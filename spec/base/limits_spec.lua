@@ -54,6 +54,8 @@ local COUNTER_OF = {
     ["http.body_bytes"] = "http.too_large",
     ["http.head_bytes"] = "http.too_large",
     ["timers.c_ms"] = "transaction.timeout",
+    ["records.queue"] = "records.dropped",
+    ["records.fields_bytes"] = "records.fields_limit",
     ["dialog.vars_bytes"] = "dialog.vars_limit",
 }
 
@@ -77,6 +79,9 @@ local NO_LIMIT = {
     ["location.db_mode"] = "a choice", ["location.write_back_ms"] = "a pace", ["location.load_batch"] = "a pace",
     ["location.write_through_ms"] = "a pace",
     ["keepalive.interval_s"] = "a pace", ["keepalive.nat_only"] = "a choice", ["keepalive.options"] = "a choice",
+    ["records.failed"] = "a choice", ["records.gather_ms"] = "a pace", ["records.sync_ms"] = "a pace",
+    ["records.rotate_mib"] = "a size: the next file begins", ["records.rotate_s"] = "an age: the next file begins",
+    ["records.keep"] = "what is put aside: the oldest goes",
     ["drain.deadline_s"] = "the end of the process, said in the log",
     ["reload.watch"] = "a choice", ["reload.settle_ms"] = "a pace",
     ["reload.test_s"] = "the reload is refused, said to who asked for it",

@@ -242,6 +242,15 @@ function core.dialog_set(tracked, name, value)
     return true
 end
 
+function core.record_get(tracked, name)
+    return tracked[name]
+end
+
+function core.record_set(tracked, name, value)
+    tracked[name] = value
+    return true
+end
+
 function core.connection(m)
     return m.connection_id
 end

@@ -75,12 +75,25 @@ static void test_nonsense(void **state)
     }
 }
 
+/* The receiver's count has what was lost before the relay in it, too. */
+static void test_stream(void **state)
+{
+    (void)state;
+    assert_near(mos_of_stream(TEXT("PCMU"), 1000, 0, 0, 0, 0), mos("PCMU", 0, 20), 0);
+    assert_near(mos_of_stream(TEXT("PCMU"), 990, 10, 20, 5, 60), mos("PCMU", 2, 60), 1e-9);
+    assert_near(mos_of_stream(TEXT("PCMU"), 990, 10, 0, 5, 60), mos("PCMU", 1, 60), 1e-9);
+    assert_near(mos_of_stream(TEXT("PCMU"), 1000, -5, -1, 0, 0), mos("PCMU", 0, 20), 0);
+    assert_near(mos_of_stream(TEXT("PCMU"), 0, 0, 0, 0, 0), 0, 0);
+    assert_near(mos_of_stream(TEXT("opus"), 1000, 0, 0, 0, 0), 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_best),   cmocka_unit_test(test_annex_b),
         cmocka_unit_test(test_codecs), cmocka_unit_test(test_unknown_codec),
         cmocka_unit_test(test_delay),  cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

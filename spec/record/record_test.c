@@ -89,9 +89,11 @@ static void test_media_and_fields(void **state)
 {
     (void)state;
     struct call_record *record = sample();
-    struct record_field second = {.name = TEXT("rate"), .type = RECORD_NUMBER, .number = 0.25};
-    struct record_field first = {
-        .next = &second, .name = TEXT("account"), .type = RECORD_TEXT, .text = TEXT("a\xff\"1")};
+    struct record_field second = {.name = TEXT("rate"),
+                                  .value = {.type = VALUE_NUMBER, .number = 0.25}};
+    struct record_field first = {.next = &second,
+                                 .name = TEXT("account"),
+                                 .value = {.type = VALUE_TEXT, .text = TEXT("a\xff\"1")}};
     struct record_try try = {.uri = TEXT("sip:gw"), .set = 2, .status = 503, .at_ms = 7};
     record->fields = &first;
     record->tries = &try;

@@ -44,6 +44,7 @@ describe("a reload of", function()
             listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
             media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30009 } },
             route = path .. ".route",
+            records = {},
         }
         write()
         net = lab.new { conf = path }
@@ -104,6 +105,7 @@ describe("a reload of", function()
         { "location", { database = "sqlite:/nowhere/x.db" }, "location.database" },
         { "database", { url = "sqlite:/nowhere/x.db" } },
         { "drain", { rule = "bye" } },
+        { "records", { file = "/nowhere/calls.jsonl" }, "records.file" },
         { "address", { trunks = { "192.0.2.0/24" } } },
     } do
         local block, value, refused = case[1], case[2], case[3]

@@ -133,6 +133,25 @@ const char *bridge_event_name(enum bridge_event_kind kind)
     return "event";
 }
 
+bool proxy_makes_records(const struct proxy *proxy)
+{
+    (void)proxy;
+    return false;
+}
+
+int proxy_record_set(struct proxy *proxy, struct dialog *dialog, struct text name,
+                     const struct value *value)
+{
+    (void)proxy, (void)dialog, (void)name, (void)value;
+    return ERROR_UNSUPPORTED;
+}
+
+struct value proxy_record_get(const struct dialog *dialog, struct text name)
+{
+    (void)dialog, (void)name;
+    return (struct value){0};
+}
+
 struct dialogs *proxy_dialogs(struct proxy *proxy)
 {
     return proxy->dialogs;

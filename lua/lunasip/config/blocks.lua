@@ -312,5 +312,6 @@ function M.address(check, value, result, folder)
 end
 
 M.readable = readable
+M.resolve_path = resolve_path
 
 return M

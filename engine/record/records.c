@@ -1,0 +1,255 @@
+/*
+ * Records wait in the inbox, then as lines in <lines> from <done> on, until the file has taken them. All
+ * of them together are <waiting>, which records.queue bounds. Woken once for all that comes within
+ * records.gather_ms: waking a thread costs more than a line.
+ */
+#include "record/records.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <pthread.h>
+
+#define TICK_MS 250 /* a full disk is tried again, a file's age is looked at */
+
+struct records {
+    struct records_options options;
+    struct loop *loop; /* owned */
+    struct mailbox inbox;
+    _Atomic size_t waiting;
+    _Atomic uint64_t queue; /* records.queue */
+    _Atomic bool is_gathering;
+    pthread_mutex_t lock; /* of the next two */
+    struct settings changed;
+    bool has_changed;
+    /* of the thread */
+    struct settings settings;
+    struct counters counters;
+    struct timer gather, tick;
+    struct record_file *file; /* owned; NULL: none */
+    struct buffer lines;
+    size_t done;
+    uint64_t synced_ms;
+    bool is_started;
+};
+
+static uint64_t wall_ms(const struct records *records)
+{
+    return io_wall_us(records->options.io) / 1000;
+}
+
+/* ---- writing ---- */
+
+static void count_written(struct records *records, struct text taken)
+{
+    size_t count = 0;
+    for (const char *at; (at = text_find(taken, '\n')); count++)
+        taken = text_span(at + 1, taken.p + taken.n);
+    counter_add(&records->counters, COUNTER_RECORDS_WRITTEN, count);
+    atomic_fetch_sub(&records->waiting, count);
+}
+
+static void count_rotations(struct records *records)
+{
+    uint64_t known = counter_read(&records->counters, COUNTER_RECORDS_ROTATED);
+    counter_add(&records->counters, COUNTER_RECORDS_ROTATED,
+                record_file_rotations(records->file) - known);
+}
+
+static void write_lines(struct records *records)
+{
+    struct text all = buffer_text(&records->lines);
+    struct text rest = {all.p + records->done, all.n - records->done};
+    if (!records->file || !rest.n)
+        return;
+    size_t n = record_file_append(records->file, rest, wall_ms(records));
+    count_rotations(records);
+    count_written(records, (struct text){rest.p, n});
+    records->done += n;
+    if (records->done == all.n) {
+        buffer_clear(&records->lines);
+        records->done = 0;
+    }
+}
+
+static void print(struct mail *mail)
+{
+    struct call_record *record = CONTAINER_OF(mail, struct call_record, mail);
+    struct records *records = record->records;
+    size_t before = records->lines.n;
+    int error = call_record_print(record, &records->lines);
+    if (error) {
+        records->lines.error = 0; /* the next one may find memory */
+        counter_count(&records->counters, COUNTER_RECORDS_DROPPED);
+        log_error(records->options.log, LOG_RECORD, record->caller.call_id,
+                  "the record of a call is lost: %s", error_text(error));
+    } else if (records->options.tap) {
+        records->options.tap(records->options.arg, (struct text){records->lines.p + before,
+                                                                 records->lines.n - before - 1});
+    }
+    if (error || !records->file)
+        atomic_fetch_sub(&records->waiting, 1);
+    if (!records->file)
+        buffer_clear(&records->lines);
+}
+
+static void take_all(struct records *records)
+{
+    atomic_exchange(&records->is_gathering, false); /* who puts from now on wakes us again */
+    mailbox_run(&records->inbox);
+    write_lines(records);
+}
+
+/* ---- the loop ---- */
+
+static void apply_settings(struct records *records)
+{
+    const struct settings *settings = &records->settings;
+    atomic_store(&records->queue, settings->records_queue);
+    if (records->file)
+        record_file_set_limits(records->file,
+                               &(struct record_file_limits){
+                                   .rotate_bytes = settings->records_rotate_mib << 20,
+                                   .rotate_ms = settings->records_rotate_s * 1000,
+                                   .keep = settings->records_keep,
+                               });
+}
+
+static void take_change(struct records *records)
+{
+    pthread_mutex_lock(&records->lock);
+    bool has_changed = records->has_changed;
+    if (has_changed)
+        records->settings = records->changed;
+    records->has_changed = false;
+    pthread_mutex_unlock(&records->lock);
+    if (!has_changed)
+        return;
+    apply_settings(records);
+    if (records->file)
+        record_file_reopen(records->file);
+}
+
+static void on_tick(void *arg)
+{
+    struct records *records = arg;
+    uint64_t now_ms = loop_now_ms(records->loop), sync_ms = records->settings.records_sync_ms;
+    write_lines(records);
+    record_file_tick(records->file, wall_ms(records));
+    count_rotations(records);
+    if (sync_ms && now_ms >= records->synced_ms + sync_ms) {
+        record_file_sync(records->file);
+        records->synced_ms = now_ms;
+    }
+    timer_start(loop_timers(records->loop), &records->tick, TICK_MS, on_tick, records);
+}
+
+static void on_gathered(void *arg)
+{
+    take_all(arg);
+}
+
+static void on_wake(void *arg)
+{
+    struct records *records = arg;
+    take_change(records);
+    if (records->file && !timer_is_running(&records->tick))
+        timer_start(loop_timers(records->loop), &records->tick, TICK_MS, on_tick, records);
+    if (!records->settings.records_gather_ms || io_is_virtual(records->options.io))
+        take_all(records);
+    else if (!timer_is_running(&records->gather))
+        timer_start(loop_timers(records->loop), &records->gather,
+                    records->settings.records_gather_ms, on_gathered, records);
+}
+
+/* ---- life ---- */
+
+static void destroy(void *object)
+{
+    struct records *records = object;
+    mailbox_drop(&records->inbox);
+    memory_release(records->file);
+    memory_release(records->loop);
+    buffer_release(&records->lines);
+    pthread_mutex_destroy(&records->lock);
+}
+
+int records_create(struct records **recordsp, const struct records_options *options)
+{
+    struct records *records = memory_alloc(sizeof *records, destroy);
+    if (!records)
+        return ERROR_MEMORY;
+    pthread_mutex_init(&records->lock, NULL);
+    records->options = *options;
+    records->settings = *options->settings;
+    int error = loop_create(&records->loop, options->io, "records");
+    if (!error && options->file && !options->tap)
+        error = record_file_create(&records->file, options->file, options->log);
+    if (error) {
+        memory_release(records);
+        return error;
+    }
+    records->inbox.loop = records->loop;
+    loop_set_handlers(records->loop, &(struct loop_handlers){.wake = on_wake, .arg = records});
+    apply_settings(records);
+    *recordsp = records;
+    return 0;
+}
+
+int records_start(struct records *records)
+{
+    records->is_started = true;
+    loop_wake(records->loop);
+    return loop_start(records->loop);
+}
+
+int records_put(struct records *records, struct call_record *record)
+{
+    if (atomic_fetch_add(&records->waiting, 1) >= atomic_load(&records->queue)) {
+        atomic_fetch_sub(&records->waiting, 1);
+        return ERROR_LIMIT;
+    }
+    record->records = records;
+    record->mail.deliver = print;
+    mailbox_add(&records->inbox, &record->mail);
+    if (!atomic_exchange(&records->is_gathering, true))
+        loop_wake(records->loop);
+    return 0;
+}
+
+void records_change(struct records *records, const struct settings *settings)
+{
+    pthread_mutex_lock(&records->lock);
+    records->changed = *settings;
+    records->has_changed = true;
+    pthread_mutex_unlock(&records->lock);
+    loop_wake(records->loop);
+}
+
+void records_stop(struct records *records)
+{
+    if (!records->is_started)
+        return;
+    records->is_started = false;
+    loop_stop(records->loop);
+    loop_join(records->loop);
+    timer_stop(loop_timers(records->loop), &records->gather);
+    timer_stop(loop_timers(records->loop), &records->tick);
+    take_all(records);
+    if (records->file)
+        record_file_sync(records->file);
+    if (records_waiting(records))
+        log_error(records->options.log, LOG_RECORD, TEXT_NONE,
+                  "%zu records of calls are lost: they could not be written",
+                  records_waiting(records));
+}
+
+const struct counters *records_counters(const struct records *records)
+{
+    return &records->counters;
+}
+
+size_t records_waiting(const struct records *records)
+{
+    return atomic_load(&((struct records *)records)->waiting);
+}

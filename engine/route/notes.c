@@ -1,0 +1,179 @@
+/* Taking notes: one small block per call, one per target, a text or two at its end. */
+#include "route/notes.h"
+
+#include "base/memory.h"
+
+static void forget_text(struct text *t)
+{
+    memory_free_raw((char *)t->p);
+    *t = TEXT_NONE;
+}
+
+/* Without memory the record lacks it. */
+static void keep_text(struct text *to, struct text from)
+{
+    char *copy = from.n ? text_strdup(from) : NULL;
+    if (!copy)
+        return;
+    forget_text(to);
+    *to = (struct text){copy, from.n};
+}
+
+static void destroy(void *object)
+{
+    struct notes *notes = object;
+    while (notes->tries) {
+        struct note_try *next = notes->tries->next;
+        memory_free_raw(notes->tries);
+        notes->tries = next;
+    }
+    variables_release(&notes->fields);
+    forget_text(&notes->phrase);
+    forget_text(&notes->reason);
+}
+
+struct notes *notes_of(const struct dialog *dialog)
+{
+    return dialog ? dialog_attachment(dialog, DIALOG_NOTES) : NULL;
+}
+
+/* Of the request that made the call; NULL for those within it. */
+static struct notes *notes_of_invite(const struct response_context *context)
+{
+    return context->is_dialog_making ? notes_of(context->dialog) : NULL;
+}
+
+/* 0 says: it did not happen. */
+static uint64_t now_ms(const struct proxy *proxy)
+{
+    uint64_t now = loop_now_ms(proxy->options.loop);
+    return now ? now : 1;
+}
+
+void notes_begin(struct response_context *context)
+{
+    struct proxy *proxy = context->proxy;
+    struct message *request = context->request;
+    if (!proxy->options.records || notes_of(context->dialog))
+        return;
+    struct text ruri = request->request_uri;
+    struct notes *notes = memory_alloc(sizeof *notes + ruri.n, destroy);
+    if (!notes) {
+        counter_count(proxy->options.counters, COUNTER_RECORDS_DROPPED);
+        return;
+    }
+    notes->last = &notes->tries;
+    notes->caller = (struct note_source){request->source.peer, request->source.listener};
+    notes->ruri_bytes = ruri.n;
+    memcpy(notes->ruri, ruri.p, ruri.n);
+    dialog_attach(context->dialog, DIALOG_NOTES, notes);
+    memory_release(notes);
+}
+
+/* The set of the gateway that a target is; 0: it is none. */
+static unsigned set_of(const struct response_context *context, struct text uri)
+{
+    const struct dispatcher_destination *gateway =
+        context->choice ? dispatcher_choice_current(context->choice) : NULL;
+    bool is_it = gateway && text_equal(dispatcher_destination_uri(gateway), uri);
+    return is_it ? dispatcher_destination_set(gateway) : 0;
+}
+
+void notes_try(struct response_context *context, unsigned branch, struct text uri,
+               const struct address *destination)
+{
+    struct notes *notes = notes_of_invite(context);
+    struct note_try *one = notes ? memory_raw(sizeof *one + uri.n) : NULL;
+    if (!one)
+        return;
+    *one = (struct note_try){
+        .at_ms = now_ms(context->proxy),
+        .set = set_of(context, uri),
+        .branch = (uint16_t)branch,
+        .uri_bytes = uri.n,
+    };
+    if (destination)
+        one->destination = *destination;
+    if (uri.n)
+        memcpy(one->uri, uri.p, uri.n);
+    *notes->last = one;
+    notes->last = &one->next;
+}
+
+void notes_tried(struct response_context *context, unsigned branch, unsigned status)
+{
+    struct notes *notes = notes_of_invite(context);
+    for (struct note_try *one = notes ? notes->tries : NULL; one; one = one->next)
+        if (one->branch == branch && !one->status)
+            one->status = (uint16_t)status;
+}
+
+void notes_response(struct response_context *context, unsigned status, struct text phrase,
+                    struct text reason, bool is_local)
+{
+    struct notes *notes = notes_of_invite(context);
+    if (!notes || status <= 100 || notes->status)
+        return;
+    if (status < 200) {
+        if (!notes->progress_ms)
+            notes->progress_ms = now_ms(context->proxy);
+        return;
+    }
+    notes->status = (uint16_t)status;
+    notes->is_local = is_local;
+    keep_text(&notes->phrase, phrase);
+    keep_text(&notes->reason, reason);
+}
+
+void notes_accepted(const struct dialog *dialog, const struct message *response)
+{
+    struct notes *notes = notes_of(dialog);
+    if (notes && !address_is_set(&notes->callee.peer))
+        notes->callee = (struct note_source){response->source.peer, response->source.listener};
+}
+
+void notes_request(struct proxy *proxy, const struct dialog *dialog, const struct message *request)
+{
+    struct notes *notes = request->method == METHOD_BYE ? notes_of(dialog) : NULL;
+    if (!notes)
+        return;
+    const struct header *reason = message_header(request, HEADER_REASON);
+    notes->bye_ms = now_ms(proxy);
+    forget_text(&notes->reason);
+    keep_text(&notes->reason, reason ? reason->value : TEXT_NONE);
+}
+
+void notes_reason(const struct dialog *dialog, struct text reason)
+{
+    struct notes *notes = notes_of(dialog);
+    if (notes)
+        keep_text(&notes->reason, reason);
+}
+
+/* ---- for scripts ---- */
+
+bool proxy_makes_records(const struct proxy *proxy)
+{
+    return proxy->options.records != NULL;
+}
+
+int proxy_record_set(struct proxy *proxy, struct dialog *dialog, struct text name,
+                     const struct value *value)
+{
+    struct notes *notes = notes_of(dialog);
+    if (!proxy->options.records)
+        return ERROR_UNSUPPORTED;
+    if (!notes)
+        return ERROR_STATE;
+    int error =
+        variables_set(&notes->fields, name, value, proxy->options.settings->records_fields_bytes);
+    if (error == ERROR_LIMIT)
+        counter_count(proxy->options.counters, COUNTER_RECORDS_FIELDS_LIMIT);
+    return error;
+}
+
+struct value proxy_record_get(const struct dialog *dialog, struct text name)
+{
+    const struct notes *notes = notes_of(dialog);
+    return notes ? variables_get(&notes->fields, name) : (struct value){0};
+}

@@ -1,0 +1,61 @@
+/*
+ * What is noted of a call while it lasts, so that a record can be made of it at its end. Hangs on the
+ * dialog as DIALOG_NOTES where records are wanted; without it every function here does nothing.
+ */
+#pragma once
+
+#include "dialog/variables.h"
+#include "route/context.h"
+
+/** One target that was tried. */
+struct note_try {
+    struct note_try *next;
+    uint64_t at_ms;
+    struct address destination; /**< AF_UNSPEC: not known */
+    unsigned set;               /**< of the dispatcher, 0: none */
+    uint16_t branch, status;    /**< status 0: no final response */
+    size_t uri_bytes;
+    char uri[];
+};
+
+/** Where the messages of a party came from. */
+struct note_source {
+    struct address peer;             /**< AF_UNSPEC: not known */
+    const struct listener *listener; /**< borrowed: lives as long as the transport */
+};
+
+/** Counted. Times are loop_now_ms(), 0: it did not happen. */
+struct notes {
+    uint64_t progress_ms, bye_ms;
+    struct note_source caller, callee;
+    struct note_try *tries, **last; /**< owned */
+    struct variables fields;
+    struct text phrase, reason; /**< owned: reason phrase, value of a Reason header */
+    uint16_t status;            /**< final, of the INVITE; 0: none yet */
+    bool is_local;              /**< that one was ours */
+    size_t ruri_bytes;
+    char ruri[];
+};
+
+/** Of that dialog; NULL: none. Returned borrowed. */
+struct notes *notes_of(const struct dialog *dialog);
+/** A dialog was made for this request. */
+void notes_begin(struct response_context *context);
+/** The INVITE was sent to a target. @param destination  NULL: not known */
+void notes_try(struct response_context *context, unsigned branch, struct text uri,
+               const struct address *destination);
+/** Its final response came, or will not. */
+void notes_tried(struct response_context *context, unsigned branch, unsigned status);
+/** A response to the INVITE goes to the caller. @param is_local  it is our own */
+void notes_response(struct response_context *context, unsigned status, struct text phrase,
+                    struct text reason, bool is_local);
+/** Somebody accepted it. */
+void notes_accepted(const struct dialog *dialog, const struct message *response);
+/** A request within the call: of a BYE, its time and reason. */
+void notes_request(struct proxy *proxy, const struct dialog *dialog, const struct message *request);
+/** Why it is ended: value of a Reason header; absent: nothing is said. */
+void notes_reason(const struct dialog *dialog, struct text reason);
+
+/* record.c */
+/** It has ended: its record is made and given away. Media is still there. */
+void notes_end(struct proxy *proxy, struct dialog *dialog);
