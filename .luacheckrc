@@ -14,6 +14,7 @@ files["conf"] = {
 }
 -- Runs in Kamailio, and only after the bench has filled its placeholders.
 files["spec/bench/kamailio.lua"] = {
-    globals = { "KSR" }, read_globals = { "with_relay" }, allow_defined_top = true, ignore = { "131" },
+    globals = { "KSR" }, read_globals = { "with_relay", "with_dialog" }, allow_defined_top = true, ignore = { "131" },
 }
+files["spec/bench/bridge.lua"] = { globals = { "request_route" } }
 files["spec/bench/registrar.lua"] = { globals = { "request_route" }, read_globals = { "secret" } }

@@ -18,6 +18,7 @@ local rate = 1000
 local LATENCY_S = 5 -- the run that asks how soon a 100 comes
 local cores = tonumber(io.popen("nproc"):read "*l")
 local results, order = {}, {}
+local BRIDGE = io.popen("pwd"):read "*l" .. "/spec/bench/bridge.lua" -- calls of two legs
 
 sipp.parts.bench_sdp = [[v=0
       o=user1 53655765 2353687637 IN IP4 [media_ip]
@@ -38,12 +39,18 @@ local signalling = {
     { name = "lunasip, 1 worker", start = function(at) return peers.lunasip(at, { workers = 1 }) end, own = true },
     { name = "lunasip, a worker per core", start = function(at) return peers.lunasip(at, { workers = cores }) end,
         own = true },
+    { name = "lunasip bridged, 1 worker", own = true,
+        start = function(at) return peers.lunasip(at, { workers = 1, route = BRIDGE }) end },
     { name = "Kamailio native", start = function(at) return peers.kamailio(at, { language = "native" }) end },
     { name = "Kamailio Lua", start = function(at) return peers.kamailio(at, { language = "lua" }) end },
     { name = "lunasip, 1 worker, media", sdp = true, own = true,
         start = function(at) return peers.lunasip(at, { workers = 1 }) end },
     { name = "lunasip, a worker per core, media", sdp = true, own = true,
         start = function(at) return peers.lunasip(at, { workers = cores }) end },
+    { name = "lunasip bridged, 1 worker, media", sdp = true, own = true,
+        start = function(at) return peers.lunasip(at, { workers = 1, route = BRIDGE }) end },
+    { name = "Kamailio Lua, dialog, topoh + rtpengine", sdp = true,
+        start = function(at) return peers.kamailio(at, { language = "lua", relay = true, hides = true }) end },
     { name = "Kamailio native + rtpengine", sdp = true,
         start = function(at) return peers.kamailio(at, { language = "native", relay = true }) end },
     { name = "Kamailio Lua + rtpengine", sdp = true,
@@ -357,6 +364,11 @@ for _, workers in ipairs { "1 worker", "a worker per core" } do
     bar(workers .. ": kB of RSS per held call with media", own(media).kb_per_call, 12)
     bar(workers .. ": cost per call with 20,000 / 100 calls in progress", own(bare).growth, 1.25)
 end
+local BRIDGED, PROXIED = "lunasip bridged, 1 worker", "lunasip, 1 worker"
+bar("bridged / proxied, no media", ratio(BRIDGED, PROXIED, "us_per_call"), 1.6)
+bar("bridged / proxied, media", ratio(BRIDGED .. ", media", PROXIED .. ", media", "us_per_call"), 1.6)
+bar("bridged, media / Kamailio Lua, dialog, topoh + rtpengine",
+    ratio(BRIDGED .. ", media", "Kamailio Lua, dialog, topoh + rtpengine", "us_per_call"), 1 / 3)
 for _, name in ipairs { "lunasip RTP", "lunasip RTP, a media thread per core" } do
     bar(name .. ": packet / null RTP relay", ratio(name, "null RTP relay", "us_per_packet"), 1.15)
     bar(name .. ": packet / rtpengine", ratio(name, "rtpengine RTP", "us_per_packet"), 1.0)

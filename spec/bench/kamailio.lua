@@ -1,5 +1,6 @@
 -- The same border controller in KEMI Lua, for Kamailio's app_lua. {{...}} is filled by the bench.
 local WITH_RELAY = {{with_relay}}
+local WITH_DIALOG = {{with_dialog}}
 local PUBLIC = "{{public}}"
 local FLAGS = "trust-address replace-origin replace-session-connection RTP/AVP rtcp-mux-offer "
 
@@ -27,6 +28,7 @@ function ksr_request_route()
             KSR.sl.sl_send_reply(404, "Not Here")
             return 1
         end
+        if WITH_DIALOG then KSR.dialog.dlg_manage() end
         if method == "BYE" and WITH_RELAY then KSR.rtpengine.rtpengine_delete0() end
         KSR.tm.t_on_reply "ksr_onreply_manage"
         KSR.tm.t_relay()
@@ -38,6 +40,7 @@ function ksr_request_route()
         return 1
     end
     KSR.hdr.remove "Route"
+    if WITH_DIALOG then KSR.dialog.dlg_manage() end
     if KSR.pv.get "$Ri" == PUBLIC then
         ksr_route_from("public", "private", 2)
     else

@@ -128,13 +128,14 @@ function M.rtpengine(at)
     return { processes = { child }, ng_port = ng_port }
 end
 
---- options: language ("native" or "lua"), relay (true: with rtpengine), children
+--- options: language ("native" or "lua"), relay (true: with rtpengine), hides (true: with dialog and topoh), children
 function M.kamailio(at, options)
     local folder = process.folder()
     local relay = options.relay and M.rtpengine(at) or nil
     local values = {
         public = at(10), private = at(20), folder = folder, children = options.children or 1, extra = "",
         define_lua = options.language == "lua" and "#!define WITH_LUA" or "",
+        define_dialog = options.hides and "#!define WITH_DIALOG" or "", with_dialog = tostring(options.hides == true),
         define_relay = relay and "#!define WITH_RELAY" or "", ng_port = relay and relay.ng_port or 0,
         with_relay = tostring(relay ~= nil), routing = options.language,
     }
@@ -152,13 +153,13 @@ function M.kamailio(at, options)
     return { processes = processes }
 end
 
---- options: workers
+--- options: workers, route (default scripts/sbc.lua)
 function M.lunasip(at, options)
     local engine = lunasip.start {
         public = { ("udp:%s:5060"):format(at(10)) }, private = { ("udp:%s:5060"):format(at(20)) },
         media = { public = at(10), private = at(20), ports = { 30000, 49999 } },
         sets = { [1] = { ("sip:%s:5060"):format(at(11)) }, [2] = { ("sip:%s:5060"):format(at(21)) } },
-        workers = options.workers, timers = { t1_ms = 500, t2_ms = 4000, t4_ms = 5000 },
+        route = options.route, workers = options.workers, timers = { t1_ms = 500, t2_ms = 4000, t4_ms = 5000 },
         blocks = { media_threads = options.media_threads or 1 },
     }
     return { processes = { engine.process }, engine = engine }
