@@ -2,6 +2,7 @@
 --
 --     local call, err = sip.call.bridge(req, { to = "sip:+49301234@trunk.example", from = "sip:+49891@pbx.example" })
 --     if not call then req:reply(500) end
+local call_handle = require "lunasip.call_handle"
 local core = require "lunasip.core"
 local media = require "lunasip.media"
 local suggest = require "lunasip.suggest"
@@ -87,53 +88,10 @@ local function names_of(pass)
     return table.concat(pass, ",")
 end
 
-local Call = {}
-Call.__index = Call
-
---- End the call: BYE to both legs, or CANCEL and 503 while it is not answered. Any handler; does not yield.
--- @string[opt] reason value of a Reason header (RFC 3326)
--- @treturn boolean false when it was over already
-function Call:hangup(reason)
-    return core.call_hang_up(self.call_id, self.tag, reason)
-end
-
---- Replace one party of an answered call by another (RFC 5589): the target gets an INVITE, its offer goes to the
--- party that stays in a re-INVITE, the other one gets BYE; call:on("transfer") hears the outcome. Does not yield.
--- @string uri of the target
--- @string[opt] replace "callee" (default) or "caller"
--- @treturn boolean true: it has begun; or nil, err
-function Call:transfer(uri, replace)
-    if type(uri) ~= "string" or uri:find "[%c ]" then
-        error("call:transfer: a URI is a text, not " .. tostring(uri), 2)
-    elseif replace ~= nil and replace ~= "callee" and replace ~= "caller" then
-        error("call:transfer: 'callee' or 'caller' is replaced, not " .. tostring(replace), 2)
-    end
-    return core.call_transfer(self.call_id, self.tag, uri, replace == "caller")
-end
-
---- The handle of a call. @string call_id of the callee's leg @string tag ours on it
-function M.with(call_id, tag)
-    return setmetatable({ call_id = call_id, tag = tag }, Call)
-end
-
---- Run a function when something happens to the call; another one for the same event takes its place, nil none.
--- Any handler; does not yield.
--- @string event "ringing", "answer", "dtmf", "transfer" or "end"
--- @func[opt] handler gets { name, call, status, digit, duration_ms, from, via, reason, ended_by }; may yield
--- @treturn boolean true, or nil, err
--- @usage sip.call.bridge(req):on("dtmf", function(event) if event.digit == "*" then event.call:hangup() end end)
-function Call:on(event, handler)
-    if type(event) ~= "string" then
-        error("call:on: an event is a text, not a " .. type(event), 2)
-    elseif handler ~= nil and type(handler) ~= "function" then
-        error("call:on: a function is expected, not a " .. type(handler), 2)
-    end
-    return core.call_on(self.call_id, self.tag, event, handler)
-end
-
 --- Join the caller of an INVITE with a callee. request_route; does not yield.
 -- @param request INVITE outside of a dialog
--- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, trunk, redirect, prack, refer, media
+-- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, trunk, redirect, prack,
+--   refer, media
 -- @return the call, or nil, err
 -- @usage local call = sip.call.bridge(req, { to = "sip:bob@10.0.0.20", interface = "private", media = true })
 function M.bridge(request, options)
@@ -164,7 +122,7 @@ function M.bridge(request, options)
     if not call_id then
         return nil, tag
     end
-    return M.with(call_id, tag)
+    return call_handle(call_id, tag)
 end
 
 return M
