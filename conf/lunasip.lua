@@ -169,7 +169,9 @@ location {
 }
 
 -- KEEPALIVE: what holds the hole in a device's NAT open, and finds out who is gone. It goes from the socket that
--- the device registered at to where its REGISTER came from, or through its Path, spread over the interval.
+-- the device registered at to where its REGISTER came from, or through its Path, spread over the interval. Where
+-- several lunasips share a database (location { db_mode = 3 }), each pings those that it was asked for lately: write
+-- failures = 0 there, so that none ends what another one serves.
 keepalive {
     -- interval_s = 0, -- seconds between two keepalives of a device; 0: none; 0 to 86400
     -- nat_only = 1, -- 1: only devices saved with received (behind a NAT); 0: all; 0 to 1

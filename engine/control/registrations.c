@@ -1,16 +1,18 @@
 /*
- * ctl registrations. Reading walks the store from the control thread; whatever changes it runs on
- * worker 0, so that event_route["registration:..."] of a script hears of it.
+ * ctl registrations. Reading walks the service from the control thread, or the database where it alone counts; whatever
+ * changes it runs on worker 0, so that event_route["registration:..."] of a script hears of it.
  */
 #include "control/registrations.h"
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "control/stored_bindings.h"
 
 #include <stdio.h>
 
 #define BATCH 64   /* records of one step of a walk */
 #define PAGE  1000 /* records of one answer, at least; nobody waits long for the control thread */
+#define ROWS  1001 /* rows of one query, at least: more than one AoR has */
 #define USAGE                                                                                      \
     "usage: ctl registrations list, show AOR, add AOR CONTACT [EXPIRES_S], rm AOR [CONTACT], "     \
     "flush"
@@ -122,6 +124,97 @@ static void list_page(struct engine *engine, uint32_t page, struct location_curs
         set_next(answer, page, cursor);
 }
 
+/* ---- the database alone counts ---- */
+
+/** Rows on their way into the list; those of one AoR come together. */
+struct stored_list {
+    json_t *array; /**< AoRs that are complete */
+    json_t *entry; /**< owned: the one that rows come of; NULL: none */
+    uint64_t now_ms;
+    size_t rows;
+};
+
+/** No more rows of this one. */
+static void end_entry(struct stored_list *list)
+{
+    if (list->entry && json_array_size(json_object_get(list->entry, "contacts")))
+        json_array_append(list->array, list->entry);
+    json_decref(list->entry);
+    list->entry = NULL;
+}
+
+static bool is_of_entry(const struct stored_list *list, struct text aor)
+{
+    const char *known = json_string_value(json_object_get(list->entry, "aor"));
+    return known && text_equal(text_of(known), aor);
+}
+
+static bool add_row(void *arg, struct text aor, const struct location_binding *row)
+{
+    struct stored_list *list = arg;
+    list->rows++;
+    if (!aor.n || !row->contact.n) /* no sense in it */
+        return true;
+    if (!is_of_entry(list, aor)) {
+        end_entry(list);
+        list->entry = json_pack("{s:o, s:[]}", "aor", command_json_text(aor), "contacts");
+    }
+    if (list->entry && !location_binding_is_expired(row, list->now_ms))
+        add_binding(json_object_get(list->entry, "contacts"), row, list->now_ms);
+    return true;
+}
+
+/**
+ * AoRs with bindings behind one, in their order.
+ * @param after  absent: from the beginning
+ * @param array  takes them
+ * @param next   written: the AoR behind which the next page begins, to be freed; NULL: these were all
+ * @return 0; why the database cannot tell
+ */
+static int stored_page(struct engine *engine, struct text after, uint32_t page, json_t *array,
+                       json_t **next)
+{
+    uint32_t most = page < ROWS ? ROWS : page;
+    struct stored_list list = {array, NULL, now_ms_of(engine), 0};
+    *next = NULL;
+    int error = stored_bindings_page(engine, after, most, add_row, &list);
+    bool is_full = !error && list.rows >= most;
+    const json_t *last = json_array_get(array, json_array_size(array) - 1);
+    if (is_full && list.entry && last) { /* it may lack rows: it comes again */
+        *next = json_incref(json_object_get(last, "aor"));
+        json_decref(list.entry);
+        list.entry = NULL;
+    } else if (is_full && list.entry) { /* more than an AoR may have: others are next */
+        *next = json_incref(json_object_get(list.entry, "aor"));
+    }
+    end_entry(&list);
+    return error;
+}
+
+static void say_stored_error(struct command_answer *answer, int error)
+{
+    command_say(answer, 1, "the database cannot tell: %s", error_text(error));
+}
+
+static void list_stored(struct engine *engine, uint32_t page, struct text after,
+                        struct command_answer *answer)
+{
+    json_t *next;
+    answer->data = json_array();
+    int error = stored_page(engine, after, page, answer->data, &next);
+    if (error) {
+        json_decref(answer->data);
+        answer->data = NULL;
+        say_stored_error(answer, error);
+    } else if (next) {
+        char size[12];
+        snprintf(size, sizeof size, "%u", page);
+        answer->next = json_pack("[s, s, s, o]", "registrations", "list", size, next);
+    }
+}
+
+/* ---- list ---- */
+
 /* list [PAGE [CURSOR]] */
 static void list(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
@@ -129,6 +222,11 @@ static void list(struct engine *engine, const json_t *words, struct command_answ
     uint32_t page = PAGE;
     size_t count = json_array_size(words);
     bool is_right = count < 3 || (!text_to_u32(text_of(command_word(words, 2)), &page) && page);
+    bool is_stored = stored_bindings_count(engine);
+    if (is_right && is_stored && count <= 4) {
+        list_stored(engine, page, count > 3 ? text_of(command_word(words, 3)) : TEXT_NONE, answer);
+        return;
+    }
     if (is_right && count > 3)
         is_right = count == 4 && read_cursor(&cursor, text_of(command_word(words, 3)));
     if (is_right)
@@ -166,6 +264,46 @@ static void flush_record(struct engine *engine, void *arg, struct location_recor
     change->aor = location_record_aor(record);
     change->contact = TEXT_NONE;
     worker_ask(engine_worker(engine, 0), remove_some, change);
+}
+
+/** What the database has ends, too: page by page. @return 0; why it cannot tell */
+static int flush_stored(struct engine *engine, struct change *change)
+{
+    json_t *after = NULL, *next = NULL;
+    int error = 0;
+    do {
+        json_t *array = json_array(), *entry;
+        size_t i;
+        struct text from = after ? text_of(json_string_value(after)) : TEXT_NONE;
+        error = array ? stored_page(engine, from, PAGE, array, &next) : ERROR_MEMORY;
+        json_array_foreach(array, i, entry)
+        {
+            change->aor = text_of(json_string_value(json_object_get(entry, "aor")));
+            change->contact = TEXT_NONE;
+            if (!error)
+                error = stored_bindings_bring(engine, change->aor);
+            if (!error)
+                worker_ask(engine_worker(engine, 0), remove_some, change);
+        }
+        json_decref(array);
+        json_decref(after);
+        after = next;
+        next = NULL;
+    } while (after && !error);
+    json_decref(after);
+    return error;
+}
+
+static void flush(struct engine *engine, struct command_answer *answer)
+{
+    struct change change = {.engine = engine};
+    int error = stored_bindings_count(engine) ? flush_stored(engine, &change) : 0;
+    if (error) {
+        say_stored_error(answer, error);
+        return;
+    }
+    walk(engine, flush_record, &change);
+    command_say(answer, 0, "%zu bindings ended", change.count);
 }
 
 static void add(struct worker *worker, void *arg)
@@ -247,8 +385,13 @@ static void run_of_aor(struct engine *engine, struct text verb, const json_t *wo
     struct arena arena = {0};
     struct change change = {.engine = engine, .contact = text_of(command_word(words, 3))};
     size_t count = json_array_size(words);
-    if (!read_aor(engine, command_word(words, 2), &arena, &change.aor))
+    bool is_aor = read_aor(engine, command_word(words, 2), &arena, &change.aor);
+    int error =
+        is_aor && stored_bindings_count(engine) ? stored_bindings_bring(engine, change.aor) : 0;
+    if (!is_aor)
         command_say(answer, 2, "an address of record is needed: 2001@example.com; " USAGE);
+    else if (error)
+        say_stored_error(answer, error);
     else if (text_equal(verb, TEXT("show")) && count == 3)
         show(engine, change.aor, answer);
     else if (text_equal(verb, TEXT("add")))
@@ -264,13 +407,11 @@ void registrations_command(struct engine *engine, const json_t *words,
                            struct command_answer *answer)
 {
     struct text verb = text_of(command_word(words, 1));
-    struct change change = {.engine = engine};
     size_t count = json_array_size(words);
     if (!verb.n || text_equal(verb, TEXT("list"))) {
         list(engine, words, answer);
     } else if (count == 2 && text_equal(verb, TEXT("flush"))) {
-        walk(engine, flush_record, &change);
-        command_say(answer, 0, "%zu bindings ended", change.count);
+        flush(engine, answer);
     } else if (count > 2) {
         run_of_aor(engine, verb, words, answer);
     } else {

@@ -40,6 +40,12 @@ struct location_store_operations {
     /** Give the rows of one AoR (database only). */
     int (*fetch)(void *store, struct text aor, uint64_t now_ms, const struct location_reply *reply);
     /**
+     * Give rows in the order of their AoRs, beginning behind one (database only): at most so many, so that the last
+     * AoR of a full page may lack some.
+     * @param after  absent: from the beginning
+     */
+    int (*page)(void *store, struct text after, uint32_t most, const struct location_reply *reply);
+    /**
      * Keep the changes of one record, all or none; later ones of the same AoR must not overtake.
      * What is needed longer is copied, or referred to by memory_ref().
      */

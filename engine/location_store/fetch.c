@@ -131,3 +131,10 @@ int keeper_fetch(struct keeper *keeper, struct text aor, const struct database_h
         memory_release(fetch);
     return error == ERROR_STATE ? ERROR_TRANSPORT : error;
 }
+
+int keeper_page(struct keeper *keeper, struct text after, uint32_t most,
+                const struct location_reply *reply)
+{
+    const struct location_store *store = &keeper->options.store;
+    return store->operations->page(store->store, after, most, reply);
+}

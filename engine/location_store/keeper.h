@@ -57,6 +57,13 @@ bool keeper_reads_through(const struct keeper *keeper);
 int keeper_fetch(struct keeper *keeper, struct text aor, const struct database_home *home,
                  database_done_handler *done, void *arg);
 /**
+ * Rows of the store itself, where it alone counts; any thread. What is still to be written is not in them.
+ * @param after  AoR behind which they begin; absent: all
+ * @param reply  its home is a struct database_home. @return as keeper_fetch(); no handler runs then
+ */
+int keeper_page(struct keeper *keeper, struct text after, uint32_t most,
+                const struct location_reply *reply);
+/**
  * Be told when what changed of an AoR so far is durable, or could not be made so; any thread.
  * @param home  where @p done runs, with an answer that has nothing but error
  * @return 0; ERROR_TRANSPORT (the store is away), ERROR_LIMIT (location.store_queue), ERROR_MEMORY: @p done is

@@ -264,6 +264,35 @@ static int sql_fetch(void *store, struct text aor, uint64_t now_ms,
     return error;
 }
 
+static int sql_page(void *store, struct text after, uint32_t most,
+                    const struct location_reply *reply)
+{
+    struct location_sql *sql = store;
+    struct job *job = job_create(sql, reply);
+    bool use_domain = sql->settings->location_use_domain;
+    const char *at = use_domain && text_is_set(after) ? text_find(after, '@') : NULL;
+    if (!job)
+        return ERROR_MEMORY;
+    struct database_value user = {.type = DATABASE_TEXT, .text = after}, domain = user;
+    user.text = !text_is_set(after) ? TEXT("") : at ? text_span(after.p, at) : after;
+    domain.text = at ? text_span(at + 1, after.p + after.n) : TEXT("");
+    const struct database_value limit = {.type = DATABASE_INTEGER, .integer = most};
+    /* The first condition is what an index is for. */
+    int error =
+        use_domain
+            ? ask(job,
+                  "SELECT " ROW_COLUMNS " FROM location WHERE username >= ? AND (username > ? OR "
+                  "domain > ?) ORDER BY username, domain LIMIT ?",
+                  (struct database_value[]){user, user, domain, limit}, 4, on_fetched)
+            : ask(job,
+                  "SELECT " ROW_COLUMNS " FROM location WHERE username > ? ORDER BY username "
+                  "LIMIT ?",
+                  (struct database_value[]){user, limit}, 2, on_fetched);
+    if (error)
+        memory_release(job);
+    return error;
+}
+
 /* ---- making ---- */
 
 int location_sql_create(struct location_sql **sqlp, struct database *database,
@@ -285,6 +314,7 @@ struct location_store location_sql_store(struct location_sql *sql)
         .name = "sql",
         .load = sql_load,
         .fetch = sql_fetch,
+        .page = sql_page,
         .write = sql_write,
         .purge = sql_purge,
     };

@@ -225,6 +225,50 @@ describe("registrations in a database", function()
         end)
     end
 
+    -- Rows as another lunasip would have left them, more than one question brings.
+    local function write_rows(count)
+        local rows = {}
+        for i = 1, count do
+            rows[i] = ("('r%d', 'u%04d', 'example.net', 'sip:u%d@192.0.2.1', '2099-01-01 00:00:00', '', 'c%d')"):format(i,
+                math.ceil(i / 2), i, i)
+        end
+        local sql = "INSERT INTO location (ruid, username, domain, contact, expires, user_agent, callid) VALUES "
+            .. table.concat(rows, ",\n") .. ";\n"
+        write(folder .. "/rows.sql", sql)
+        local client = db.kind == "sqlite" and "sqlite3 -cmd '.timeout 20000' " .. db.url:match "^sqlite:(.*)"
+            or db:client()
+        local code, output = process.run({ "sh", "-c", client .. " < " .. folder .. "/rows.sql" }, 60)
+        assert(code == 0, output)
+    end
+
+    for _, kind in ipairs { "sqlite", "postgres", "mysql" } do
+        it("db_mode 3: ctl registrations reads and changes the database, a page at a time: " .. kind, function()
+            open_database(kind)
+            start { db_mode = 3 }
+            assert.equal(200, register(1, 1).u1) -- SQLite's table is there now
+            write_rows(2600)
+            local _, output = engine:ctl("registrations", "list", "--json")
+            local list, seen = json.decode(output:match "%b[]" and output:match "%[.*%]"), {}
+            assert.equal(1301, #list)
+            for _, record in ipairs(list) do
+                assert.is_nil(seen[record.aor], record.aor)
+                seen[record.aor] = #record.contacts
+            end
+            assert.equal(2, seen["u0501@example.net"]) -- where a page ends
+            assert.equal(1, seen["u1@example.net"])
+            local code, shown = engine:ctl("registrations", "show", "u0007@example.net", "--json")
+            assert.equal(0, code, shown)
+            assert.matches("sip:u13@192%.0%.2%.1.*sip:u14@192%.0%.2%.1", shown)
+            code, output = engine:ctl("registrations", "rm", "u0007@example.net", "sip:u13@192.0.2.1")
+            assert.equal("0 1 bindings ended\n", code .. " " .. output)
+            code, output = engine:ctl("registrations", "flush")
+            assert.equal("0 2600 bindings ended\n", code .. " " .. output)
+            assert.is_truthy(posix.wait_until(function()
+                return select(2, engine:ctl("registrations", "list", "--json")):match "%[%s*%]"
+            end, 30, 0.2))
+        end)
+    end
+
     it("written back is written when lunasip stops: sqlite", function()
         open_database "sqlite"
         start { db_mode = 2, write_back_ms = 60000 }
