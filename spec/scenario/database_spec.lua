@@ -229,8 +229,8 @@ describe("registrations in a database", function()
     local function write_rows(count)
         local rows = {}
         for i = 1, count do
-            rows[i] = ("('r%d', 'u%04d', 'example.net', 'sip:u%d@192.0.2.1', '2099-01-01 00:00:00', '', 'c%d')"):format(i,
-                math.ceil(i / 2), i, i)
+            rows[i] = ("('r%d', 'u%04d', 'example.net', 'sip:u%d@192.0.2.1', '2099-01-01 00:00:00', '', 'c%d')"):format(
+                i, math.ceil(i / 2), i, i)
         end
         local sql = "INSERT INTO location (ruid, username, domain, contact, expires, user_agent, callid) VALUES "
             .. table.concat(rows, ",\n") .. ";\n"
