@@ -69,6 +69,8 @@ int context_create(struct response_context **contextp, struct proxy *proxy,
     context->generation = choose_generation(context);
     int error = edits_create(&context->edits, request, NULL);
     if (!error)
+        error = maddr_strip(context);
+    if (!error)
         error = topology_begin(context);
     if (error) {
         memory_release(context);

@@ -248,6 +248,10 @@ bool loop_detected(struct response_context *context, uint64_t hash);
 /** Did it pass here before at all? Spirals are allowed. */
 bool loop_is_spiral(struct response_context *context);
 
+/* maddr.c */
+/** Take a maddr that is ours out of the Request-URI (s16.4). @return 0 also when there is none */
+int maddr_strip(struct response_context *context);
+
 /* record_route.c */
 int record_route_add(struct response_context *context, struct edits *edits,
                      const struct listener *out);

@@ -53,6 +53,35 @@ describe("route information preprocessing (RFC 3261 §16.4)", function()
         finish(options)
     end)
 
+    describe("maddr in the Request-URI", function()
+        local function uri_sent(uri)
+            open 'req:relay { to = "sip:10.0.0.20:5060", interface = "private" }'
+            alice:send(world.raw { method = "OPTIONS", uri = uri })
+            local options = callees.bob:receive "OPTIONS"
+            finish(options)
+            return options.uri
+        end
+
+        it("that is ours goes out, with port and transport", function()
+            assert.equal("sip:bob@example.net;user=phone;x",
+                uri_sent "sip:bob@example.net:5060;user=phone;MADDR=192.0.2.1;transport=udp;x")
+        end)
+
+        it("that is ours by the default port goes out", function()
+            assert.equal("sip:bob@example.net", uri_sent "sip:bob@example.net;maddr=192.0.2.1")
+        end)
+
+        it("stays when the request came in another way, or it is not ours", function()
+            for _, uri in ipairs {
+                "sip:bob@example.net;maddr=192.0.2.77", "sip:bob@example.net:5070;maddr=192.0.2.1",
+                "sip:bob@example.net;maddr=192.0.2.1;transport=tcp", "sip:bob@example.net;lr",
+            } do
+                assert.equal(uri, uri_sent(uri))
+                if uri ~= "sip:bob@example.net;lr" then net:close() end
+            end
+        end)
+    end)
+
     describe("a strict router before us", function()
         it("put our URI into the Request-URI: the last Route is the target", function()
             open()
