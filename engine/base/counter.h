@@ -39,6 +39,7 @@
     XX(DIALOG_LIMIT, "dialog.limit", "calls refused: limits.dialogs reached")                      \
     XX(DIALOG_IDLE, "dialog.idle", "dialogs ended after limits.dialog_idle_s without a message")   \
     XX(DIALOG_LEG_LIMIT, "dialog.leg_limit", "answering To tags that a dialog could not remember") \
+    XX(DIALOG_KEEPALIVE, "dialog.keepalive", "calls ended because a party was not there any more") \
     XX(DIALOG_SESSION, "dialog.session", "calls whose session nobody refreshed in time")           \
     XX(DIALOG_DURATION, "dialog.duration", "calls that lasted as long as their script allows")     \
     XX(DIALOG_VARS_LIMIT, "dialog.vars_limit",                                                     \

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <time.h>
 
-#define TIME_BYTES 40
+#define TIME_BYTES    40
+#define CALL_ID_BYTES 256
 
 struct story {
     struct text call_id;
+    char other[CALL_ID_BYTES]; /* its other Call-ID; "": none */
     json_t *list;
     uint64_t first_ms, now_ms, wall_ms; /* of the worker that is asked */
 };
@@ -36,22 +38,48 @@ static json_t *time_json(uint64_t wall_ms)
     return json_string(text);
 }
 
+/* A call whose Call-ID is masked has two. */
+static void find_other(void *arg, const struct recorded *recorded)
+{
+    struct story *story = arg;
+    struct text other = recorder_other_call_id(recorded);
+    if (other.n)
+        text_to_array(other, story->other, sizeof story->other);
+}
+
+static void tell_note(json_t *entry, struct text what)
+{
+    json_object_set_new(entry, "direction", json_string("--"));
+    json_object_set_new(entry, "interface", json_string(""));
+    json_object_set_new(entry, "peer", json_string(""));
+    json_object_set_new(entry, "line", command_json_text(what));
+    json_object_set_new(entry, "cseq", json_string(""));
+}
+
+static void tell_message(json_t *entry, const struct recorded *recorded)
+{
+    struct text rest = recorded->bytes, line = text_trim(text_split(&rest, '\n'));
+    char peer[ADDRESS_TEXT_BYTES];
+    json_object_set_new(entry, "direction", json_string(recorded->is_sent ? "out" : "in"));
+    json_object_set_new(entry, "interface", json_string(recorded->listener->interface));
+    json_object_set_new(entry, "peer", command_json_text(address_print(&recorded->peer, peer)));
+    json_object_set_new(entry, "line", command_json_text(line));
+    json_object_set_new(entry, "cseq", command_json_text(cseq_of(rest)));
+}
+
 static void tell(void *arg, const struct recorded *recorded)
 {
     struct story *story = arg;
-    struct text rest = recorded->bytes, line = text_trim(text_split(&rest, '\n'));
-    char peer[ADDRESS_TEXT_BYTES];
     json_t *entry = json_object();
     if (json_array_size(story->list) == 0)
         story->first_ms = recorded->at_ms;
     uint64_t ago_ms = story->now_ms - recorded->at_ms;
     json_object_set_new(entry, "time", time_json(story->wall_ms - ago_ms));
     json_object_set_new(entry, "ms", json_integer((json_int_t)(recorded->at_ms - story->first_ms)));
-    json_object_set_new(entry, "direction", json_string(recorded->is_sent ? "out" : "in"));
-    json_object_set_new(entry, "interface", json_string(recorded->listener->interface));
-    json_object_set_new(entry, "peer", command_json_text(address_print(&recorded->peer, peer)));
-    json_object_set_new(entry, "line", command_json_text(line));
-    json_object_set_new(entry, "cseq", command_json_text(cseq_of(rest)));
+    if (recorded->is_note)
+        tell_note(entry, recorded->bytes);
+    else
+        tell_message(entry, recorded);
     json_array_append_new(story->list, entry);
 }
 
@@ -60,8 +88,10 @@ static void ask(struct worker *worker, void *arg)
     struct story *story = arg;
     const struct recorder *recorder = worker_recorder(worker);
     story->now_ms = loop_now_ms(worker_loop(worker));
-    if (recorder)
-        recorder_visit(recorder, story->call_id, tell, story);
+    if (!recorder)
+        return;
+    recorder_visit(recorder, story->call_id, TEXT_NONE, find_other, story);
+    recorder_visit(recorder, story->call_id, text_of(story->other), tell, story);
 }
 
 json_t *story_of_call(struct engine *engine, struct text call_id)

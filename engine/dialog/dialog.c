@@ -21,8 +21,8 @@ const char *dialog_state_name(enum dialog_state state)
 
 const char *dialog_end_name(enum dialog_end end)
 {
-    static const char *const names[] = {"bye",   "cancelled", "failed", "idle",   "media",
-                                        "local", "duration",  "script", "session"};
+    static const char *const names[] = {"bye",   "cancelled", "failed", "idle",    "media",
+                                        "local", "duration",  "script", "session", "keepalive"};
     return (unsigned)end < sizeof names / sizeof *names ? names[end] : "unknown";
 }
 
@@ -35,9 +35,9 @@ const char *dialog_ender_name(enum dialog_ender ender)
 /* Released in this order: the generation last, since the others may name what belongs to it. */
 static void release_attachments(struct dialog *dialog)
 {
-    static const enum dialog_attachment order[] = {DIALOG_MEDIA,    DIALOG_BRIDGE,    DIALOG_LOAD,
-                                                   DIALOG_IDENTITY, DIALOG_TOPOLOGY,  DIALOG_TRACK,
-                                                   DIALOG_NOTES,    DIALOG_GENERATION};
+    static const enum dialog_attachment order[] = {
+        DIALOG_KEEPALIVE, DIALOG_MEDIA, DIALOG_BRIDGE, DIALOG_LOAD,      DIALOG_IDENTITY,
+        DIALOG_TOPOLOGY,  DIALOG_TRACK, DIALOG_NOTES,  DIALOG_GENERATION};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         void *object = dialog->attachments[order[i]];
         dialog->attachments[order[i]] = NULL;
@@ -260,9 +260,35 @@ bool dialog_sides(const struct dialog *dialog, struct text callee_tag, struct di
     if (!leg)
         return false;
     *caller = dialog->caller;
-    caller->cseq = leg->caller_cseq;
+    caller->cseq = leg->caller_cseq + leg->to_caller.above;
     *callee = leg->callee;
+    callee->cseq += leg->to_callee.above;
     return true;
+}
+
+void dialog_count_own(struct dialog *dialog, struct text callee_tag, bool to_caller)
+{
+    struct dialog_leg *leg = dialog_legs_find(&dialog->legs, callee_tag);
+    if (!leg)
+        return;
+    struct cseq_shift *shift = to_caller ? &leg->to_caller : &leg->to_callee;
+    uint32_t highest = to_caller ? leg->caller_cseq : leg->callee.cseq;
+    if (highest != shift->from) {
+        shift->below = shift->above;
+        shift->from = highest;
+    }
+    shift->above++;
+}
+
+uint32_t dialog_cseq_sent(const struct dialog *dialog, struct message *request, uint32_t cseq)
+{
+    const struct dialog_leg *leg =
+        dialog_legs_find(&dialog->legs, dialog_callee_tag(dialog, request));
+    if (!leg)
+        return cseq;
+    const struct cseq_shift *shift =
+        dialog_is_from_caller(dialog, request) ? &leg->to_callee : &leg->to_caller;
+    return cseq + (cseq > shift->from ? shift->above : shift->below);
 }
 
 void dialog_on_bye_done(struct dialog *dialog, struct message *bye)

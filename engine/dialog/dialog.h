@@ -35,6 +35,7 @@ enum dialog_end {
     DIALOG_END_DURATION,  /**< it lasted as long as its script allows */
     DIALOG_END_SCRIPT,    /**< its script ended it */
     DIALOG_END_SESSION,   /**< nobody refreshed the session in time (RFC 4028) */
+    DIALOG_END_KEEPALIVE, /**< a party is not there any more */
 };
 const char *dialog_end_name(enum dialog_end end);
 
@@ -81,11 +82,12 @@ enum dialog_attachment {
     DIALOG_MEDIA,
     DIALOG_GENERATION,
     DIALOG_LOAD,
-    DIALOG_IDENTITY, /**< From and To that a script changed */
-    DIALOG_TRACK,    /**< what a script keeps with it: track.h */
-    DIALOG_BRIDGE,   /**< the two-leg call whose caller's leg it is */
-    DIALOG_TOPOLOGY, /**< how it is hidden from its parties */
-    DIALOG_NOTES,    /**< what is noted for its record */
+    DIALOG_IDENTITY,  /**< From and To that a script changed */
+    DIALOG_TRACK,     /**< what a script keeps with it: track.h */
+    DIALOG_BRIDGE,    /**< the two-leg call whose caller's leg it is */
+    DIALOG_TOPOLOGY,  /**< how it is hidden from its parties */
+    DIALOG_NOTES,     /**< what is noted for its record */
+    DIALOG_KEEPALIVE, /**< who asks its parties whether they are there */
     DIALOG_ATTACHMENT_COUNT
 };
 
@@ -160,5 +162,9 @@ void dialog_for_each_leg(const struct dialog *dialog, dialog_leg_handler *visit,
  */
 bool dialog_sides(const struct dialog *dialog, struct text callee_tag, struct dialog_side *caller,
                   struct dialog_side *callee);
+/** A request of our own, numbered side.cseq + 1, was sent to one party of a leg. */
+void dialog_count_own(struct dialog *dialog, struct text callee_tag, bool to_caller);
+/** The number with which a request within the dialog goes on whose sender numbers it (or names in it) @p cseq. */
+uint32_t dialog_cseq_sent(const struct dialog *dialog, struct message *request, uint32_t cseq);
 /** What it takes, legs and texts included, without what hangs on it. */
 size_t dialog_memory_bytes(const struct dialog *dialog);

@@ -8,10 +8,19 @@
 #include "dialog/dialog.h"
 #include "dialog/side.h"
 
+/**
+ * Requests of our own took numbers between those of a party: what it numbers above <from> is sent on with
+ * <above> more, what came before with <below> more. Older ones never come again.
+ */
+struct cseq_shift {
+    uint32_t from, below, above;
+};
+
 struct dialog_leg {
     struct dialog_leg *next;
     struct dialog_side callee;
-    uint32_t caller_cseq;    /**< highest CSeq number that was sent to the caller; 0: none */
+    uint32_t caller_cseq; /**< highest CSeq number of the callee's requests; 0: none */
+    struct cseq_shift to_callee, to_caller;
     enum dialog_state state; /**< EARLY, CONFIRMED or TERMINATED */
     uint32_t tag_bytes;
     char tag[]; /**< To tag of the callee; empty when it sent none (RFC 2543) */

@@ -12,7 +12,8 @@ struct dialog_side {
     const struct listener *listener; /**< our socket towards it; borrowed */
     struct text target;              /**< its Contact URI; absent: not known */
     struct text route;               /**< Route values to it, the nearest first; absent: none */
-    uint32_t cseq;                   /**< highest CSeq number of the requests sent to it; 0: none */
+    uint32_t
+        cseq; /**< highest CSeq number of the requests sent to it, as dialog_sides() tells it; 0: none */
 };
 
 /**

@@ -297,6 +297,12 @@ int call_dialog(struct response_context *context);
 void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,
                        struct message *message);
 
+/* cseq.c */
+/** A request is about to leave: CSeq and RAck as its receiver counts. @return 0, ERROR_MEMORY, ERROR_LIMIT */
+int cseq_request(struct response_context *context, struct edits *edits);
+/** A response goes upstream: CSeq as its request had it. @return as above */
+int cseq_response(struct response_context *context, struct message *response, struct edits *edits);
+
 /* session_timer.c */
 /** Answers 422 when the request wants a session interval that is too short. @return 0 or ERROR_LIMIT */
 int session_timer_check(struct response_context *context);

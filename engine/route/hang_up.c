@@ -5,7 +5,6 @@
  */
 #include "route/bridge.h"
 #include "route/notes.h"
-#include "route/topology.h"
 #include "route/uac.h"
 
 #include "base/memory.h"
@@ -24,59 +23,30 @@ static void on_bye_done(void *arg, struct message *response)
     proxy->byes_pending--;
 }
 
-/* @param name  as a script made it, or absent: the URI of the INVITE */
-static void print_party(struct buffer *out, struct text name, struct text uri, struct text tag)
-{
-    if (text_is_set(name))
-        buffer_append(out, name);
-    else
-        buffer_printf(out, "<%.*s>", TEXT_ARG(uri));
-    if (tag.n)
-        buffer_printf(out, ";tag=%.*s", TEXT_ARG(tag));
-}
-
 /* BYE to one party of a leg. */
-static int send_bye(const struct hang_up *hang_up, struct text callee_tag,
-                    const struct dialog_side *to_side, bool to_caller)
+static int send_bye(const struct hang_up *hang_up, struct text callee_tag, bool to_caller)
 {
     struct proxy *proxy = hang_up->proxy;
-    struct dialog *dialog = hang_up->dialog;
-    struct buffer caller = {0}, callee = {0};
-    struct text from, to;
-    if (!text_is_set(to_side->target))
-        return ERROR_STATE; /* it never said where */
-    identity_names(dialog, callee_tag, to_caller, &from, &to);
-    print_party(&caller, from, dialog_from_uri(dialog), dialog_caller_tag(dialog));
-    print_party(&callee, to, dialog_to_uri(dialog), callee_tag);
-    const struct uac_request request = {
+    const struct call_request bye = {
+        .dialog = hang_up->dialog,
+        .callee_tag = callee_tag,
+        .to_caller = to_caller,
         .method = METHOD_BYE,
-        .request_uri = to_side->target,
-        .route = to_side->route,
-        .from = buffer_text(to_caller ? &callee : &caller),
-        .to = buffer_text(to_caller ? &caller : &callee),
-        .call_id = topology_call_id(dialog, to_caller, to_side->listener),
-        .cseq = to_side->cseq + 1,
         .headers = hang_up->headers,
-        .listener = to_side->listener,
     };
-    int error = caller.error ? caller.error : callee.error;
-    if (!error)
-        error = uac_send(NULL, proxy, &request, on_bye_done, proxy);
+    int error = call_request_send(NULL, proxy, &bye, on_bye_done, proxy);
     if (!error)
         proxy->byes_pending++;
-    buffer_release(&caller);
-    buffer_release(&callee);
     return error;
 }
 
 static void end_leg(void *arg, struct text callee_tag, enum dialog_state state)
 {
     const struct hang_up *hang_up = arg;
-    struct dialog_side caller, callee;
-    if (state != DIALOG_CONFIRMED || !dialog_sides(hang_up->dialog, callee_tag, &caller, &callee))
+    if (state != DIALOG_CONFIRMED)
         return;
     for (int to_caller = 0; to_caller < 2; to_caller++) {
-        int error = send_bye(hang_up, callee_tag, to_caller ? &caller : &callee, to_caller);
+        int error = send_bye(hang_up, callee_tag, to_caller);
         if (error)
             log_warning(hang_up->proxy->options.log, LOG_ROUTE, dialog_call_id(hang_up->dialog),
                         "no BYE to the %s: %s", to_caller ? "caller" : "callee", error_text(error));

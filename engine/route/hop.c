@@ -43,6 +43,8 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
     if (!error)
         error = session_timer_request(context, edits);
     if (!error)
+        error = cseq_request(context, edits);
+    if (!error)
         error = topology_request(context, edits, out);
     if (error)
         return error;

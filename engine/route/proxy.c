@@ -3,6 +3,11 @@
 
 #include "base/memory.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
+#define NOTE_BYTES 512
+
 static void destroy(void *arg)
 {
     struct proxy *proxy = arg;
@@ -128,6 +133,24 @@ void proxy_draw_call_id(struct proxy *proxy, char *out, size_t size_bytes)
     do {
         random_token(&proxy->random, out, size_bytes);
     } while (!options->is_home(options->home_arg, (struct text){out, size_bytes}));
+}
+
+bool proxy_is_noting(const struct proxy *proxy)
+{
+    return proxy->options.note;
+}
+
+void proxy_note(struct proxy *proxy, struct text call_id, const char *format, ...)
+{
+    char line[NOTE_BYTES];
+    va_list values;
+    if (!proxy->options.note)
+        return;
+    va_start(values, format);
+    int n = vsnprintf(line, sizeof line, format, values);
+    va_end(values);
+    size_t length = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
+    proxy->options.note(proxy->options.note_arg, call_id, (struct text){line, length});
 }
 
 struct random *proxy_random(struct proxy *proxy)

@@ -90,6 +90,9 @@ struct proxy_options {
     struct records *records;       /**< where records of calls go; NULL: none are made */
     struct text server;            /**< Server header of our own responses; absent: none */
     struct route_handlers handlers;
+    /** Something happened to a call that its story should tell; NULL: nobody wants to know. */
+    void (*note)(void *arg, struct text call_id, struct text what);
+    void *note_arg;
     /** Would a message with that Call-ID come to this worker? For calls that begin here. */
     bool (*is_home)(void *arg, struct text call_id);
     void *home_arg;
@@ -122,6 +125,13 @@ struct profiles *proxy_profiles(struct proxy *proxy); /**< NULL: none */
 /** A Call-ID of @p size_bytes letters and digits whose messages come to this worker. */
 void proxy_draw_call_id(struct proxy *proxy, char *out, size_t size_bytes);
 struct random *proxy_random(struct proxy *proxy);
+/** Begins the note of a call that has another Call-ID, which is the rest of it. */
+#define PROXY_NOTE_CALL_ID "the other side's Call-ID is "
+/** Does anybody listen to proxy_note()? */
+bool proxy_is_noting(const struct proxy *proxy);
+/** For the story of a call: one line, cut where it is too long. */
+void proxy_note(struct proxy *proxy, struct text call_id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 struct dispatcher *proxy_dispatcher(struct proxy *proxy);
 struct transport *proxy_transport(struct proxy *proxy);
 const struct settings *proxy_settings(struct proxy *proxy);
@@ -246,6 +256,13 @@ int proxy_track(struct track **trackp, struct response_context *context);
  *         ERROR_CANCELLED (it is over), ERROR_MEMORY
  */
 int proxy_hide(struct response_context *context, struct text interfaces, bool is_call_id_masked);
+/**
+ * Ask both parties of a tracked call every so often whether they are there, and end it when one is not
+ * (call_keepalive.c). Done again it takes the place of what was.
+ * @param failures  unanswered in a row, at least 1
+ * @return 0, ERROR_CANCELLED (it is over), ERROR_MEMORY
+ */
+int proxy_keep_alive(struct response_context *context, uint64_t interval_ms, unsigned failures);
 /** Max-Forwards left? @return 0, or ERROR_LIMIT (0 or malformed) */
 int proxy_check_max_forwards(const struct response_context *context);
 

@@ -129,7 +129,8 @@ static void routes_done(struct reply_run *run)
     identity_response(context, response, run->edits); /* without memory it goes on as it is */
     if (response->status / 100 == 2)
         session_timer_accepted(context, response, run->edits);
-    if (topology_response(run->branch, response, run->edits)) {
+    if (cseq_response(context, response, run->edits) ||
+        topology_response(run->branch, response, run->edits)) {
         if (response->status >= 200)
             response_local(run->branch, 500);
     } else if (response->status >= 200) {

@@ -140,6 +140,13 @@ static int check_interfaces(const struct proxy *proxy, struct text names)
     return 0;
 }
 
+/* Who asks for the story of the call by either name finds all of it (control/story.c). */
+static void note_names(struct proxy *proxy, const struct topology *topology)
+{
+    proxy_note(proxy, topology->call_id, PROXY_NOTE_CALL_ID "%.*s", TEXT_ARG(topology->masked));
+    proxy_note(proxy, topology->masked, PROXY_NOTE_CALL_ID "%.*s", TEXT_ARG(topology->call_id));
+}
+
 static int topology_create(struct topology **topologyp, struct response_context *context,
                            struct text interfaces, bool is_call_id_masked)
 {
@@ -167,6 +174,8 @@ static int topology_create(struct topology **topologyp, struct response_context 
                             hash_text(&proxy->options.hash_key, topology->masked));
     if (error)
         memory_release(topology);
+    else
+        note_names(proxy, topology);
     return error;
 }
 

@@ -62,5 +62,17 @@ void uac_abandon(struct uac *uac);
  * @return false: it was not sent yet, and has ended now without a word
  */
 bool uac_cancel(struct uac *uac, struct text reason);
+/** A request within a call, from one party to the other so to say. */
+struct call_request {
+    struct dialog *dialog;
+    struct text callee_tag; /**< names the leg */
+    bool to_caller;
+    enum method method;
+    struct text headers; /**< further lines; absent: none */
+    const char *cause;   /**< as in struct uac_request */
+};
+/** @return as uac_send(), and ERROR_STATE: there is no such leg, or it never said where it wants requests */
+int call_request_send(struct uac **uacp, struct proxy *proxy, const struct call_request *wanted,
+                      uac_done_handler *done, void *arg);
 /** Append a Contact line with the address of our socket. @param user  absent or empty: none */
 void uac_print_contact(struct buffer *out, const struct listener *listener, struct text user);

@@ -93,9 +93,16 @@ static void set_session_timer(lua_State *L, int index, struct track *track)
                });
 }
 
+static int keep_alive(lua_State *L, int index, struct response_context *context)
+{
+    uint64_t interval_ms = duration_argument(L, index);
+    uint64_t failures = api_number(L, index + 1, 1, 100, "dialog.track: keepalive.failures");
+    return proxy_keep_alive(context, interval_ms, (unsigned)failures);
+}
+
 /**
- * (msg, max_duration_ms | nil, on_end | nil, hide | nil, hide_call_id, expires_s | nil, min_s) -> number,
- * or nil, err
+ * (msg, max_duration_ms | nil, on_end | nil, hide | nil, hide_call_id, expires_s | nil, min_s,
+ * keepalive_ms | nil, failures) -> number, or nil, err
  */
 static int core_dialog_track(lua_State *L)
 {
@@ -117,6 +124,8 @@ static int core_dialog_track(lua_State *L)
         error = hide(L, 4, subject.context);
     if (!error)
         set_session_timer(L, 6, track);
+    if (!error && !lua_isnoneornil(L, 8))
+        error = keep_alive(L, 8, subject.context);
     if (error == ERROR_STATE)
         return api_push_failure(L, "only the INVITE that begins a call can hide it");
     if (error)

@@ -356,6 +356,8 @@ static int write_line(lua_State *L)
     }
     log_text(generation->options.log, level, LOG_SCRIPT, line.call_id,
              (struct text){line.bytes, line.n});
+    note_log(&line.subject, generation->script, level, line.call_id,
+             (struct text){line.bytes, line.n});
     return 0;
 }
 

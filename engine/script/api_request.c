@@ -112,6 +112,8 @@ static int request_reply(lua_State *L)
     };
     check_line(L, options.reason, "the reason");
     read_reply_options(L, &subject.run->arena, &options);
+    note_decision(L, &subject, "reply %u%s%.*s", options.status, options.reason.n ? " " : "",
+                  TEXT_ARG(options.reason));
     struct script_cause cause;
     cause_begin(L, &cause);
     int result = proxy_reply(subject.context, &options);
@@ -232,12 +234,26 @@ static size_t read_branches(lua_State *L, const struct subject *subject,
     return count;
 }
 
+/** Before it is done: what it sends comes behind it in the call's story. */
+static void note_relay(lua_State *L, const struct subject *subject, size_t count,
+                       const struct relay_options *options)
+{
+    struct text to = text_is_set(options->to) ? options->to : context_next_hop(subject->context);
+    if (count)
+        note_decision(L, subject, "fork to %zu targets", count);
+    else if (text_is_set(to))
+        note_decision(L, subject, "relay to %.*s", TEXT_ARG(to));
+    else
+        note_decision(L, subject, "relay along Route or Request-URI");
+}
+
 /** Relay to @p targets, to the request's own with none of them; the script's line is the cause. */
 static int relay_from_here(lua_State *L, const struct subject *subject,
                            const struct fork_target *targets, size_t count,
                            const struct relay_options *options)
 {
     struct script_cause cause;
+    note_relay(L, subject, count, options);
     cause_begin(L, &cause);
     int result =
         count ? proxy_fork(subject->context, targets, count, options, run_relayed, subject->run)
@@ -343,6 +359,7 @@ static int request_forward(lua_State *L)
     if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "forward"))
         return api_push_result(L, ERROR_CANCELLED);
     struct script_cause cause;
+    note_decision(L, &subject, "forward");
     cause_begin(L, &cause);
     int result = proxy_forward(subject.context);
     cause_end(&cause);
@@ -366,6 +383,7 @@ static int request_drop(lua_State *L)
     if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "drop"))
         return api_push_result(L, ERROR_CANCELLED);
     proxy_drop(subject.context);
+    note_decision(L, &subject, "drop");
     lua_pushboolean(L, 1);
     return 1;
 }

@@ -7,14 +7,15 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "route/proxy.h"
 #include "sip/message.h"
 
 #define ALIGNMENT 8
 
 struct entry {
     uint32_t size_bytes; /* of entry and bytes, aligned */
-    uint32_t kept_bytes;
-    struct recorded recorded; /* its bytes lie behind */
+    uint32_t kept_bytes, call_id_bytes;
+    struct recorded recorded; /* its bytes lie behind, and then its Call-ID */
 };
 
 struct recorder {
@@ -98,20 +99,37 @@ static void make_room(struct recorder *recorder, size_t size)
 
 void recorder_keep(struct recorder *recorder, const struct recorded *recorded)
 {
-    size_t n =
-        recorded->bytes.n < recorder->message_bytes ? recorded->bytes.n : recorder->message_bytes;
-    size_t size = size_for(n);
+    size_t most = recorder->message_bytes;
+    size_t n = recorded->bytes.n < most ? recorded->bytes.n : most;
+    size_t id = recorded->call_id.n < most - n ? recorded->call_id.n : most - n;
+    size_t size = size_for(n + id);
     make_room(recorder, size);
     struct entry *entry = at(recorder, recorder->newest_end);
     entry->size_bytes = (uint32_t)size;
     entry->kept_bytes = (uint32_t)n;
+    entry->call_id_bytes = (uint32_t)id;
     entry->recorded = *recorded;
     memcpy(entry + 1, recorded->bytes.p, n);
+    if (id)
+        memcpy((char *)(entry + 1) + n, recorded->call_id.p, id);
     recorder->newest_end += size;
     recorder->count++;
 }
 
-void recorder_visit(const struct recorder *recorder, struct text call_id,
+static struct text call_id_of(const struct recorded *recorded)
+{
+    return recorded->is_note ? recorded->call_id : message_peek_call_id(recorded->bytes);
+}
+
+struct text recorder_other_call_id(const struct recorded *recorded)
+{
+    struct text note = recorded->bytes, mark = TEXT(PROXY_NOTE_CALL_ID);
+    if (!recorded->is_note || !text_starts_with(note, mark))
+        return TEXT_NONE;
+    return text_span(note.p + mark.n, note.p + note.n);
+}
+
+void recorder_visit(const struct recorder *recorder, struct text call_id, struct text other,
                     recorded_visit_handler *visit, void *arg)
 {
     size_t offset = recorder->oldest;
@@ -119,7 +137,10 @@ void recorder_visit(const struct recorder *recorder, struct text call_id,
         const struct entry *entry = at(recorder, offset);
         struct recorded recorded = entry->recorded;
         recorded.bytes = (struct text){(const char *)(entry + 1), entry->kept_bytes};
-        if (text_equal(message_peek_call_id(recorded.bytes), call_id))
+        recorded.call_id =
+            (struct text){recorded.bytes.p + entry->kept_bytes, entry->call_id_bytes};
+        struct text id = call_id_of(&recorded);
+        if (text_equal(id, call_id) || (other.n && text_equal(id, other)))
             visit(arg, &recorded);
     }
 }

@@ -9,11 +9,12 @@
 struct recorder; /* counted */
 
 struct recorded {
-    uint64_t at_ms; /**< loop_now_ms() */
-    bool is_sent;
+    uint64_t at_ms;                  /**< loop_now_ms() */
+    bool is_sent, is_note;           /**< a note is of the engine: no listener, no peer */
     const struct listener *listener; /**< ours */
     struct address peer;
-    struct text bytes; /**< as much as is kept */
+    struct text bytes;   /**< as much as is kept */
+    struct text call_id; /**< of a note; of a message it is in the bytes */
 };
 
 /**
@@ -25,6 +26,8 @@ int recorder_create(struct recorder **recorderp, size_t size_bytes, size_t messa
 /** Keep a message; the oldest make room. @param recorded  borrowed, its bytes copied */
 void recorder_keep(struct recorder *recorder, const struct recorded *recorded);
 typedef void recorded_visit_handler(void *arg, const struct recorded *recorded);
-/** Visit what is kept of a call, oldest first. */
-void recorder_visit(const struct recorder *recorder, struct text call_id,
+/** The other Call-ID of a call, when this note tells it (proxy.h: PROXY_NOTE_CALL_ID); absent else. */
+struct text recorder_other_call_id(const struct recorded *recorded);
+/** Visit what is kept of a call, oldest first. @param other  its other Call-ID; absent: it has none */
+void recorder_visit(const struct recorder *recorder, struct text call_id, struct text other,
                     recorded_visit_handler *visit, void *arg);

@@ -142,6 +142,18 @@ static void on_sent(void *arg, const struct destination *destination, struct tex
                                     });
 }
 
+static void on_note(void *arg, struct text call_id, struct text what)
+{
+    struct worker *worker = arg;
+    if (worker->recorder)
+        recorder_keep(worker->recorder, &(struct recorded){
+                                            .at_ms = loop_now_ms(worker->loop),
+                                            .is_note = true,
+                                            .bytes = what,
+                                            .call_id = call_id,
+                                        });
+}
+
 static void on_message(void *arg, struct message *message)
 {
     struct worker *worker = arg;
@@ -329,6 +341,8 @@ static int create_proxy(struct worker *worker)
                             .profiles = worker->options.profiles,
                             .records = worker->options.records,
                             .handlers = script_handlers(worker->script),
+                            .note = worker->settings.dialog_recorder_mib ? on_note : NULL,
+                            .note_arg = worker,
                             .is_home = is_home,
                             .home_arg = worker,
                         });

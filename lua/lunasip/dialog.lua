@@ -91,8 +91,28 @@ end
 
 local OPTIONS = {
     max_duration_s = true, warn_s = true, on_end = true, hide = true, hide_call_id = true, session_timer = true,
+    keepalive = true,
 }
 local SESSION_LEAST_S = 90 -- RFC 4028 s4
+
+-- { interval_s =, failures = } as ms and a number; nil: none.
+local function keepalive_numbers(keepalive)
+    if keepalive == nil then
+        return nil
+    elseif type(keepalive) ~= "table" then
+        error("dialog.track: keepalive is { interval_s =, failures = }, not a " .. type(keepalive), 3)
+    end
+    for name in pairs(keepalive) do
+        if name ~= "interval_s" and name ~= "failures" then
+            error("dialog.track: keepalive has no option '" .. tostring(name) .. "'", 3)
+        end
+    end
+    local interval = keepalive.interval_s
+    if type(interval) ~= "number" or interval < 1 or interval > DURATION_MOST_S then
+        error("dialog.track: keepalive.interval_s is a number of seconds, at least 1", 3)
+    end
+    return math.floor(interval * 1000 + 0.5), keepalive.failures or 2
+end
 
 -- { expires_s =, min_s = } as two numbers; nil: none.
 local function session_seconds(timer)
@@ -154,8 +174,9 @@ function M.track(message, options)
         error("dialog.track: on_end is a function, not a " .. type(options.on_end), 2)
     end
     local expires_s, least_s = session_seconds(options.session_timer)
+    local keepalive_ms, failures = keepalive_numbers(options.keepalive)
     local number, err = core.dialog_track(message, duration_ms, options.on_end, hidden_interfaces(options.hide),
-        options.hide_call_id, expires_s, least_s)
+        options.hide_call_id, expires_s, least_s, keepalive_ms, failures)
     if not number then
         return nil, err
     end

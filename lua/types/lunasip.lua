@@ -81,7 +81,7 @@ event_route = {}
 ---@field answered boolean
 ---@field duration_s? number since the answer
 ---@field reason? string why it ended: "bye", "cancelled", "failed", "idle", "media", "local" (by an operator), "duration",
----"script", "session" (its timer)
+---"script", "session" (its timer), "keepalive"
 ---@field method? string of the message that caused it
 ---@field status? integer of the response that caused it
 ---@field ended_by? "caller"|"callee"|"engine" who hung up or gave up; nil: it goes on, it failed, or nobody can tell
@@ -419,11 +419,17 @@ function Dispatcher.is_from(message, set) end
 ---@field expires_s? integer longest session interval: 1800
 ---@field min_s? integer shortest: 90
 
+---OPTIONS within the dialog to both parties; 481, or as many unanswered in a row, ends the call with BYE to both.
+---@class lunasip.KeepaliveOptions
+---@field interval_s number at least 1
+---@field failures? integer unanswered in a row: 2
+
 ---@class lunasip.TrackOptions
 ---@field max_duration_s? number 0.001 to a year: both sides get BYE so long after the answer
 ---@field warn_s? number event_route["dialog:warning"] runs so long before max_duration_s is over; 0: not
 ---@field on_end? fun(event: DialogEvent) runs once, however the call ends, before event_route["dialog:end"]
 ---@field session_timer? lunasip.SessionTimer for proxied calls
+---@field keepalive? lunasip.KeepaliveOptions for proxied calls
 ---@field hide? boolean|string|string[] interfaces: what leaves there names no address but ours (Via, Record-Route, Contact, Warning); true: all
 ---@field hide_call_id? boolean callees on those interfaces see another Call-ID, too
 

@@ -16,12 +16,15 @@ describe("the story of a call", function()
         bob = callees.bob
     end
 
+    -- Its messages; what was decided about it stands apart.
     local function story(id)
         local lines = {}
         for _, entry in ipairs(net:command("calls", "show", id).data or {}) do
             assert.matches("^%d+%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$", entry.time)
+            if entry.direction == "--" then goto next end
             lines[#lines + 1] = ("%d %s %s %s %s %s"):format(entry.ms, entry.direction, entry.interface, entry.peer,
                 entry.line:gsub(" SIP/2.0$", ""):gsub("^SIP/2.0 ", ""), entry.cseq)
+            ::next::
         end
         return lines
     end
@@ -46,6 +49,64 @@ describe("the story of a call", function()
         }, { unpack(story(id), 1, 3) })
         assert.equal("400 in private 10.0.0.20:5060 200 OK 1 INVITE", story(id)[4])
         assert.equal("400 out public 192.0.2.10:5060 BYE sip:alice@192.0.2.10:5060 1 BYE", story(id)[9])
+    end)
+
+    -- Messages by their start lines, decisions as they are told, without the folder of the script.
+    local function decisions(id)
+        local lines = {}
+        for _, entry in ipairs(net:command("calls", "show", id).data or {}) do
+            local line = entry.line:gsub(" SIP/2.0$", ""):gsub("^SIP/2.0 ", ""):gsub(" %S+(:%d+)$", " script%1")
+            lines[#lines + 1] = ("%s %s"):format(entry.direction, line)
+        end
+        return lines
+    end
+
+    it("tells what the script decided, in which route and line, and what it logged", function()
+        open {
+            conf = { dispatcher = { sets = { [1] = { "sip:10.0.0.20:5060" } } } },
+            body = [[
+                sip.log.info("for $rU")
+                sip.log.debug("not for the story")
+                sip.dispatcher.select(req, 1, "priority")
+                req:record_route()
+                req:relay { interface = "private", on_failure = "NEXT" }
+            ]],
+            more = [[function failure_route.NEXT(req, reply)
+                sip.log.warning("%d", reply.status)
+                req:reply(480)
+            end]],
+        }
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 486)
+        alice:receive(480)
+        net:advance(0.01)
+        assert.same({
+            "in INVITE sip:bob@example.net",
+            "-- log info: for bob",
+            "-- dispatcher set 1: sip:10.0.0.20:5060: request_route script:13",
+            "-- relay to sip:10.0.0.20:5060: request_route script:15",
+            "out INVITE sip:bob@example.net",
+            "out 100 Trying",
+            "in 486 Busy Here",
+            "out ACK sip:bob@example.net",
+            "-- log warning: 486",
+            "-- reply 480: failure_route.NEXT script:20",
+            "out 480 Temporarily Unavailable",
+            "in ACK sip:bob@example.net",
+        }, decisions(alice.call.id))
+    end)
+
+    it("of a call whose Call-ID is masked is told by either", function()
+        open { workers = 3, body = [[
+            sip.dialog.track(req, { hide = true, hide_call_id = true })
+            req:relay { to = "sip:10.0.0.20:5060", interface = "private" }
+        ]] }
+        local invite = world.answer(alice, bob)
+        local id = alice.call.id
+        world.hang_up(bob, alice)
+        local whole = story(id)
+        assert.equal(11, #whole)
+        assert.same(whole, story(invite:header "Call-ID"))
     end)
 
     it("is not known of a call that never was", function()

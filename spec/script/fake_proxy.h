@@ -386,6 +386,27 @@ int proxy_track(struct track **trackp, struct response_context *context)
     return ERROR_STATE;
 }
 
+int proxy_keep_alive(struct response_context *context, uint64_t interval_ms, unsigned failures)
+{
+    (void)context;
+    (void)interval_ms;
+    (void)failures;
+    return ERROR_STATE;
+}
+
+bool proxy_is_noting(const struct proxy *proxy)
+{
+    (void)proxy;
+    return false;
+}
+
+void proxy_note(struct proxy *proxy, struct text call_id, const char *format, ...)
+{
+    (void)proxy;
+    (void)call_id;
+    (void)format;
+}
+
 int proxy_hide(struct response_context *context, struct text interfaces, bool is_call_id_masked)
 {
     (void)context;

@@ -54,7 +54,7 @@ static void keeps_the_newest(void **state)
     for (unsigned i = 0; i < 5000; i++) {
         struct seen seen = {0};
         keep(recorder, i, "one", 1 + i * 37 % 700);
-        recorder_visit(recorder, TEXT("one"), look, &seen);
+        recorder_visit(recorder, TEXT("one"), TEXT_NONE, look, &seen);
         assert_false(seen.is_torn);
         assert_int_equal(seen.last, i);
         /* 10,000 bytes hold at least these, whatever their lengths are */
@@ -69,13 +69,13 @@ static void tells_calls_apart(void **state)
     struct seen one = {0}, two = {0}, none = {0};
     (void)state;
     assert_int_equal(recorder_create(&recorder, 10000, MESSAGE_BYTES), 0);
-    recorder_visit(recorder, TEXT("one"), look, &none);
+    recorder_visit(recorder, TEXT("one"), TEXT_NONE, look, &none);
     keep(recorder, 1, "one", 1);
     keep(recorder, 2, "one", 1);
     keep(recorder, 3, "two", 1);
-    recorder_visit(recorder, TEXT("one"), look, &one);
-    recorder_visit(recorder, TEXT("two"), look, &two);
-    recorder_visit(recorder, TEXT("three"), look, &none);
+    recorder_visit(recorder, TEXT("one"), TEXT_NONE, look, &one);
+    recorder_visit(recorder, TEXT("two"), TEXT_NONE, look, &two);
+    recorder_visit(recorder, TEXT("three"), TEXT_NONE, look, &none);
     assert_int_equal(one.count, 2);
     assert_int_equal(two.count, 1);
     assert_int_equal(none.count, 0);

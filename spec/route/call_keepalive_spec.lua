@@ -1,0 +1,255 @@
+-- Keepalive of a tracked call: OPTIONS within the dialog (RFC 3261 s11, s12.2.1.1) to both parties. Its numbers lie
+-- between those of the parties, each of which goes on counting as it does: CSeq is translated on the way.
+local ffi = require "ffi"
+local world = require "route.world"
+
+pcall(ffi.cdef, "void memory_fail_after(uint64_t n); void memory_fail_never(void);")
+
+describe("the keepalive of a call", function()
+    local net, alice, bob, callees
+
+    local function open(options, more)
+        net, alice, callees = world.open {
+            body = ([[assert(sip.dialog.track(req, { %s }))
+                req["$fu"] = "sip:alice@example.net"]]):format(options or "keepalive = { interval_s = 30 }")
+                .. [[ req:relay { to = "sip:10.0.0.20:5060", interface = "private" }]],
+            more = more,
+        }
+        bob = callees.bob
+    end
+
+    after_each(function()
+        net:close()
+    end)
+
+    -- One round; both agree. @return what bob and what alice got
+    local function round()
+        net:advance(30)
+        local to_bob, to_alice = bob:receive "OPTIONS", alice:receive "OPTIONS"
+        bob:reply(to_bob, 200)
+        alice:reply(to_alice, 200)
+        net:advance(0.001)
+        return to_bob, to_alice
+    end
+
+    local function expect_end()
+        local to_bob, to_alice = bob:receive("BYE", 40), alice:receive("BYE", 40)
+        bob:reply(to_bob, 200)
+        alice:reply(to_alice, 200)
+        net:settle()
+        assert.equal(0, net:status().dialogs)
+        assert.equal(1, net:status().counters["dialog.keepalive"])
+        return to_bob, to_alice
+    end
+
+    -- @return the request as `to` got it; `from` has its own number back
+    local function ask(from, to, method, options)
+        from:request(from.call, method, options)
+        local number = from.call.cseq
+        local request = to:receive(method)
+        to:reply(request, 200)
+        assert.equal(number, from:receive { status = 200, method = method }.cseq)
+        return request
+    end
+
+    it("asks each party as the other would", function()
+        open()
+        local invite = world.answer(alice, bob)
+        local to_bob, to_alice = round()
+        assert.same({ alice.call.local_tag, bob.call.local_tag }, { to_bob:tag "From", to_bob:tag "To" })
+        assert.same({ bob.call.local_tag, alice.call.local_tag }, { to_alice:tag "From", to_alice:tag "To" })
+        assert.equal("sip:bob@10.0.0.20:5060", to_bob.uri)
+        assert.equal("sip:alice@192.0.2.10:5060", to_alice.uri)
+        assert.equal(invite:header "Call-ID", to_bob:header "Call-ID")
+        assert.equal(invite.cseq + 1, to_bob.cseq)
+        to_bob, to_alice = round()
+        assert.equal(invite.cseq + 2, to_bob.cseq)
+        assert.equal(2, to_alice.cseq)
+        world.hang_up(alice, bob)
+        net:advance(100)
+        assert.equal(2, world.count_received(net, "bob", "OPTIONS"))
+    end)
+
+    it("asks nobody before the answer", function()
+        open()
+        alice:invite "sip:bob@example.net"
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 180)
+        alice:receive(180)
+        net:advance(100)
+        assert.equal(0, world.count_received(net, "bob", "OPTIONS"))
+        bob:reply(invite, 486)
+        alice:receive(486)
+    end)
+
+    it("leaves each party its own numbers: requests go on higher, responses come back as sent", function()
+        open()
+        world.answer(alice, bob)
+        assert.equal(2, ask(alice, bob, "INFO").cseq)
+        round()
+        round()
+        assert.equal(5, ask(alice, bob, "INFO").cseq) -- her third
+        assert.equal(3, ask(bob, alice, "INFO").cseq) -- his first
+        round()
+        assert.equal(7, ask(alice, bob, "UPDATE").cseq)
+        assert.equal(5, ask(bob, alice, "UPDATE").cseq)
+        world.hang_up(bob, alice)
+    end)
+
+    it("counts the ACK of a re-INVITE like its INVITE, though a keepalive comes between", function()
+        open()
+        alice.auto_ack = false
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 200)
+        alice:receive(200)
+        alice:ack()
+        bob:receive "ACK"
+        round()
+        net:advance(29.5)
+        alice:reinvite()
+        local invite = bob:receive "INVITE"
+        assert.equal(3, invite.cseq)
+        bob:reply(invite, 200)
+        alice:receive(200)
+        local to_bob, to_alice = bob:receive "OPTIONS", alice:receive "OPTIONS"
+        assert.equal(4, to_bob.cseq)
+        bob:reply(to_bob, 200)
+        alice:reply(to_alice, 200)
+        alice:ack()
+        assert.equal(3, bob:receive "ACK".cseq)
+        assert.equal(5, ask(alice, bob, "INFO").cseq)
+        world.hang_up(alice, bob)
+    end)
+
+    it("counts in RAck, too (RFC 3262 s7.2)", function()
+        open()
+        world.answer(alice, bob)
+        round()
+        alice:reinvite { headers = { Supported = "100rel" } }
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 183, { reliable = true })
+        alice:prack(alice:receive(183))
+        local prack = bob:receive "PRACK"
+        assert.equal("1 3 INVITE", prack:header "RAck")
+        assert.equal(4, prack.cseq)
+        bob:reply(prack, 200)
+        alice:receive { status = 200, method = "PRACK" }
+        bob:reply(invite, 200)
+        alice:receive { status = 200, method = "INVITE" }
+        bob:receive "ACK"
+        world.hang_up(alice, bob)
+    end)
+
+    it("ends the call at once when a party knows it no more (481, RFC 5057 s5.1)", function()
+        open("keepalive = { interval_s = 30 }", [[event_route["dialog:end"] = function(event)
+            sip.log.info("ended: %s by %s", event.reason, event.ended_by)
+        end]])
+        world.answer(alice, bob)
+        net:advance(30)
+        bob:reply(bob:receive "OPTIONS", 481)
+        alice:reply(alice:receive "OPTIONS", 200)
+        local to_bob = expect_end()
+        assert.equal([[SIP;cause=408;text="Keepalive failed"]], to_bob:header "Reason")
+        assert.equal(3, to_bob.cseq)
+        assert.truthy(net:logged "ended: keepalive by engine")
+    end)
+
+    for _, case in ipairs {
+        { name = "408", act = function(party, options) party:reply(options, 408) end },
+        { name = "nothing", act = function() end },
+    } do
+        it("ends the call when the caller says " .. case.name .. " twice in a row", function()
+            open "keepalive = { interval_s = 40 }"
+            world.answer(alice, bob)
+            bob.auto_options = true
+            case.act(alice, alice:receive("OPTIONS", 41))
+            assert.equal(1, net:status().dialogs)
+            case.act(alice, alice:receive("OPTIONS", 41))
+            expect_end()
+        end)
+    end
+
+    it("takes any other answer for a sign of life", function()
+        open "keepalive = { interval_s = 30, failures = 1 }"
+        world.answer(alice, bob)
+        for _, status in ipairs { 200, 405, 501, 486, 500 } do
+            net:advance(30)
+            bob:reply(bob:receive "OPTIONS", status)
+            alice:reply(alice:receive "OPTIONS", status)
+            net:advance(0.001)
+        end
+        assert.equal(1, net:status().dialogs)
+        world.hang_up(bob, alice)
+    end)
+
+    it("forgets what failed once an answer comes", function()
+        open "keepalive = { interval_s = 30, failures = 2 }"
+        world.answer(alice, bob)
+        alice.auto_options = true
+        for _, status in ipairs { 408, 200, 408, 200 } do
+            net:advance(30)
+            bob:reply(bob:receive "OPTIONS", status)
+        end
+        net:advance(0.001)
+        assert.equal(1, net:status().dialogs)
+        world.hang_up(alice, bob)
+    end)
+
+    it("shows nothing of a hidden call", function()
+        open "keepalive = { interval_s = 30 }, hide = true, hide_call_id = true"
+        world.answer(alice, bob)
+        round()
+        ask(alice, bob, "INFO")
+        ask(bob, alice, "INFO")
+        round()
+        world.hang_up(bob, alice)
+        assert.no_address("10.0.0.", "public")
+        assert.no_address("192.0.2.", "private")
+    end)
+
+    it("goes on across a reload", function()
+        open()
+        world.answer(alice, bob)
+        assert.is_true(net:reload { source = world.route "req:reply(403)" })
+        round()
+        world.hang_up(alice, bob)
+    end)
+
+    it("raises at the script's line for what cannot be meant", function()
+        for options, message in pairs {
+            ["keepalive = 30"] = "keepalive is { interval_s =, failures = }, not a number",
+            ["keepalive = { interval = 30 }"] = "keepalive has no option 'interval'",
+            ["keepalive = {}"] = "keepalive.interval_s is a number of seconds",
+            ["keepalive = { interval_s = 30, failures = 0 }"] = "keepalive.failures must be a whole number",
+        } do
+            open(options)
+            alice:invite "sip:bob@example.net"
+            alice:receive(500)
+            net:settle()
+            assert.truthy(net:logged((message:gsub("%p", "%%%0"))))
+            net:close()
+        end
+        open()
+    end)
+
+    it("survives any allocation that fails, and leaks nothing", function()
+        open "keepalive = { interval_s = 5, failures = 1 }, max_duration_s = 22"
+        local engine = require("lunasip.stage").library
+        for n = 0, 60 do
+            alice:invite "sip:bob@example.net"
+            bob:reply(bob:receive "INVITE", 200)
+            alice:receive(200)
+            bob:receive "ACK"
+            net:advance(4.99)
+            engine.memory_fail_after(n)
+            net:advance(0.02)
+            engine.memory_fail_never()
+            alice:request(alice.call, "INFO", { once = true })
+            engine.memory_fail_after(n)
+            net:advance(0.02)
+            engine.memory_fail_never()
+            net:advance(90)
+            alice.queue, bob.queue = {}, {}
+        end
+    end)
+end)
