@@ -86,6 +86,7 @@ function route.TO_TRUNK(req, seconds)
         sip.log.warning("no trunk takes the call to $rU: all are full")
         return req:reply(503, "Service Unavailable", { headers = { ["Retry-After"] = 30 } })
     end
+    req:record { account = account, trunk = trunk.name } -- beside what every record has
     local bridged, err = sip.call.bridge(req, {
         to = ("sip:%s@%s"):format(req["$rU"], trunk.host), interface = "public", trunk = trunk.account,
         from = ("sip:%s@%s"):format(account, trunk.host),

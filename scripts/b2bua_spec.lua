@@ -7,6 +7,7 @@ local CONF = {
     listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
     media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30399 } },
     database = { url = DATABASE },
+    records = {},
     trunk = { trunk_a = { registrar = "sip:192.0.2.21", user = "office", password = "secret" } },
 }
 
@@ -59,6 +60,9 @@ describe("scripts/b2bua.lua", function()
         hang_up()
         assert.equal(3598, left())
         assert.truthy(net:logged "phone pays 2 s to sip:4930123@10.0.0.1: bye")
+        local record = net:records()[1]
+        assert.same({ account = "phone", trunk = "trunk-a" }, record.fields)
+        assert.same({ "answered", "caller" }, { record.outcome, record.ended_by })
     end)
 
     it("ends the call with the account's seconds, on both sides and with Reason, and warns before", function()

@@ -51,6 +51,7 @@ local function request(changes, answers)
     for _, name in ipairs { "reply", "relay", "drop", "record_route" } do
         record(name, true)
     end
+    rawset(m, "record", function(_, fields) m.recorded = fields end)
     for name, default in pairs { max_forwards_ok = true, in_dialog = false, loose_route = false } do
         rawset(m, name, function()
             local answer = answers[name]
@@ -107,6 +108,7 @@ describe("scripts/sbc.lua", function()
         assert.same({ "dispatcher_select", m, 2, 4 }, called "dispatcher_select")
         assert.same({ "media_manage", m, { from = "public", to = "private" } }, called "media_manage")
         assert.same({ { "record_route" }, { "relay", { interface = "private", on_failure = "NEXT_GATEWAY" } } }, done)
+        assert.same({ direction = "public to private" }, m.recorded)
         assert.matches("call from sip:alice@example.com at 127.0.0.1:5070 .* public %-> private", fake.logged[1].text)
         assert.equal("call-1@127.0.0.1", fake.logged[1].call_id)
     end)
