@@ -384,6 +384,20 @@ static void end_exchange(struct bridge_exchange *exchange, unsigned status, stru
     bridge_exchange_drop(exchange);
 }
 
+/* The caller may not be sent BYE before its ACK (s15). @return true: it gets it then */
+static bool bye_waits(struct bridge *bridge, struct text reason)
+{
+    LIST_FOR_EACH (link, &bridge->exchanges) {
+        struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
+        bool is_ours = exchange->is_first && exchange->accepted.n && !exchange->is_ack_here;
+        if (is_ours && exchange->uac) {
+            bridge_exchange_bye_later(exchange, reason);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whose BYE it was, where it was one. */
 static enum dialog_ender ender_of(enum dialog_end end, int skip)
 {
@@ -407,7 +421,7 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
     LIST_FOR_EACH_SAFE (link, &bridge->exchanges)
         end_exchange(CONTAINER_OF(link, struct bridge_exchange, link), status, reason);
     for (int to_caller = 0; bridge->chosen && to_caller < 2; to_caller++)
-        if (to_caller != skip && to_caller != left)
+        if (to_caller != skip && to_caller != left && !(to_caller && bye_waits(bridge, reason)))
             bridge_say_bye(bridge, to_caller, reason);
     dialog_terminate_by(bridge->dialog, end, ender_of(end, skip));
     memory_release(bridge);

@@ -47,6 +47,46 @@ void bridge_exchange_wait(struct bridge_exchange *exchange, uint64_t delay_ms,
                 handler, exchange);
 }
 
+/* ---- BYE that waits for an ACK ---- */
+
+static void say_due_bye(struct bridge_exchange *exchange)
+{
+    exchange->is_bye_due = false;
+    bridge_say_bye(exchange->bridge, exchange->is_from_caller, exchange->reason);
+    bridge_exchange_linger(exchange); /* for 2xx of other forks */
+}
+
+static void on_repeat(void *arg)
+{
+    struct bridge_exchange *exchange = arg;
+    const struct settings *settings = exchange->bridge->proxy->options.settings;
+    exchange->waited_ms += exchange->interval_ms;
+    if (exchange->waited_ms >= 64 * settings->timers_t1_ms) {
+        say_due_bye(exchange);
+        return;
+    }
+    transaction_server_respond(exchange->context->server, 200, buffer_text(&exchange->accepted));
+    exchange->interval_ms *= 2;
+    if (exchange->interval_ms > settings->timers_t2_ms)
+        exchange->interval_ms = settings->timers_t2_ms;
+    bridge_exchange_wait(exchange, exchange->interval_ms, on_repeat);
+}
+
+void bridge_exchange_bye_later(struct bridge_exchange *exchange, struct text reason)
+{
+    exchange->reason = arena_copy(&exchange->bridge->arena, reason); /* without memory: none */
+    exchange->is_bye_due = true;
+    exchange->interval_ms = exchange->bridge->proxy->options.settings->timers_t1_ms;
+    bridge_exchange_wait(exchange, exchange->interval_ms, on_repeat);
+}
+
+void bridge_exchange_acked(struct bridge_exchange *exchange)
+{
+    exchange->is_ack_here = true;
+    if (exchange->is_bye_due)
+        say_due_bye(exchange);
+}
+
 static void on_linger_end(void *arg)
 {
     bridge_exchange_drop(arg);

@@ -86,17 +86,20 @@ struct bridge_exchange {
     struct message *held;               /**< 2xx that waits for a PRACK; owned, NULL: none */
     enum method method;
     uint32_t cseq_in, cseq_out;
-    uint32_t rack_rseq, rack_cseq; /**< PRACK: what it acknowledges over there */
-    int why;                       /**< of uac_send() */
-    bool is_from_caller;           /**< the request is */
-    bool is_first;                 /**< the INVITE that made the call */
-    bool is_target;                /**< INVITE to the target of a transfer */
-    bool has_sdp;                  /**< the request brought the offer */
-    bool is_answer;                /**< its SDP is one: PRACK */
-    bool is_acknowledged;          /**< INVITE: ACK came and went on */
-    bool is_final_sent;            /**< it was answered */
-    bool is_stale;                 /**< the last challenge said so */
-    bool is_late_hung_up;          /**< a 2xx that nobody waits for got its BYE */
+    uint64_t interval_ms, waited_ms; /**< repeating our 2xx until the ACK, while BYE is due */
+    uint32_t rack_rseq, rack_cseq;   /**< PRACK: what it acknowledges over there */
+    int why;                         /**< of uac_send() */
+    bool is_from_caller;             /**< the request is */
+    bool is_first;                   /**< the INVITE that made the call */
+    bool is_target;                  /**< INVITE to the target of a transfer */
+    bool has_sdp;                    /**< the request brought the offer */
+    bool is_answer;                  /**< its SDP is one: PRACK */
+    bool is_acknowledged;            /**< INVITE: ACK came and went on */
+    bool is_ack_here;                /**< INVITE: ACK to our 2xx came */
+    bool is_bye_due;                 /**< its sender gets BYE as soon as that ACK comes (s15) */
+    bool is_final_sent;              /**< it was answered */
+    bool is_stale;                   /**< the last challenge said so */
+    bool is_late_hung_up;            /**< a 2xx that nobody waits for got its BYE */
 };
 
 /** One party is being replaced; in the bridge's arena. */
@@ -231,6 +234,13 @@ int bridge_exchange_answer_as(struct bridge_exchange *exchange, struct bridge_fo
                               struct message *response, const struct bridge_answer *answer);
 /** Nothing but repetitions of its 2xx comes any more, for 64*T1. */
 void bridge_exchange_linger(struct bridge_exchange *exchange);
+/**
+ * BYE to whoever sent it, who has not acknowledged our 2xx: not before the ACK (s15). Until then the
+ * 2xx is repeated here, since nobody else does any more (s13.3.1.4).
+ */
+void bridge_exchange_bye_later(struct bridge_exchange *exchange, struct text reason);
+/** The ACK to our 2xx came. */
+void bridge_exchange_acked(struct bridge_exchange *exchange);
 /** (Re)start its timer. */
 void bridge_exchange_wait(struct bridge_exchange *exchange, uint64_t delay_ms,
                           timer_handler *handler);

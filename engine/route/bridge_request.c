@@ -178,6 +178,7 @@ static void take_ack(struct bridge *bridge, struct message *ack, bool is_from_ca
             exchange->cseq_in == ack->cseq_number && exchange->accepted.n) {
             if (!exchange->is_acknowledged)
                 bridge_exchange_acknowledge(exchange, ack);
+            bridge_exchange_acked(exchange);
             return;
         }
     }

@@ -39,6 +39,7 @@ static void on_linger_end(void *arg)
     struct bridge *bridge = exchange->bridge;
     if (!exchange->is_acknowledged && !bridge->is_ended) {
         counter_count(bridge->proxy->options.counters, COUNTER_CALL_UNACKNOWLEDGED);
+        exchange->is_ack_here = true; /* none comes: BYE need not wait for it (s13.3.1.4) */
         bridge_end(bridge, DIALOG_END_LOCAL, 408, TEXT("SIP;cause=408;text=\"No ACK\""), -1);
     }
     bridge_exchange_drop(exchange);

@@ -252,6 +252,31 @@ describe("a call of two legs", function()
         nothing_left()
     end)
 
+    it("says BYE to a caller that has not acknowledged only after its ACK, or in vain 64*T1 (s15, s13.3.1.4)", function()
+        for _, is_acked in ipairs { true, false } do
+            open { auto_ack = false, body = [[
+                local call = assert(sip.call.bridge(req, { to = "sip:bob@10.0.0.20:5060", interface = "private" }))
+                call:on("answer", function(event) event.call:hangup "SIP;cause=480" end)
+            ]] }
+            alice:invite "sip:bob@example.net"
+            bob:reply(bob:receive "INVITE", 200)
+            alice:receive(200)
+            bob:receive "ACK"
+            bob:reply(bob:receive "BYE", 200)
+            alice:receive_nothing("BYE", 3)
+            assert.is_true(world.count_received(net, "alice", 200) > 2)
+            if is_acked then
+                alice:ack()
+            end
+            local bye = alice:receive("BYE", is_acked and 1 or 33)
+            assert.equal("SIP;cause=480", bye:header "Reason")
+            alice:reply(bye, 200)
+            nothing_left()
+            net:close()
+        end
+        net = nil
+    end)
+
     it("is each fork's own early dialog, and the first 2xx wins (s12.1, s13.2.2.4)", function()
         open()
         alice:invite "sip:bob@example.net"

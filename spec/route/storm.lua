@@ -71,10 +71,42 @@ function failure_route.NEXT(req, reply)
 end
 ]]
 
+-- Calls of two legs: whatever either party says ends at the engine.
+local TWO_LEGS = [[
+local sip = require "lunasip"
+local PLANS = { b = "sip:b@10.0.0.20:5060", c = "sip:c@10.0.0.21:5060", name = "sip:d@gw.example" }
+
+function request_route(req)
+    if req:in_dialog() or req.method ~= "INVITE" then
+        return req.method ~= "ACK" and req:reply(481) or req:drop()
+    end
+    local plan = req:header "X-Plan"
+    sip.dialog.track(req, { max_duration_s = 25 })
+    local call = sip.call.bridge(req, {
+        to = PLANS[plan] or PLANS.b, interface = "private", media = { from = "public", to = "private" },
+        refer = "handle", redirect = "follow", prack = plan ~= "plain",
+    })
+    if not call then
+        return req:reply(503)
+    end
+    call:on("answer", function(event)
+        sip.sleep(0.5)
+        if plan == "script" then
+            event.call:hangup()
+        elseif plan == "transfer" then
+            event.call:transfer "sip:d@10.0.0.22:5060"
+        end
+    end)
+end
+]]
+
+local FINALS_OF_TWO_LEGS = { 200, 200, 200, 200, 200, 200, 486, 503, 302, false }
+local PLANS_OF_TWO_LEGS = { "b", "c", "name", "plain", "script", "transfer" }
 local PLANS = { "one", "parallel", "serial", "sleepy", "name", "lazy", "error" }
 local FINALS = { 200, 200, 200, 486, 404, 500, 503, 603, 302, 401, false }
 
 local PLANS_OF_CALLEE = { "BURST", "INFO", "INVITE", "BYE" }
+local PLANS_OF_CALLEE_OF_TWO = { "BURST", "INFO", "INVITE", "BYE", "REFER", "UPDATE" }
 
 local function generator(seed)
     local state = seed * 7919 % 2147483646 + 1
@@ -90,16 +122,19 @@ local function route_with(track)
         'if req.method == "CANCEL" then return req:reply(481) end\n    %0', 1))
 end
 
-local function open_world(seed, workers, track)
+local function open_world(seed, workers, track, is_two_legs)
     local net = lab.new {
         -- A BYE that was lost for want of memory leaves its dialog to this.
-        conf = { limits = { dialog_idle_s = 120 } }, route = track and route_with(track) or ROUTE,
+        conf = { limits = { dialog_idle_s = 120 } },
+        route = is_two_legs and TWO_LEGS or track and route_with(track) or ROUTE,
         seed = seed, workers = workers, log_level = "info",
     }
-    local storm = { net = net, draw = generator(seed), agendas = {}, order = 0 }
+    local storm = { net = net, is_two_legs = is_two_legs, draw = generator(seed), agendas = {}, order = 0 }
     storm.callers, storm.callees = {}, {}
     for i = 1, 2 do
-        storm.callers[i] = net:agent { name = "caller" .. i, address = "192.0.2." .. 9 + i }
+        storm.callers[i] = net:agent {
+            name = "caller" .. i, address = "192.0.2." .. 9 + i, auto_prack = is_two_legs,
+        }
     end
     for i = 1, 3 do
         storm.callees[i] = net:agent {
@@ -144,10 +179,15 @@ end
 local function on_callee_message(storm, agent, msg)
     local draw = storm.draw
     if msg.method == "INVITE" then
-        local final, ring_s = FINALS[draw(1, #FINALS)], tenths(storm, 0, 1)
+        local finals = storm.is_two_legs and FINALS_OF_TWO_LEGS or FINALS
+        local final, ring_s = finals[draw(1, #finals)], tenths(storm, 0, 1)
         if draw(1, 3) > 1 then
             after(storm, ring_s, function()
-                if agent:is_pending(msg) then agent:reply(msg, 180, { sdp = draw(1, 2) == 1 }) end
+                local is_reliable = storm.is_two_legs and not msg:tag "To" and draw(1, 2) == 1
+                    and (msg:header "Supported" or ""):find "100rel" ~= nil
+                if agent:is_pending(msg) then
+                    agent:reply(msg, 180, { sdp = draw(1, 2) == 1, reliable = is_reliable or nil })
+                end
             end)
         end
         if final or msg:tag "To" then
@@ -155,15 +195,18 @@ local function on_callee_message(storm, agent, msg)
                 if agent:is_pending(msg) then agent:reply(msg, final or 200, { sdp = final == 200 }) end
             end)
         end
-    elseif msg.method == "ACK" and draw(1, 3) == 1 then
+    elseif msg.method == "ACK" and (storm.is_two_legs or draw(1, 3) == 1) then
         local call = agent.calls[msg:header "Call-ID"]
         if call and call.is_answered then
             after(storm, tenths(storm, 0, 3), function()
-                local plan = PLANS_OF_CALLEE[draw(1, #PLANS_OF_CALLEE)]
+                local plans = storm.is_two_legs and PLANS_OF_CALLEE_OF_TWO or PLANS_OF_CALLEE
+                local plan = plans[draw(1, #plans)]
                 if plan == "BURST" then
                     return burst(storm, agent, call)
                 end
-                agent:request(call, plan)
+                agent:request(call, plan, plan == "REFER" and {
+                    headers = { ["Refer-To"] = "<sip:x@10.0.0.2" .. draw(0, 2) .. ">" },
+                } or plan == "UPDATE" and { sdp = true } or nil)
             end)
         end
     elseif msg.method and msg.method ~= "ACK" and msg.method ~= "CANCEL" then
@@ -182,20 +225,26 @@ local function on_caller_message(storm, agent, msg)
                     burst(storm, agent, call, dialog)
                 end)
             end
-            after(storm, tenths(storm, 1, 5), function()
+            after(storm, storm.is_two_legs and tenths(storm, 2, 20) or tenths(storm, 1, 5), function()
                 agent:request(call, "BYE", { dialog = dialog })
             end)
         end
     elseif msg.method and msg.method ~= "ACK" then
-        agent:reply(msg, 200)
+        agent:reply(msg, 200, { sdp = storm.is_two_legs and (msg.method == "INVITE" or msg.method == "UPDATE") })
     end
+end
+
+local function headers_of_call(storm)
+    if not storm.is_two_legs then
+        return { ["X-Plan"] = PLANS[storm.draw(1, #PLANS)] }
+    end
+    local known = ({ "Supported", "Require", "X-None" })[storm.draw(1, 3)]
+    return { ["X-Plan"] = PLANS_OF_TWO_LEGS[storm.draw(1, #PLANS_OF_TWO_LEGS)], [known] = "100rel" }
 end
 
 local function start_call(storm, agent)
     local draw = storm.draw
-    local call = agent:invite("sip:all@example.net", {
-        sdp = draw(1, 4) > 1, headers = { ["X-Plan"] = PLANS[draw(1, #PLANS)] },
-    })
+    local call = agent:invite("sip:all@example.net", { sdp = draw(1, 4) > 1, headers = headers_of_call(storm) })
     if draw(1, 3) == 1 then
         after(storm, tenths(storm, 0, 6), function()
             if not call.is_answered and not call.is_refused then
@@ -230,9 +279,10 @@ end
 -- @tparam[opt] boolean without_memory allocations fail now and then
 -- @tparam[opt] function watch(net) called after every step
 -- @tparam[opt] string track options of sip.dialog.track, as Lua
+-- @tparam[opt] boolean is_two_legs calls of two legs, not relayed ones
 -- @return the network, still open
-function M.run(seed, workers, without_memory, watch, track)
-    local storm = open_world(seed, workers, track)
+function M.run(seed, workers, without_memory, watch, track, is_two_legs)
+    local storm = open_world(seed, workers, track, is_two_legs)
     local draw = storm.draw
     storm.net:impair {
         loss = draw(0, 20) / 100, duplicate = draw(0, 15) / 100, reorder = draw(0, 20) / 100,
@@ -259,10 +309,8 @@ function M.run(seed, workers, without_memory, watch, track)
     return storm.net
 end
 
---- What is wrong with what the callers saw; nil when nothing is.
 -- One final response of 300 and above, or 2xx: one per To tag, its repetitions the same bytes.
--- @tparam[opt] boolean is_hidden the calls hide their topology
-function M.faults(net, is_hidden)
+local function fault_of_finals(net)
     local calls = {}
     for _, entry in ipairs(net.journal) do
         local msg = entry.message
@@ -293,7 +341,36 @@ function M.faults(net, is_hidden)
             return id .. ": refused and answered"
         end
     end
-    return wire.invented_success(net) or wire.overtaking(net, is_hidden)
+end
+
+--- What is wrong with what the callers saw; nil when nothing is.
+-- @tparam[opt] boolean is_hidden the calls hide their topology
+function M.faults(net, is_hidden)
+    return fault_of_finals(net) or wire.invented_success(net) or wire.overtaking(net, is_hidden)
+end
+
+-- Of calls of two legs: whoever was answered, or answered, got or sent BYE. @return what is wrong; nil: nothing
+local function without_bye(net)
+    local talked, ended = {}, {}
+    for _, entry in ipairs(net.journal) do
+        local msg = entry.message
+        local key = entry.agent .. " " .. msg:header "Call-ID"
+        if msg.method == "BYE" then
+            ended[key] = true
+        elseif msg.cseq_method == "INVITE" and msg.status and msg.status >= 200 and msg.status < 300 then
+            talked[key] = true
+        end
+    end
+    for key in pairs(talked) do
+        if not ended[key] then
+            return key .. ": answered, and nobody said BYE"
+        end
+    end
+end
+
+--- What is wrong with calls of two legs; nil when nothing is.
+function M.faults_of_two_legs(net)
+    return fault_of_finals(net) or without_bye(net)
 end
 
 if arg and arg[0] and arg[0]:match "storm%.lua$" then
