@@ -36,9 +36,11 @@ function M.hang_up(from, to)
 end
 
 --- The nth allocation fails and all after it, for each n until `call` returns true.
-function M.sweep(net, agents, call)
+-- @int[opt] step of n, default 1: a long call takes long
+function M.sweep(net, agents, call, step)
     local engine = require "lunasip.stage".library
     local n, is_done = 0, false
+    step = step or 1
     while not is_done do
         assert(n < MOST_ALLOCATIONS)
         engine.memory_fail_after(n)
@@ -49,7 +51,7 @@ function M.sweep(net, agents, call)
         for _, agent in ipairs(agents) do
             agent.queue, agent.calls, agent.resending = {}, {}, {}
         end
-        n = n + (n < 400 and 1 or 7)
+        n = n + (n < 400 and step or 7)
     end
     assert(n > 50)
     assert(call())

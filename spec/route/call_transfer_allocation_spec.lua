@@ -25,6 +25,6 @@ describe("without memory", function()
             bob:reply(bob:receive("BYE", 1), 200)
             bridge_sweep.hang_up(alice, carol)
             return true
-        end)
+        end, 2)
     end)
 end)
