@@ -163,6 +163,11 @@
     XX(RECORDS_FIELDS_LIMIT, "records.fields_limit",                                               \
        "fields of records refused: records.fields_bytes reached")                                  \
     XX(RECORDS_WRITTEN, "records.written", "records that the file has taken")                      \
+    XX(RECORDS_SPOOLED, "records.spooled", "records that the spool of the database has taken")     \
+    XX(RECORDS_SPOOL_FULL, "records.spool_full",                                                   \
+       "records lost to the database: records.spool_mib reached")                                  \
+    XX(RECORDS_STORED, "records.stored", "rows that the database has taken")                       \
+    XX(RECORDS_REFUSED, "records.refused", "rows that the database refuses, put aside")            \
     XX(RECORDS_ROTATED, "records.rotated", "files of records put aside")                           \
     XX(CONTROL_CUT_OFF, "control.cut_off",                                                         \
        "clients of the control socket beyond limits.control_ms or limits.control_bytes")

@@ -127,6 +127,8 @@
     XX(records, queue, 20000, 1, 10000000, "records that wait to be written")                      \
     XX(records, rotate_mib, 100, 0, 1048576, "a larger file is put aside; 0: none is")             \
     XX(records, rotate_s, 0, 0, 31536000, "a file this old is put aside; 0: none is")              \
+    XX(records, spool_mib, 1024, 1, 1048576,                                                       \
+       "records that wait for the database: beyond it they are lost to it")                        \
     XX(records, keep, 0, 0, 1000000, "files put aside that stay; 0: all of them")                  \
     XX(records, sync_ms, 1000, 0, 3600000,                                                         \
        "how often what was written is forced to the disk; 0: left to the kernel")

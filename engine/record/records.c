@@ -5,23 +5,28 @@
  */
 #include "record/records.h"
 
+#include "record/sql.h"
+
 #include "base/error.h"
 #include "base/memory.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #define TICK_MS 250 /* a full disk is tried again, a file's age is looked at */
 
 struct records {
     struct records_options options;
     struct loop *loop; /* owned */
-    struct mailbox inbox;
+    struct mailbox inbox, answers;
     _Atomic size_t waiting;
     _Atomic uint64_t queue; /* records.queue */
     _Atomic bool is_gathering;
-    pthread_mutex_t lock; /* of the next two */
+    pthread_mutex_t lock; /* of the next four */
+    pthread_cond_t progress;
     struct settings changed;
     bool has_changed;
+    bool is_stopping, is_idle; /* the stop waits until nothing is to be done */
     /* of the thread */
     struct settings settings;
     struct counters counters;
@@ -29,6 +34,11 @@ struct records {
     struct record_file *file; /* owned; NULL: none */
     struct buffer lines;
     size_t done;
+    struct spool *spool;    /* owned; NULL: no database */
+    struct record_sql *sql; /* owned; the same */
+    struct buffer unspooled;
+    char *refused; /* owned: path of what the database refuses */
+    bool is_full;  /* the spool was, and it was said */
     uint64_t synced_ms;
     bool is_started;
 };
@@ -40,11 +50,17 @@ static uint64_t wall_ms(const struct records *records)
 
 /* ---- writing ---- */
 
-static void count_written(struct records *records, struct text taken)
+static size_t count_lines(struct text t)
 {
     size_t count = 0;
-    for (const char *at; (at = text_find(taken, '\n')); count++)
-        taken = text_span(at + 1, taken.p + taken.n);
+    for (const char *at; (at = text_find(t, '\n')); count++)
+        t = text_span(at + 1, t.p + t.n);
+    return count;
+}
+
+static void count_written(struct records *records, struct text taken)
+{
+    size_t count = count_lines(taken);
     counter_add(&records->counters, COUNTER_RECORDS_WRITTEN, count);
     atomic_fetch_sub(&records->waiting, count);
 }
@@ -72,6 +88,59 @@ static void write_lines(struct records *records)
     }
 }
 
+/* ---- the database's way ---- */
+
+static void forget_unspooled(struct records *records, size_t count)
+{
+    counter_add(&records->counters, COUNTER_RECORDS_SPOOL_FULL, count);
+    if (!records->is_full)
+        log_error(records->options.log, LOG_RECORD, TEXT_NONE,
+                  "records are lost to the database: records.spool_mib is reached");
+    records->is_full = true;
+    buffer_clear(&records->unspooled);
+}
+
+static void spool_lines(struct records *records)
+{
+    struct text lines = buffer_text(&records->unspooled);
+    uint64_t most_bytes = records->settings.records_spool_mib << 20;
+    if (!records->spool || !lines.n)
+        return;
+    size_t count = count_lines(lines);
+    int error = spool_append(records->spool, lines, most_bytes);
+    if (error == ERROR_TRANSPORT && lines.n <= most_bytes)
+        return; /* the disk is full: later */
+    if (!records->file)
+        atomic_fetch_sub(&records->waiting, count);
+    if (error) {
+        forget_unspooled(records, count);
+        return;
+    }
+    counter_add(&records->counters, COUNTER_RECORDS_SPOOLED, count);
+    records->is_full = false;
+    buffer_clear(&records->unspooled);
+}
+
+/* What the stop waits for. */
+static void note_idle(struct records *records)
+{
+    bool is_idle = !records->sql || !record_sql_is_busy(records->sql);
+    pthread_mutex_lock(&records->lock);
+    records->is_idle = is_idle;
+    if (is_idle)
+        pthread_cond_signal(&records->progress);
+    pthread_mutex_unlock(&records->lock);
+}
+
+static void store(struct records *records)
+{
+    spool_lines(records);
+    if (records->sql)
+        record_sql_run(records->sql);
+}
+
+/* ---- printing ---- */
+
 static void print(struct mail *mail)
 {
     struct call_record *record = CONTAINER_OF(mail, struct call_record, mail);
@@ -87,7 +156,12 @@ static void print(struct mail *mail)
         records->options.tap(records->options.arg, (struct text){records->lines.p + before,
                                                                  records->lines.n - before - 1});
     }
-    if (error || !records->file)
+    if (!error && records->spool)
+        buffer_append(&records->unspooled,
+                      (struct text){records->lines.p + before, records->lines.n - before});
+    if (records->unspooled.error)
+        forget_unspooled(records, 1);
+    if (error || !(records->file || records->spool))
         atomic_fetch_sub(&records->waiting, 1);
     if (!records->file)
         buffer_clear(&records->lines);
@@ -98,6 +172,7 @@ static void take_all(struct records *records)
     atomic_exchange(&records->is_gathering, false); /* who puts from now on wakes us again */
     mailbox_run(&records->inbox);
     write_lines(records);
+    store(records);
 }
 
 /* ---- the loop ---- */
@@ -115,19 +190,30 @@ static void apply_settings(struct records *records)
                                });
 }
 
-static void take_change(struct records *records)
+/* @return is the end near? */
+static bool take_change(struct records *records)
 {
     pthread_mutex_lock(&records->lock);
     bool has_changed = records->has_changed;
     if (has_changed)
         records->settings = records->changed;
     records->has_changed = false;
+    bool is_stopping = records->is_stopping;
     pthread_mutex_unlock(&records->lock);
-    if (!has_changed)
-        return;
-    apply_settings(records);
+    if (has_changed) {
+        apply_settings(records);
+        if (records->file)
+            record_file_reopen(records->file);
+    }
+    return is_stopping;
+}
+
+static void sync_all(struct records *records)
+{
     if (records->file)
-        record_file_reopen(records->file);
+        record_file_sync(records->file);
+    if (records->spool)
+        spool_sync(records->spool);
 }
 
 static void on_tick(void *arg)
@@ -135,10 +221,13 @@ static void on_tick(void *arg)
     struct records *records = arg;
     uint64_t now_ms = loop_now_ms(records->loop), sync_ms = records->settings.records_sync_ms;
     write_lines(records);
-    record_file_tick(records->file, wall_ms(records));
-    count_rotations(records);
+    store(records);
+    if (records->file) {
+        record_file_tick(records->file, wall_ms(records));
+        count_rotations(records);
+    }
     if (sync_ms && now_ms >= records->synced_ms + sync_ms) {
-        record_file_sync(records->file);
+        sync_all(records);
         records->synced_ms = now_ms;
     }
     timer_start(loop_timers(records->loop), &records->tick, TICK_MS, on_tick, records);
@@ -152,14 +241,17 @@ static void on_gathered(void *arg)
 static void on_wake(void *arg)
 {
     struct records *records = arg;
-    take_change(records);
-    if (records->file && !timer_is_running(&records->tick))
+    mailbox_run(&records->answers);
+    bool is_stopping = take_change(records);
+    if ((records->file || records->spool) && !timer_is_running(&records->tick))
         timer_start(loop_timers(records->loop), &records->tick, TICK_MS, on_tick, records);
-    if (!records->settings.records_gather_ms || io_is_virtual(records->options.io))
+    if (!records->settings.records_gather_ms || io_is_virtual(records->options.io) || is_stopping)
         take_all(records);
     else if (!timer_is_running(&records->gather))
         timer_start(loop_timers(records->loop), &records->gather,
                     records->settings.records_gather_ms, on_gathered, records);
+    if (is_stopping)
+        note_idle(records);
 }
 
 /* ---- life ---- */
@@ -168,9 +260,14 @@ static void destroy(void *object)
 {
     struct records *records = object;
     mailbox_drop(&records->inbox);
+    memory_release(records->sql);
+    memory_release(records->spool);
+    memory_free_raw(records->refused);
+    buffer_release(&records->unspooled);
     memory_release(records->file);
     memory_release(records->loop);
     buffer_release(&records->lines);
+    pthread_cond_destroy(&records->progress);
     pthread_mutex_destroy(&records->lock);
 }
 
@@ -179,6 +276,11 @@ int records_create(struct records **recordsp, const struct records_options *opti
     struct records *records = memory_alloc(sizeof *records, destroy);
     if (!records)
         return ERROR_MEMORY;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&records->progress, &attributes);
+    pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&records->lock, NULL);
     records->options = *options;
     records->settings = *options->settings;
@@ -189,15 +291,49 @@ int records_create(struct records **recordsp, const struct records_options *opti
         memory_release(records);
         return error;
     }
-    records->inbox.loop = records->loop;
+    records->inbox.loop = records->answers.loop = records->loop;
     loop_set_handlers(records->loop, &(struct loop_handlers){.wake = on_wake, .arg = records});
     apply_settings(records);
     *recordsp = records;
     return 0;
 }
 
+static int open_database(struct records *records)
+{
+    const struct records_options *options = &records->options;
+    bool is_virtual = io_is_virtual(options->io);
+    if (!options->database || (options->tap && !is_virtual))
+        return 0;
+    int error = spool_create(&records->spool, is_virtual ? NULL : options->spool, options->log);
+    if (!error && !is_virtual) {
+        struct buffer path = {0};
+        buffer_printf(&path, "%s.refused", options->spool);
+        records->refused = path.error ? NULL : text_strdup(buffer_text(&path));
+        buffer_release(&path);
+        error = records->refused ? 0 : ERROR_MEMORY;
+    }
+    if (error)
+        return error;
+    return record_sql_create(&records->sql, &(struct record_sql_options){
+                                                .io = options->io,
+                                                .database = options->database,
+                                                .spool = records->spool,
+                                                .home = database_mailbox_home(&records->answers),
+                                                .counters = &records->counters,
+                                                .log = options->log,
+                                                .acc_extra = options->acc_extra,
+                                                .acc_extra_count = options->acc_extra_count,
+                                                .cdr_extra = options->cdr_extra,
+                                                .cdr_extra_count = options->cdr_extra_count,
+                                                .refused_path = records->refused,
+                                            });
+}
+
 int records_start(struct records *records)
 {
+    int error = open_database(records);
+    if (error)
+        return error;
     records->is_started = true;
     loop_wake(records->loop);
     return loop_start(records->loop);
@@ -226,22 +362,48 @@ void records_change(struct records *records, const struct settings *settings)
     loop_wake(records->loop);
 }
 
+/* Until the database has what waits, does not want it, or takes too long. */
+static void await_database(struct records *records)
+{
+    struct io *io = records->options.io;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(records->settings.database_timeout_ms / 1000) + 1;
+    pthread_mutex_lock(&records->lock);
+    records->is_stopping = true;
+    records->is_idle = false;
+    loop_wake(records->loop);
+    while (!io_is_virtual(io) && !records->is_idle &&
+           pthread_cond_timedwait(&records->progress, &records->lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&records->lock);
+    while (io_is_virtual(io) && !records->is_idle && lab_step(io, lab_now_us(io)))
+        ;
+}
+
 void records_stop(struct records *records)
 {
     if (!records->is_started)
         return;
     records->is_started = false;
+    await_database(records);
     loop_stop(records->loop);
     loop_join(records->loop);
     timer_stop(loop_timers(records->loop), &records->gather);
     timer_stop(loop_timers(records->loop), &records->tick);
     take_all(records);
-    if (records->file)
-        record_file_sync(records->file);
+    sync_all(records);
     if (records_waiting(records))
         log_error(records->options.log, LOG_RECORD, TEXT_NONE,
                   "%zu records of calls are lost: they could not be written",
                   records_waiting(records));
+}
+
+void records_take_answers(struct records *records)
+{
+    while (mailbox_run(&records->answers))
+        ;
+    timer_stop(loop_timers(records->loop), &records->tick);
 }
 
 const struct counters *records_counters(const struct records *records)

@@ -20,12 +20,19 @@ struct records_options {
     const struct settings *settings; /**< block records; copied */
     struct log *log;                 /**< borrowed */
     const char *file;                /**< path; NULL: none. With a tap nothing is written */
-    records_tap *tap;                /**< NULL: none */
+    struct database *database;       /**< borrowed; NULL: none */
+    const char *spool;               /**< path, where there is a database; not used in the lab */
+    const char *const *acc_extra;    /**< further columns, see sql.h; borrowed */
+    size_t acc_extra_count;
+    const char *const *cdr_extra;
+    size_t cdr_extra_count;
+    records_tap *tap; /**< NULL: none */
     void *arg;
 };
 
 /** @param recordsp  returned owned. @return 0, ERROR_MEMORY, ERROR_TRANSPORT */
 int records_create(struct records **recordsp, const struct records_options *options);
+/** Open the spool and read what waits there, start the thread. @return 0 or an error, which was logged */
 int records_start(struct records *records);
 /**
  * Any thread.
@@ -35,8 +42,11 @@ int records_start(struct records *records);
 int records_put(struct records *records, struct call_record *record);
 /** After a reload: other numbers, and the file is opened again. One thread at a time. */
 void records_change(struct records *records, const struct settings *settings);
-/** Write what waits and end the thread; after the workers. */
+/** Write what waits and end the thread; after the workers, before databases stop. Waits for the database, for
+ * at most database.timeout_ms; what it does not take then stays in the spool. */
 void records_stop(struct records *records);
+/** Take what the database answers that has stopped; after records_stop(). */
+void records_take_answers(struct records *records);
 /** What it counted; for status. */
 const struct counters *records_counters(const struct records *records);
 /** Records that are not written yet. */

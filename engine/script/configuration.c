@@ -35,6 +35,10 @@ static void configuration_destroy(void *object)
         memory_release(configuration->trunks[i]);
     memory_free_raw(configuration->trunks);
     memory_free_raw(configuration->records_file);
+    memory_free_raw(configuration->records_database);
+    memory_free_raw(configuration->records_spool);
+    free_names(configuration->acc_extra, configuration->acc_extra_count);
+    free_names(configuration->cdr_extra, configuration->cdr_extra_count);
     memory_release(configuration->sources);
     free_names(configuration->files, configuration->file_count);
     free_names(configuration->specs, configuration->spec_count);
@@ -385,6 +389,10 @@ static void read_records(lua_State *L, struct configuration *configuration)
         return;
     configuration->has_records = true;
     configuration->records_file = read_string(L, "file");
+    configuration->records_database = read_string(L, "database");
+    configuration->records_spool = read_string(L, "spool");
+    read_names(L, "acc_extra", &configuration->acc_extra, &configuration->acc_extra_count);
+    read_names(L, "cdr_extra", &configuration->cdr_extra, &configuration->cdr_extra_count);
     lua_pop(L, 1);
 }
 

@@ -34,13 +34,19 @@ struct configuration {
     char **dispatcher_files;              /**< what dispatcher.files points to */
     char *dispatcher_list;                /**< what dispatcher.inline_list points to */
     char *route_path;                     /**< absolute or relative to the working directory */
-    char *route_source;          /**< the script's text when it was given as such; else NULL */
-    char *control_path;          /**< NULL: no control socket */
-    char *user, *group;          /**< accounts to run as; NULL: stay who we are */
-    char *auth_secret;           /**< what nonces are signed with; NULL: drawn at the start */
-    char *auth_domain;           /**< of users who are named without one; NULL: none */
-    char *location_database;     /**< URL of where bindings are kept; NULL: in memory alone */
-    char *records_file;          /**< where records of calls are appended; NULL: nowhere */
+    char *route_source;      /**< the script's text when it was given as such; else NULL */
+    char *control_path;      /**< NULL: no control socket */
+    char *user, *group;      /**< accounts to run as; NULL: stay who we are */
+    char *auth_secret;       /**< what nonces are signed with; NULL: drawn at the start */
+    char *auth_domain;       /**< of users who are named without one; NULL: none */
+    char *location_database; /**< URL of where bindings are kept; NULL: in memory alone */
+    char *records_file;      /**< where records of calls are appended; NULL: nowhere */
+    char *records_database;  /**< URL of where records are stored; NULL: nowhere */
+    char *records_spool;     /**< where they wait for it */
+    char **acc_extra;        /**< "column=name": further columns of acc */
+    size_t acc_extra_count;
+    char **cdr_extra; /**< of acc_cdrs */
+    size_t cdr_extra_count;
     bool has_records;            /**< there is a records block: records are made */
     char *database_url;          /**< the database that is meant where none is named; NULL: none */
     struct trunk_terms **trunks; /**< owned, with a reference to each */

@@ -80,6 +80,14 @@ static bool has_same_media(const struct configuration *a, const struct configura
     return true;
 }
 
+static bool has_same_names(char *const *a, size_t a_count, char *const *b, size_t b_count)
+{
+    for (size_t i = 0; i < a_count && i < b_count; i++)
+        if (strcmp(a[i], b[i]) != 0)
+            return false;
+    return a_count == b_count;
+}
+
 /* The line, as it grows. */
 struct refusal {
     struct buffer text;
@@ -153,6 +161,16 @@ int changes_check(const struct configuration *first, const struct configuration 
            "the block cannot come or go; its numbers may change");
     refuse(&refusal, is_same_text(a->records_file, b->records_file), "records", "file",
            "records are on their way there");
+    refuse(&refusal, is_same_text(a->records_database, b->records_database), "records", "database",
+           "records are on their way there");
+    refuse(&refusal, is_same_text(a->records_spool, b->records_spool), "records", "spool",
+           "records wait there");
+    refuse(&refusal,
+           has_same_names(a->acc_extra, a->acc_extra_count, b->acc_extra, b->acc_extra_count),
+           "records", "acc_extra", "records are on their way there");
+    refuse(&refusal,
+           has_same_names(a->cdr_extra, a->cdr_extra_count, b->cdr_extra, b->cdr_extra_count),
+           "records", "cdr_extra", "records are on their way there");
     check_settings(&refusal, &a->settings, &b->settings);
     if (refusal.count == 0)
         return 0;

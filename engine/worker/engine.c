@@ -254,16 +254,29 @@ static int create_trunks(struct engine *engine)
 static int create_records(struct engine *engine, const struct engine_options *options)
 {
     const struct configuration *configuration = engine->configuration;
+    struct database *database = NULL;
     if (!configuration->has_records)
         return 0;
-    return records_create(&engine->records, &(struct records_options){
-                                                .io = engine->io,
-                                                .settings = &configuration->settings,
-                                                .log = &engine->log,
-                                                .file = configuration->records_file,
-                                                .tap = options->record_tap,
-                                                .arg = options->record_arg,
-                                            });
+    if (configuration->records_database) {
+        int error = databases_open(engine->databases, configuration->records_database, &database);
+        if (error)
+            return error;
+    }
+    return records_create(&engine->records,
+                          &(struct records_options){
+                              .io = engine->io,
+                              .settings = &configuration->settings,
+                              .log = &engine->log,
+                              .file = configuration->records_file,
+                              .database = database,
+                              .spool = configuration->records_spool,
+                              .acc_extra = (const char *const *)engine->first->acc_extra,
+                              .acc_extra_count = engine->first->acc_extra_count,
+                              .cdr_extra = (const char *const *)engine->first->cdr_extra,
+                              .cdr_extra_count = engine->first->cdr_extra_count,
+                              .tap = options->record_tap,
+                              .arg = options->record_arg,
+                          });
 }
 
 static unsigned choose_workers(const struct engine *engine, const struct engine_options *options)
@@ -399,16 +412,18 @@ void engine_stop(struct engine *engine)
     engine->is_started = false;
     for (unsigned i = 0; i < engine->worker_count; i++)
         worker_stop(engine->workers[i]);
+    if (engine->records)
+        records_stop(engine->records);
     if (engine->keeper)
         keeper_stop(engine->keeper);
     databases_stop(engine->databases);
     if (engine->keeper)
         keeper_take_answers(engine->keeper);
+    if (engine->records)
+        records_take_answers(engine->records);
     http_stop(engine->http);
     for (unsigned i = 0; i < engine->worker_count; i++)
         worker_take_answers(engine->workers[i]);
-    if (engine->records)
-        records_stop(engine->records);
     if (engine->media)
         media_stop(engine->media);
 }

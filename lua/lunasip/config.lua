@@ -5,7 +5,7 @@
 --
 -- The result holds plain values only: listeners, media, dispatcher, route, control, log, workers,
 -- media_threads, user, group, addresses, shared, auth_secret, auth_domain, location_database, database_url, trunks,
--- settings (["block.name"] = number, what was set), records ({ file }), lines (where each block and name stands), files
+-- settings (["block.name"] = number, what was set), records, lines (where each block and name stands), files
 -- (that the blocks name), specs.
 -- A faulty file gives a line for each fault, and what could be read all the same, for a check of the script.
 -- Every number that can be set comes from the engine's own list (core.settings), block by block.
@@ -13,6 +13,7 @@ local blocks = require "lunasip.config.blocks"
 local checks = require "lunasip.config.check"
 local core = require "lunasip.core"
 local database = require "lunasip.config.database"
+local records = require "lunasip.config.records"
 local suggest = require "lunasip.suggest"
 local trunk = require "lunasip.config.trunk"
 
@@ -179,22 +180,6 @@ local function database_block(numbers)
     end
 end
 
--- records { file = "../run/calls.jsonl", … }: what is kept of calls that are over.
-local function records_block(numbers)
-    return function(check, value, result, folder)
-        local settings = {}
-        for name, entry in pairs(check:type(value, "table", "records", "records { file = \"../run/calls.jsonl\" }")) do
-            settings[name] = name ~= "file" and entry or nil
-        end
-        numbers(check, settings, result, folder)
-        result.records = {}
-        if value.file ~= nil then
-            local path = check:type(value.file, "string", "records file", "file = \"../run/calls.jsonl\"")
-            result.records.file = blocks.resolve_path(folder, path)
-        end
-    end
-end
-
 local function all_blocks()
     local out = {}
     for block, known in pairs(numeric_blocks()) do
@@ -216,7 +201,7 @@ local function all_blocks()
         out.trunk = trunk.block(out.trunk)
     end
     if out.records then
-        out.records = records_block(out.records)
+        out.records = records.block(out.records)
     end
     if out.drain then
         out.drain = drain_block(out.drain)

@@ -54,6 +54,7 @@ local COUNTER_OF = {
     ["http.body_bytes"] = "http.too_large",
     ["http.head_bytes"] = "http.too_large",
     ["timers.c_ms"] = "transaction.timeout",
+    ["records.spool_mib"] = "records.spool_full",
     ["records.queue"] = "records.dropped",
     ["records.fields_bytes"] = "records.fields_limit",
     ["dialog.vars_bytes"] = "dialog.vars_limit",

@@ -106,6 +106,9 @@ describe("a reload of", function()
         { "database", { url = "sqlite:/nowhere/x.db" } },
         { "drain", { rule = "bye" } },
         { "records", { file = "/nowhere/calls.jsonl" }, "records.file" },
+        { "records", { database = "sqlite:/nowhere/x.db", spool = "/nowhere/x" }, "records.database" },
+        { "records", { acc_extra = { "account" } }, "records.acc_extra" },
+        { "records", { cdr_extra = { "account" } }, "records.cdr_extra" },
         { "address", { trunks = { "192.0.2.0/24" } } },
     } do
         local block, value, refused = case[1], case[2], case[3]

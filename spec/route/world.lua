@@ -36,7 +36,7 @@ end
 function M.open(options)
     local net = lab.new {
         route = options.route or M.route(options.body, options.more), conf = options.conf, seed = options.seed,
-        workers = options.workers,
+        workers = options.workers, databases = options.databases,
     }
     local alice = net:agent { name = "alice", address = M.ALICE, auto_ack = options.auto_ack }
     local callees = {}

@@ -1,0 +1,34 @@
+/* The rows that a record's line becomes; private to this folder. */
+#pragma once
+
+#include "base/arena.h"
+#include "database/database.h"
+
+enum row_table { ROW_ACC, ROW_CDR, ROW_TABLE_COUNT };
+
+/** Further columns of one table: "column=name". */
+struct row_extra {
+    const char *const *v; /**< borrowed */
+    size_t count;
+};
+
+struct row {
+    struct row *next;
+    enum row_table table;
+    struct database_value *values; /**< row_columns() of them */
+    struct text line;              /**< that it came from, with its end */
+};
+
+/** Columns of a row. */
+size_t row_columns(enum row_table table, const struct row_extra *extra);
+/** "INSERT INTO acc (...) VALUES (...), (...)" for @p count rows. */
+struct text row_statement(enum row_table table, const struct row_extra *extra, size_t count,
+                          struct arena *arena);
+/**
+ * The rows of one line, in the order of their events; texts are in the arena.
+ * @param extra  of each table
+ * @param last   where they are appended: *last is the first new one
+ * @return 0, ERROR_MEMORY, ERROR_SYNTAX (it is no record)
+ */
+int rows_of_line(struct text line, const struct row_extra extra[ROW_TABLE_COUNT],
+                 struct arena *arena, struct row **last);
