@@ -344,6 +344,17 @@ if can_run { name = RESTART, own = true } then
     end
 end
 
+-- Counting calls in profiles: nanoseconds per operation, by how many calls are up.
+local PROFILE_FORMAT = "%-40s %12s %14s %12s %12s %14s"
+print("\n" .. PROFILE_FORMAT:format("ns, calls counted in profiles", "set + unset", "to another", "count value",
+    "count all", "bytes per call"))
+local counting = {}
+local _, counted = process.run({ lunasip.build .. "/bench/profile_counts", "100", "100000" }, 120)
+for calls, join, move, value, all, bytes in counted:gmatch "(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)" do
+    counting[tonumber(calls)] = { join = tonumber(join), value = tonumber(value) }
+    print(PROFILE_FORMAT:format(calls .. " calls", join, move, value, all, bytes))
+end
+
 local function ratio(a, b, field)
     if not (results[a] and results[b] and results[a][field] and results[b][field]) then return nil end
     return results[a][field] / results[b][field]
@@ -362,8 +373,12 @@ for _, workers in ipairs { "1 worker", "a worker per core" } do
     bar(workers .. ": no media / Kamailio Lua", ratio(bare, "Kamailio Lua", "us_per_call"), 1 / 3)
     bar(workers .. ": media / Kamailio Lua + rtpengine", ratio(media, "Kamailio Lua + rtpengine", "us_per_call"), 1 / 5)
     bar(workers .. ": kB of RSS per held call with media", own(media).kb_per_call, 12)
+    bar(workers .. ": kB of RSS per held call without", own(bare).kb_per_call, 8)
     bar(workers .. ": cost per call with 20,000 / 100 calls in progress", own(bare).growth, 1.25)
 end
+local few, many = counting[100] or {}, counting[100000] or {}
+bar("profiles: set + unset with 100,000 / 100 calls", few.join and many.join and many.join / few.join, 1.5)
+bar("profiles: count with 100,000 / 100 calls", few.value and many.value and many.value / few.value, 1.5)
 local BRIDGED, PROXIED = "lunasip bridged, 1 worker", "lunasip, 1 worker"
 bar("bridged / proxied, no media", ratio(BRIDGED, PROXIED, "us_per_call"), 1.6)
 bar("bridged / proxied, media", ratio(BRIDGED .. ", media", PROXIED .. ", media", "us_per_call"), 1.6)
