@@ -323,7 +323,7 @@ describe("a tracked call", function()
             [ [=[sip.dialog.track(req, { max_duration = 3 })]=] ] = "there is no option 'max_duration'",
             [ [=[sip.dialog.track(req, { max_duration_s = "3" })]=] ] = "max_duration_s is a number of seconds",
             [ [=[sip.dialog.track(req, { on_end = "x" })]=] ] = "on_end is a function",
-            [ [=[sip.dialog.track(req).state = 1]=] ] = "dialog.state cannot be written; vars can",
+            [ [=[sip.dialog.track(req).state = 1]=] ] = "dialog.state cannot be written; vars and record can",
             [ [=[sip.dialog.track(req):bye { reason = "a\nb" }]=] ] = "a reason has no control characters",
             [ [=[sip.dialog.track(req).vars.x = {}]=] ] = "a value is a text, a number or a boolean",
         } do
