@@ -27,7 +27,7 @@ describe("trunks on real sockets", function()
     local function bindings() return provider.engine:status().registrations.bindings end
 
     setup(function()
-        provider = registrar.start { users = true, timers = { t1_ms = 500 } }
+        provider = registrar.start { users = LINES, timers = { t1_ms = 500 } }
         local host = network.block()(20)
         local block = {}
         for i = 1, LINES do

@@ -11,7 +11,7 @@ Border.__index = Border
 
 --- Start lunasip between two sides.
 -- options: workers, timers, blocks, build, sets (defaults: one gateway on each side), private_hosts (numbers of more
--- hosts that may call from the private side), route; `timers.t1_ms` is that of SIPp, too, when it is above 500
+-- hosts that may call from the private side), route
 function M.start(options)
     options = options or {}
     local at = options.at or network.block()
@@ -52,7 +52,7 @@ function Border:run(options)
         caller_host, gateway_host = self.private_gateway, self.public_gateway
     end
     local function values(relay)
-        local all = { relay = relay:gsub("%.", "[.]"), talk_ms = 0, t1_ms = math.max(500, self.t1_ms) }
+        local all = { relay = relay:gsub("%.", "[.]"), talk_ms = 0, t1_ms = math.max(sipp.parts.t1_ms, self.t1_ms) }
         for name, value in pairs(options.values or {}) do all[name] = value end
         return all
     end

@@ -8,7 +8,7 @@ Sipp.__index = Sipp
 
 -- Pieces that the scenario files share.
 M.parts = {
-    t1_ms = 500,
+    t1_ms = 2000, -- patient: what comes twice because a machine is busy upsets SIPp's scenarios
     sdp = [[v=0
       o=user1 53655765 2353687637 IN IP[media_ip_type] [media_ip]
       s=-

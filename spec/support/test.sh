@@ -172,7 +172,7 @@ step_spec() {
 
 # Scenarios run real binaries; each file keeps to loopback addresses of its own, and most of them wait for timers
 # of SIP most of the time. Those that take longest begin first.
-slow_scenarios="calls flood_limits flood_scripts database reload threads failure dialog registrar phones command"
+slow_scenarios="calls failure dialog threads threads_control database flood_limits user held reload phones registrar"
 scenarios() {
     {
         for name in $slow_scenarios; do echo "spec/scenario/${name}_spec.lua"; done
