@@ -228,15 +228,18 @@ static enum auth_verdict use_nonce(struct auth *auth, const struct auth_scope *s
                                    : AUTH_REPLAYED;
 }
 
-/** The HA1 to reckon with. @return true when it is the user's, false when nothing can be right */
+/**
+ * The HA1 to reckon with. Whatever is known of the user costs the same sum, so that the time does not tell who has an
+ * HA1, who a password, and who is nobody.
+ * @return true when it is the user's, false when nothing can be right
+ */
 static bool choose_ha1(const struct auth *auth, const struct digest *digest,
                        const struct auth_secret *secret, struct digest_hex *ha1)
 {
-    bool is_known = text_is_set(secret->text);
+    struct text password = secret->is_password ? secret->text : digest_hex_text(&auth->fake);
+    int error = digest_ha1(digest->algorithm, digest->username, digest->realm, password, ha1);
     if (secret->is_password)
-        return digest_ha1(digest->algorithm, digest->username, digest->realm, secret->text, ha1) ==
-                   0 &&
-               is_known;
+        return !error && text_is_set(secret->text);
     *ha1 = auth->fake;
     ha1->n = digest_algorithm_digits(digest->algorithm);
     if (secret->text.n != ha1->n)

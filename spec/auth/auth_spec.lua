@@ -339,7 +339,8 @@ end]])
             { [[sip.auth.answer(req, req, { username = "u", password = "p" })]], "failure route" },
         } do
             local body, text = case[1], case[2]
-            open("local sip = require 'lunasip'\nfunction request_route(req)\n" .. body .. "\nend")
+            open("local sip = require 'lunasip'\nfunction request_route(req)\n" .. body .. "\nend",
+                { conf = { database = false } })
             assert.equal(500, register().status)
             assert.is_truthy(net:logged(text), body)
             assert.is_truthy(net:logged ":3: ", body)
