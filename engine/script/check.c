@@ -110,6 +110,20 @@ static void push_media(lua_State *L, const struct configuration *configuration)
     }
 }
 
+/** name -> true; nil: not known */
+static void push_trunks(lua_State *L, const struct configuration *configuration)
+{
+    if (configuration_is_unknown(configuration, "trunk")) {
+        lua_pushnil(L);
+        return;
+    }
+    lua_newtable(L);
+    for (size_t i = 0; i < configuration->trunk_count; i++) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, -2, configuration->trunks[i]->name);
+    }
+}
+
 /** (name) -> does the configuration's address block name that group? */
 static int has_group(lua_State *L)
 {
@@ -138,6 +152,8 @@ static void push_facts(lua_State *L, const struct check *check)
     }
     push_media(L, configuration);
     lua_setfield(L, -2, "media");
+    push_trunks(L, configuration);
+    lua_setfield(L, -2, "trunks");
     if (!configuration_is_unknown(configuration, "address")) {
         lua_pushcfunction(L, has_group);
         lua_setfield(L, -2, "has_group");

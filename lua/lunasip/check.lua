@@ -106,7 +106,7 @@ end
 
 --- Check a script and the files that it requires.
 -- @tparam table facts path; source = its text when it is not in the file; sets = numbers of dispatcher sets;
---   media = names of media interfaces; has_group = function(name)
+--   media = names of media interfaces; trunks = names of trunks; has_group = function(name)
 -- @treturn boolean can it be loaded, to see what only that shows?
 function Checker:script(facts)
     local text, err = facts.source, nil

@@ -21,7 +21,7 @@ local CONF = [[
 listen { public = { "udp:127.0.0.10:5060" }, private = { "udp:127.0.0.20:5060" } }
 media { public = "127.0.0.10", private = "127.0.0.20", ports = { 30000, 39999 } }
 dispatcher { sets = { [1] = { "sip:127.0.0.11" }, [2] = { "sip:127.0.0.12" } } }
-address { trunks = { "192.0.2.0/24" } }
+address { trunks = { "192.0.2.0/24" } } trunk { provider = { registrar = "sip:provider.example", user = "1" } }
 route "route.lua"
 ]]
 
@@ -189,6 +189,8 @@ end
             25, "listen block has no interface 'publc'; did you mean 'public'" },
         { "an interface of sip that is not there", "return sip.interface.publc",
             22, "listen block has no interface 'publc'" },
+        { "a trunk that is not there", "return sip.trunk.get 'provder'", 22,
+            "no trunk 'provder'; did you mean 'provider'" },
         { "an address group that is not there", "return sip.source_in(req, 'trunk')", 27, "names a group 'trunk'" },
         { "a malformed pattern", "return req.source_ip:match('^(%s*')",
             28, "pattern is not valid: a '(' without its ')'" },

@@ -1,5 +1,5 @@
--- Memory runs out at every place where a trunk asks for some: the nth allocation fails and all after it, for each n until
--- all of it needs fewer. The trunk may go down, nothing may crash or be kept, and with memory it comes up again.
+-- Memory runs out at every place where a trunk asks for some: the nth allocation fails and all after it, for each n
+-- until all of it needs fewer. The trunk may go down, nothing may crash or be kept, and with memory it comes up again.
 local ffi = require "ffi"
 local world = require "trunk.world"
 

@@ -1,4 +1,4 @@
---- Names that the configuration gives: dispatcher sets, interfaces, address groups; and the dispatcher's words.
+--- Names that the configuration gives: dispatcher sets, interfaces, address groups, trunks; and the dispatcher's words.
 local core = require "lunasip.core"
 local suggest = require "lunasip.suggest"
 local walk = require "lunasip.check.walk"
@@ -50,6 +50,20 @@ local function check_interface(context, node, code)
     end
 end
 
+local function check_trunk(context, node)
+    local trunks = context.facts.trunks
+    for _, kind in ipairs(trunks and context.infer:possible(node) or {}) do
+        local name = kind.value
+        if type(name) == "string" and not trunks[name] then
+            local hint = suggest.hint(name, trunks)
+            if hint == "" then
+                hint = next(trunks) and "; there are " .. list_of(trunks) or "; add a trunk block"
+            end
+            context:fault("trunk", node, name, ("the configuration has no trunk '%s'%s"):format(name, hint))
+        end
+    end
+end
+
 -- By the names of the API's parameters.
 local PARAMETERS = {
     ["lunasip.Dispatcher"] = {
@@ -61,6 +75,7 @@ local PARAMETERS = {
             check_word(context, node, words.state, "state")
         end,
     },
+    ["lunasip.Trunk"] = { name = check_trunk },
     ["lunasip"] = {
         group = function(context, node)
             local kind = context.infer:of(node)
