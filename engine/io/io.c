@@ -140,7 +140,7 @@ const struct address *udp_local(const struct udp *udp)
     return &udp->local;
 }
 
-uint64_t udp_kernel_drops(const struct udp *udp)
+uint64_t udp_kernel_drops(struct udp *udp)
 {
     return udp->world->udp_kernel_drops(udp);
 }

@@ -144,7 +144,7 @@ void udp_flush(struct udp *udp);
 /** Where it is bound, port filled in; borrowed. */
 const struct address *udp_local(const struct udp *udp);
 /** Datagrams that the kernel dropped because the socket's buffer was full. */
-uint64_t udp_kernel_drops(const struct udp *udp);
+uint64_t udp_kernel_drops(struct udp *udp);
 /** Datagrams that the kernel refused to send, queued ones included; on the loop's thread. */
 uint64_t udp_send_failures(const struct udp *udp);
 /**

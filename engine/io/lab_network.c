@@ -344,7 +344,7 @@ void lab_udp_close(struct udp *base)
     memory_release(base);
 }
 
-uint64_t lab_udp_kernel_drops(const struct udp *base)
+uint64_t lab_udp_kernel_drops(struct udp *base)
 {
     return ((const struct lab_udp *)base)->drops;
 }

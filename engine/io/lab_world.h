@@ -126,7 +126,7 @@ int lab_udp_start(struct udp *udp, struct loop *loop);
 int lab_udp_send(struct udp *udp, const struct address *destination, struct text bytes);
 int lab_udp_queue(struct udp *udp, const struct address *destination, struct text bytes);
 void lab_udp_flush(struct udp *udp);
-uint64_t lab_udp_kernel_drops(const struct udp *udp);
+uint64_t lab_udp_kernel_drops(struct udp *udp);
 uint64_t lab_udp_send_failures(const struct udp *udp);
 void lab_udp_close(struct udp *udp);
 

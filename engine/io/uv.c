@@ -8,6 +8,11 @@
  * A batch is what happens between two sleeps: the clock is read once, timers that are due run, then
  * the sockets that are ready, then the wake and idle handlers.
  *
+ * A sleep has no time-out of its own, which would cost the kernel a timer made and dropped for every
+ * message: a timerfd wakes the loop, set anew only when something is due before the time it is set
+ * to. Where that was stopped meanwhile, the loop wakes once for nothing. What is due within a few
+ * milliseconds is waited for by a time-out, since a message mostly comes before.
+ *
  * A wake-up costs a system call only when the loop may be asleep: the waker sets wake_is_pending and
  * then looks at may_sleep, the loop sets may_sleep and then looks at wake_is_pending, so that one of
  * the two sees the other.
@@ -21,9 +26,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#define SOON_MS         4 /* a wait up to this is a time-out */
 #define WAKE_ROUNDS_MAX 4 /* wake-ups served in a row before sockets have their turn */
 
 /* ---- world ---- */
@@ -123,16 +130,32 @@ static bool names_want_run(const struct real_loop *loop)
     return loop->resolver && uv_loop_alive(&loop->uv) && uv_backend_timeout(&loop->uv) == 0;
 }
 
-/* How long to sleep: until the wheel or libuv needs us. @return ms, -1: for ever */
-static int sleep_ms(const struct real_loop *loop)
+/* Have the timerfd end the sleep at @p due_ms. @return false when it cannot */
+static bool set_alarm(struct real_loop *loop, uint64_t due_ms)
+{
+    struct itimerspec when = {.it_value = {.tv_sec = (time_t)(due_ms / 1000),
+                                           .tv_nsec = (long)(due_ms % 1000) * 1000000}};
+    if (timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) != 0)
+        return false;
+    loop->alarm_ms = due_ms;
+    return true;
+}
+
+/*
+ * How long to sleep: until the wheel or libuv needs us. An alarm that is set and was not heard yet
+ * will end the sleep, or has by now. @return ms, -1: until something comes
+ */
+static int sleep_ms(struct real_loop *loop)
 {
     if (names_want_run(loop))
         return 0;
     uint64_t next_ms = timers_next_ms(&loop->base.timers);
-    if (next_ms == UINT64_MAX)
+    if (next_ms >= loop->alarm_ms)
         return -1;
     uint64_t now_ms = uv_hrtime() / 1000000;
     uint64_t wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
+    if (wait_ms > SOON_MS && set_alarm(loop, next_ms))
+        return -1;
     return wait_ms < INT_MAX ? (int)wait_ms : INT_MAX;
 }
 
@@ -143,6 +166,8 @@ static void run_events(struct real_loop *loop)
         void *who = loop->events[i].data.ptr;
         if (who == loop)
             has_names = true;
+        else if (who == &loop->timer_fd)
+            loop->alarm_ms = NO_ALARM;
         else if (who) /* NULL: the eventfd, which has done its work, or a socket closed meanwhile */
             real_udp_ready(who, loop->events[i].events);
     }
@@ -181,6 +206,8 @@ static void loop_destructor(void *object)
         close(loop->epoll_fd);
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
+    if (loop->timer_fd >= 0)
+        close(loop->timer_fd);
     receive_area_release(loop->area);
 }
 
@@ -195,11 +222,15 @@ static int open_loop(struct real_loop *loop)
 {
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loop->timer_fd =
+        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK); /* uv_hrtime()'s */
     if (loop->epoll_fd < 0 || uv_loop_init(&loop->uv) != 0)
         return ERROR_TRANSPORT;
     loop->is_open = true;
-    /* Edge-triggered: each write wakes once, nobody has to read it back. */
+    /* Edge-triggered: each write and each alarm wakes once, nobody has to read it back. */
     int error = add_member(loop, loop->wake_fd, EPOLLIN | EPOLLET, NULL);
+    if (!error)
+        error = add_member(loop, loop->timer_fd, EPOLLIN | EPOLLET, &loop->timer_fd);
     return error ? error : add_member(loop, uv_backend_fd(&loop->uv), EPOLLIN, loop);
 }
 
@@ -212,7 +243,8 @@ static int real_loop_create(struct loop **loopp, struct io *io, const char *name
     loop->base.io = io;
     loop->base.now_us = uv_hrtime() / 1000;
     loop->clock_is_stale = true;
-    loop->epoll_fd = loop->wake_fd = -1;
+    loop->epoll_fd = loop->wake_fd = loop->timer_fd = -1;
+    loop->alarm_ms = NO_ALARM;
     timers_init(&loop->base.timers, loop->base.now_us / 1000);
     snprintf(loop->name, sizeof loop->name, "%s", name);
     int error = open_loop(loop);

@@ -213,11 +213,27 @@ int real_udp_open(struct udp **udpp, struct io *base, const struct address *loca
 
 /* ---- running ---- */
 
+/* What is read in batches is edge-triggered: see uv_receive.c. */
+static int watch(struct real_udp *udp, const struct real_loop *loop, int operation)
+{
+    struct epoll_event event = {.events = EPOLLIN | (udp->batch > 1 ? EPOLLET : 0),
+                                .data.ptr = udp};
+    return epoll_ctl(loop->epoll_fd, operation, udp->fd, &event) == 0 ? 0 : ERROR_TRANSPORT;
+}
+
+void real_udp_ask_again(struct real_udp *udp)
+{
+    if (udp->fd >= 0)
+        engine_check(watch(udp, (struct real_loop *)udp->base.loop, EPOLL_CTL_MOD) == 0);
+}
+
 void real_udp_ready(struct real_udp *udp, uint32_t events)
 {
     struct real_loop *loop = (struct real_loop *)udp->base.loop;
-    if (events & EPOLLERR) /* an ICMP error is waiting */
+    if (events & EPOLLERR) { /* an ICMP error is waiting */
         real_udp_read_errors(udp, loop->area);
+        real_udp_ask_again(udp); /* there may be more of them than are read at once */
+    }
     if ((events & EPOLLIN) && udp->fd >= 0)
         real_udp_receive(udp, loop->area);
 }
@@ -230,20 +246,23 @@ int real_udp_start(struct udp *base, struct loop *loop_base)
     int error = receive_area_reserve(&loop->area, slots, udp->datagram_bytes);
     if (error)
         return error;
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = udp};
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, udp->fd, &event) != 0)
-        return ERROR_TRANSPORT;
+    error = watch(udp, loop, EPOLL_CTL_ADD);
+    if (error)
+        return error;
     base->loop = loop_base; /* from here on closing goes through the loop */
     return 0;
 }
 
-/* SO_MEMINFO holds the same count as SO_RXQ_OVFL, and costs nothing per packet. */
-uint64_t real_udp_kernel_drops(const struct udp *base)
+/*
+ * SO_MEMINFO holds the same count as SO_RXQ_OVFL, and costs nothing per packet. The kernel's number
+ * has 32 bits and comes round: what it grew by is what counts.
+ */
+uint64_t real_udp_kernel_drops(struct udp *base)
 {
-    const struct real_udp *udp = (const struct real_udp *)base;
+    struct real_udp *udp = (struct real_udp *)base;
     uint32_t values[SK_MEMINFO_VARS];
     socklen_t size = sizeof values;
-    if (getsockopt(udp->fd, SOL_SOCKET, SO_MEMINFO, values, &size) != 0 || size < sizeof values)
-        return 0;
-    return values[SK_MEMINFO_DROPS];
+    if (getsockopt(udp->fd, SOL_SOCKET, SO_MEMINFO, values, &size) == 0 && size >= sizeof values)
+        udp->kernel_drops += (uint32_t)(values[SK_MEMINFO_DROPS] - (uint32_t)udp->kernel_drops);
+    return udp->kernel_drops;
 }

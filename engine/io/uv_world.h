@@ -45,7 +45,8 @@ struct receive_area {
 
 struct resolver;
 
-#define LOOP_EVENTS 64 /* ready sockets taken from the kernel at once */
+#define NO_ALARM    UINT64_MAX /* the timerfd is not set */
+#define LOOP_EVENTS 64         /* ready sockets taken from the kernel at once */
 
 /** One epoll set, the libuv loop of its name look-ups, and its thread. */
 struct real_loop {
@@ -53,6 +54,8 @@ struct real_loop {
     uv_loop_t uv;        /**< for names; its own epoll set is a member of ours */
     int epoll_fd;        /**< -1 until it is open */
     int wake_fd;         /**< eventfd that ends a sleep */
+    int timer_fd;        /**< timerfd that does so at alarm_ms */
+    uint64_t alarm_ms;   /**< as the loop's clock; NO_ALARM again once the loop heard it */
     bool is_open;        /**< uv is initialised */
     bool is_threaded;    /**< started and not joined yet */
     bool clock_is_stale; /**< the next event begins a batch */
@@ -81,6 +84,7 @@ struct real_udp {
     struct send_queue *queue;     /**< owned, NULL until something is queued */
     struct real_udp *next_closed; /**< in the loop's list of closed sockets */
     uint64_t send_failures;
+    uint64_t kernel_drops; /**< as far as the kernel was asked */
 };
 _Static_assert(sizeof(struct real_udp) <= 160, "four of these per call");
 
@@ -96,6 +100,8 @@ void receive_area_trim(struct receive_area *area);
 void receive_area_release(struct receive_area *area);
 /** epoll has something for this socket. @param events  EPOLLIN, EPOLLERR */
 void real_udp_ready(struct real_udp *udp, uint32_t events);
+/** Let epoll look at the socket once more, though nothing new arrives. */
+void real_udp_ask_again(struct real_udp *udp);
 /** Read what @p udp has and give it to its handler. */
 void real_udp_receive(struct real_udp *udp, struct receive_area *area);
 /** Read the socket's ICMP errors and give them to its handler. */
@@ -107,7 +113,7 @@ int real_udp_start(struct udp *udp, struct loop *loop);
 int real_udp_send(struct udp *udp, const struct address *destination, struct text bytes);
 int real_udp_queue(struct udp *udp, const struct address *destination, struct text bytes);
 void real_udp_flush(struct udp *udp);
-uint64_t real_udp_kernel_drops(const struct udp *udp);
+uint64_t real_udp_kernel_drops(struct udp *udp);
 uint64_t real_udp_send_failures(const struct udp *udp);
 void real_udp_close(struct udp *udp);
 /** Forget what is queued. Accepts NULL. */

@@ -27,7 +27,7 @@ struct world {
     int (*udp_send)(struct udp *udp, const struct address *destination, struct text bytes);
     int (*udp_queue)(struct udp *udp, const struct address *destination, struct text bytes);
     void (*udp_flush)(struct udp *udp);
-    uint64_t (*udp_kernel_drops)(const struct udp *udp);
+    uint64_t (*udp_kernel_drops)(struct udp *udp);
     uint64_t (*udp_send_failures)(const struct udp *udp);
     void (*udp_close)(struct udp *udp);
 };

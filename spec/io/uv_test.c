@@ -38,6 +38,55 @@ static void an_earlier_timer_is_not_missed(void **state)
     timer_stop(loop_timers(bench->loop), &late);
 }
 
+static void stop_and_count(void *arg)
+{
+    struct bench *bench = arg;
+    bench->fired++;
+    loop_stop(bench->loop);
+}
+
+static void start_an_earlier_one(void *arg)
+{
+    struct bench *bench = arg;
+    timer_start(loop_timers(bench->loop), &bench->timer, 20, stop_and_count, bench);
+}
+
+/* The loop sleeps towards the late one when the earlier one is started. */
+static void an_earlier_timer_shortens_the_sleep(void **state)
+{
+    struct bench *bench = *state;
+    struct timer late = {0}, first = {0};
+    timer_start(loop_timers(bench->loop), &late, GUARD_MS / 2, guard_fired, bench);
+    timer_start(loop_timers(bench->loop), &first, 10, start_an_earlier_one, bench);
+    loop_run(bench->loop);
+    assert_int_equal(bench->fired, 1);
+    timer_stop(loop_timers(bench->loop), &late);
+}
+
+struct stopped {
+    struct bench *bench;
+    struct timer timer, stopper;
+};
+
+static void stop_timer(void *arg)
+{
+    struct stopped *stopped = arg;
+    timer_stop(loop_timers(stopped->bench->loop), &stopped->timer);
+}
+
+/* The loop wakes for the stopped one, then sleeps towards the next. */
+static void a_stopped_timer_delays_no_later_one(void **state)
+{
+    struct bench *bench = *state;
+    struct stopped stopped = {.bench = bench};
+    struct timers *timers = loop_timers(bench->loop);
+    timer_start(timers, &stopped.timer, 20, guard_fired, bench);
+    timer_start(timers, &stopped.stopper, 8, stop_timer, &stopped);
+    timer_start(timers, &bench->timer, 40, stop_and_count, bench);
+    loop_run(bench->loop);
+    assert_int_equal(bench->fired, 1);
+}
+
 static void count_wake(void *arg)
 {
     struct bench *bench = arg;
@@ -187,6 +236,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(fires_timers_and_moves_its_clock),
         TEST(an_earlier_timer_is_not_missed),
+        TEST(an_earlier_timer_shortens_the_sleep),
+        TEST(a_stopped_timer_delays_no_later_one),
         TEST(joins_wake_ups_into_one),
         TEST(serves_sockets_between_its_own_wake_ups),
         TEST(wakes_across_threads_are_never_lost),

@@ -108,6 +108,8 @@ static void keeps_order_through_queue_and_batches(void **state)
     struct bench *bench = *state;
     queue_keeps_order(bench, 1);
     assert_int_equal(bench->batches, 50);
+    queue_keeps_order(bench, 2); /* more batches than are read per wake-up */
+    assert_int_equal(bench->batches, 25);
     queue_keeps_order(bench, 16);
     assert_int_equal(bench->batches, 4);
     queue_keeps_order(bench, 1000); /* held to the most that one call takes */
