@@ -42,9 +42,7 @@ describe("credentials for a trunk", function()
     end
 
     local function finish()
-        net:settle(40)
-        assert.equal(0, net:status().dialogs)
-        assert.equal(0, net:status().transactions)
+        world.finish(net)
     end
 
     it("are sent with the INVITE again, and with its ACK (s22.1)", function()

@@ -53,10 +53,7 @@ describe("what a script hears of a call of two legs", function()
     end
 
     local function finish()
-        net:settle(40)
-        assert.equal(0, net:status().dialogs)
-        assert.equal(0, net:status().transactions)
-        assert.equal(0, net:status().media.ports)
+        world.finish(net)
     end
 
     it("is each other provisional response, the answer, and the end with its reason", function()

@@ -2,18 +2,12 @@
 -- late (RFC 3261 s12.2, s14, RFC 3264, RFC 3311, RFC 6337).
 local world = require "route.world"
 
-local BODY = [[
-    assert(sip.call.bridge(req, {
-        to = "sip:bob@10.0.0.20:5060", interface = "private", media = { from = "public", to = "private" },
-    }))
-]]
-
 describe("within a call of two legs", function()
     local net, alice, bob
 
     before_each(function()
         local callees
-        net, alice, callees = world.open { body = BODY }
+        net, alice, callees = world.open { body = world.two_legs() }
         bob = callees.bob
     end)
 
@@ -23,13 +17,7 @@ describe("within a call of two legs", function()
 
     local function finish(from, to)
         world.hang_up(from or alice, to or bob)
-        net:settle(40)
-        local status = net:status()
-        assert.equal(0, status.dialogs)
-        assert.equal(0, status.transactions)
-        assert.equal(0, status.media.ports)
-        assert.no_address("10.0.0.", "public")
-        assert.no_address("192.0.2.", "private")
+        world.finish_hidden(net)
     end
 
     local function answer()

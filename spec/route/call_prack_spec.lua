@@ -1,19 +1,13 @@
 -- Provisional responses that must arrive, in calls of two legs: each leg has them or not (RFC 3262, RFC 6337).
 local world = require "route.world"
 
-local BODY = [[
-    assert(sip.call.bridge(req, {
-        to = "sip:bob@10.0.0.20:5060", interface = "private", media = { from = "public", to = "private" }, %s
-    }))
-]]
-
 describe("reliable provisional responses (RFC 3262) between two legs", function()
     local net, alice, bob
 
     local function open(options, more)
         local callees
         more = more or {}
-        more.body = BODY:format(options or "")
+        more.body = world.two_legs(options)
         net, alice, callees = world.open(more)
         bob = callees.bob
     end
@@ -23,13 +17,7 @@ describe("reliable provisional responses (RFC 3262) between two legs", function(
     end)
 
     local function finish()
-        net:settle(40)
-        local status = net:status()
-        assert.equal(0, status.dialogs)
-        assert.equal(0, status.transactions)
-        assert.equal(0, status.media.ports)
-        assert.no_address("10.0.0.", "public")
-        assert.no_address("192.0.2.", "private")
+        world.finish_hidden(net)
     end
 
     local function talk_and_hang_up(count)

@@ -29,13 +29,7 @@ describe("a transfer within a call of two legs", function()
     end)
 
     local function finish()
-        net:settle(40)
-        local status = net:status()
-        assert.equal(0, status.dialogs)
-        assert.equal(0, status.transactions)
-        assert.equal(0, status.media.ports)
-        assert.no_address("10.0.0.", "public")
-        assert.no_address("192.0.2.", "private")
+        world.finish_hidden(net)
     end
 
     local function refer(agent, to, headers)

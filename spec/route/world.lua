@@ -1,5 +1,6 @@
 --- What the specs of engine/route share: a network with a caller on the public side, three callees on the
 -- private one, and a route around the body that a spec gives.
+local assert = require "luassert"
 local lab = require "lunasip.lab"
 
 local M = {}
@@ -60,6 +61,15 @@ function M.parallel(options)
     return M.PARALLEL:format(options and options .. "," or "")
 end
 
+--- body for a call of two legs to bob, with media. @string[opt] options more options of sip.call.bridge
+function M.two_legs(options)
+    return ([[
+        assert(sip.call.bridge(req, {
+            to = "sip:bob@10.0.0.20:5060", interface = "private", media = { from = "public", to = "private" }, %s
+        }))
+    ]]):format(options or "")
+end
+
 --- A request as text. @tparam table given uri, method, headers (list of lines before Content-Length), body,
 -- via, from, to, call_id, cseq, max_forwards
 function M.raw(given)
@@ -100,6 +110,20 @@ function M.hang_up(from, to)
     from:hangup()
     to:reply(to:receive "BYE", 200)
     from:receive(function(msg) return msg.status == 200 and msg.cseq_method == "BYE" end)
+end
+
+--- Time passes until nothing of a call is left.
+function M.finish(net)
+    net:settle(40)
+    local status = net:status()
+    assert.same({ 0, 0, 0 }, { status.dialogs, status.transactions, status.media.ports })
+end
+
+--- The same, and neither side was shown anything of the other.
+function M.finish_hidden(net)
+    M.finish(net)
+    assert.no_address("10.0.0.", "public")
+    assert.no_address("192.0.2.", "private")
 end
 
 --- How many messages of that kind this agent saw so far, retransmissions included.
