@@ -39,6 +39,7 @@ bench:
 	@$(CMAKE_BUILD) build-bench --parallel $(JOBS) --target lunasip --target bench_peers
 	@LUNASIP_BUILD=build-bench luajit spec/bench/bench.lua $(ONLY)
 	@test -n "$(ONLY)" || LUNASIP_BUILD=build-bench luajit spec/bench/lab.lua
+	@test -n "$(ONLY)" || LUNASIP_BUILD=build-bench luajit spec/bench/reload.lua
 
 fuzz:
 	@spec/support/install.sh test

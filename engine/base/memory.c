@@ -139,6 +139,21 @@ void memory_trim(void)
         malloc_trim(0);
 }
 
+unsigned memory_place(void)
+{
+    unsigned arena = MEMORY_ANYWHERE;
+    size_t size_bytes = sizeof arena;
+    if (!mallctl || mallctl("thread.arena", &arena, &size_bytes, NULL, 0))
+        return MEMORY_ANYWHERE;
+    return arena;
+}
+
+void memory_use_place(unsigned place)
+{
+    if (mallctl && place != MEMORY_ANYWHERE)
+        mallctl("thread.arena", NULL, NULL, &place, sizeof place);
+}
+
 uint64_t memory_live(void)
 {
     int64_t living = 0;

@@ -36,6 +36,15 @@ void memory_free_raw(void *block);
 void memory_trim_thread(void);
 void memory_trim(void);
 
+/**
+ * Where this thread's allocations come from, and let another thread's come from there, too: one that
+ * is made for a piece of work and gone after it would leave holes elsewhere.
+ * @return a number for memory_use_place(); MEMORY_ANYWHERE where the allocator has no such places
+ */
+unsigned memory_place(void);
+void memory_use_place(unsigned place);
+#define MEMORY_ANYWHERE (~0u)
+
 /** Counted objects alive in this process now. */
 uint64_t memory_live(void);
 

@@ -55,6 +55,7 @@ static void generation_destroy(void *object)
     memory_free_raw(generation->databases);
     memory_release(generation->options.databases);
     memory_release(generation->options.library);
+    memory_release(generation->options.reaper);
     memory_release(generation->options.http);
 }
 
@@ -211,6 +212,7 @@ static int copy_options(struct generation *generation, const struct generation_o
     memory_ref(options->auth);
     memory_ref(options->databases);
     memory_ref(options->library);
+    memory_ref(options->reaper);
     memory_ref(options->http);
     generation->lua_dir = text_strdup(text_of(options->lua_dir));
     generation->route_path = text_strdup(text_of(options->route_path ? options->route_path : ""));

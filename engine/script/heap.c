@@ -5,7 +5,8 @@
  *
  * The blocks come from LuaJIT's own allocator, which takes pages of the system for this state alone
  * and gives all of them back when it is closed: reloads leave no holes in the memory of the process.
- * Under the address sanitizer malloc serves instead, so that it sees who reads what was collected.
+ * Under the address sanitizer malloc serves instead, so that it sees who reads what was collected,
+ * and a state is closed where its generation ends, which counts its blocks.
  * LuaJIT crashes when it is refused while lua_newstate() makes its first blocks: there these come
  * from a reserve.
  * Small blocks are never refused, for want of the cap or by a test: where string.sub or string.char
@@ -141,6 +142,11 @@ void heap_close(struct generation *generation)
 
 int heap_open(struct generation *generation)
 {
+    if (generation->options.reaper) {
+        generation->grave = memory_raw(sizeof *generation->grave);
+        if (!generation->grave)
+            return ERROR_MEMORY;
+    }
     generation->lua = memory_must_fail() ? NULL : luaL_newstate();
     if (!generation->lua)
         return ERROR_MEMORY;
@@ -151,14 +157,21 @@ int heap_open(struct generation *generation)
     return 0;
 }
 
-/* With its own allocator again LuaJIT gives back all pages at once. */
+/* With its own allocator again LuaJIT gives back all pages at once, on whatever thread. */
 void heap_close(struct generation *generation)
 {
-    if (!generation->lua)
+    if (!generation->lua) {
+        memory_free_raw(generation->grave);
         return;
+    }
     lua_gc(generation->lua, LUA_GCSTOP, 0);
     lua_setallocf(generation->lua, generation->allocate, generation->allocate_arg);
-    lua_close(generation->lua);
+    if (generation->grave) {
+        generation->grave->lua = generation->lua;
+        reaper_give(generation->options.reaper, generation->grave);
+    } else {
+        lua_close(generation->lua);
+    }
 }
 
 #endif

@@ -46,8 +46,9 @@ struct generation_options {
     struct databases *databases;               /**< shared; NULL: none can be asked */
     struct http *http;                         /**< shared; NULL: no requests can be made */
     struct library *library;                   /**< shared; NULL: every file of lua/ is parsed */
-    const char *lua_dir;                       /**< holds lunasip/runtime.lua; copied */
-    const char *route_path;                    /**< the script; copied, and its name in errors */
+    struct reaper *reaper;  /**< shared, closes the state; NULL: whoever releases it last does */
+    const char *lua_dir;    /**< holds lunasip/runtime.lua; copied */
+    const char *route_path; /**< the script; copied, and its name in errors */
     struct text source; /**< its text, when it does not come from the file; absent: read the file */
     unsigned worker;    /**< index of the worker that will use it */
     unsigned number;    /**< of the reload, from 1; for the log */

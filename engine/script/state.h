@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "script/reaper.h"
 #include "script/script.h"
 
 #include <lauxlib.h>
@@ -152,6 +153,7 @@ struct generation {
     int hook_interval;  /**< instructions until the hook looks */
     lua_Alloc allocate; /**< LuaJIT's own, with its argument; see heap.c */
     void *allocate_arg;
+    struct grave *grave; /**< owned; NULL: the state is closed where the generation ends */
     char *reserve;       /**< address sanitizer: first blocks of the state, owned */
     size_t reserve_used; /**< bytes of it */
     char **files;        /**< the script and what it required; owned */

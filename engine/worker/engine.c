@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rate.h"
+#include "script/reaper.h"
 #include "worker/internal.h"
 #include "worker/sources.h"
 #include "worker/syslog.h"
@@ -38,6 +39,7 @@ static void destroy(void *arg)
     memory_free_raw(engine->conf_path);
     memory_free_raw(engine->lua_dir);
     memory_release(engine->library);
+    memory_release(engine->reaper);
     memory_free_raw(engine->route_path);
     log_flush(&engine->log);
     memory_release(engine->log.buffer);
@@ -74,6 +76,8 @@ static char *listener_fault(const struct listener *listener, int error)
 static int load(struct engine *engine, const struct engine_options *options, char **fault)
 {
     int error = library_create(&engine->library);
+    if (!error && !io_is_virtual(engine->io))
+        error = reaper_create(&engine->reaper);
     if (!error)
         error = configuration_load(&engine->configuration, options->conf_path, options->lua_dir,
                                    engine->library, fault);

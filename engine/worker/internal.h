@@ -11,6 +11,7 @@ struct engine {
     struct log log;
     char *conf_path, *lua_dir; /* owned */
     struct library *library;   /* owned */
+    struct reaper *reaper;     /* owned; NULL in the lab, where nobody waits for a worker */
     char *route_path;          /* owned; NULL: the configuration's */
     char **files;              /* owned; see engine_files() */
     size_t file_count;

@@ -1,12 +1,15 @@
 /*
  * A reload: everything that can fail is done aside first; then, in one step, other settings, lists,
  * ports and a generation of the script for each worker. The order is that of what can fail:
- * configuration, its changes, generations (a state each: the expensive part, on the control thread),
- * the dispatcher's lists, and from there on nothing fails.
+ * configuration, its changes, generations (a state each: the expensive part, on a thread that gives
+ * way to the workers), the dispatcher's lists, and from there on nothing fails. A worker takes the
+ * new one by a pointer, and gives away the state of the old one without closing it (reaper.h).
  */
 #include "base/error.h"
 #include "base/memory.h"
 #include "script/check.h"
+#include "script/reaper.h"
+#include "worker/aside.h"
 #include "worker/changes.h"
 #include "worker/internal.h"
 #include "worker/sources.h"
@@ -34,6 +37,7 @@ int engine_load_generations(struct engine *engine, struct configuration *configu
                                   .http = engine->http,
                                   .lua_dir = engine->lua_dir,
                                   .library = engine->library,
+                                  .reaper = engine->reaper,
                                   .route_path = route_path ? route_path : configuration->route_path,
                                   .source = !route_path && configuration->route_source
                                                 ? text_of(configuration->route_source)
@@ -164,9 +168,18 @@ static int load_script(struct engine *engine, struct prepared *prepared, char **
                         &prepared->file_count);
 }
 
-static int prepare(struct engine *engine, const char *route_path, struct prepared *prepared,
-                   char **fault)
+/* Close the states that workers have given away; in a row of reloads before each of them. */
+static void reap(void *arg)
 {
+    struct engine *engine = arg;
+    if (engine->reaper)
+        reaper_run(engine->reaper);
+}
+
+static int prepare_aside(struct engine *engine, const char *route_path, struct prepared *prepared,
+                         char **fault)
+{
+    reap(engine);
     int error = configuration_load(&prepared->configuration, engine->conf_path, engine->lua_dir,
                                    engine->library, fault);
     if (error == ERROR_SCRIPT)
@@ -180,6 +193,29 @@ static int prepare(struct engine *engine, const char *route_path, struct prepare
     if (!error)
         error = trunk_changes_prepare(engine, prepared->configuration, &prepared->trunks);
     return error;
+}
+
+struct preparation {
+    struct engine *engine;
+    const char *route_path;
+    struct prepared *prepared;
+    char **fault;
+    int error;
+};
+
+static void run_preparation(void *arg)
+{
+    struct preparation *work = arg;
+    work->error = prepare_aside(work->engine, work->route_path, work->prepared, work->fault);
+}
+
+/* @param prepared  filled as far as it came; commit() or discard(). @return 0 or what is wrong, with a fault */
+static int prepare(struct engine *engine, const char *route_path, struct prepared *prepared,
+                   char **fault)
+{
+    struct preparation work = {engine, route_path, prepared, fault, 0};
+    aside_run(engine->io, run_preparation, &work);
+    return work.error;
 }
 
 static void discard(struct engine *engine, struct prepared *prepared)
@@ -290,6 +326,7 @@ bool engine_tidy(struct engine *engine)
         worker_ask(engine->workers[i], count_old, &old);
     engine->is_untidy = old > 0;
     if (old < engine->old_generations || old == 0) {
+        aside_run(engine->io, reap, engine);
         databases_sweep(engine->databases);
         for (unsigned i = 0; i < engine->worker_count; i++)
             worker_ask(engine->workers[i], trim_thread, NULL);

@@ -20,16 +20,6 @@ local cores = tonumber(io.popen("nproc"):read "*l")
 local results, order = {}, {}
 local BRIDGE = io.popen("pwd"):read "*l" .. "/spec/bench/bridge.lua" -- calls of two legs
 
-sipp.parts.bench_sdp = [[v=0
-      o=user1 53655765 2353687637 IN IP4 [media_ip]
-      s=-
-      c=IN IP4 [media_ip]
-      t=0 0
-      m=audio [media_port] RTP/AVP 8 0 101
-      a=rtpmap:8 PCMA/8000
-      a=rtpmap:0 PCMU/8000
-      a=rtpmap:101 telephone-event/8000]]
-
 local has_lunasip = io.open(lunasip.build .. "/lunasip") ~= nil
 
 -- The peers that carry calls, in the order of the table. `sdp`: the body is an SDP, so that media is handled;

@@ -8,6 +8,17 @@ local sipp = require "support.sipp"
 
 local M = {}
 
+-- The body of the calls of uac.xml and uas.xml.
+sipp.parts.bench_sdp = [[v=0
+      o=user1 53655765 2353687637 IN IP4 [media_ip]
+      s=-
+      c=IN IP4 [media_ip]
+      t=0 0
+      m=audio [media_port] RTP/AVP 8 0 101
+      a=rtpmap:8 PCMA/8000
+      a=rtpmap:0 PCMU/8000
+      a=rtpmap:101 telephone-event/8000]]
+
 local function read(path)
     local file = assert(io.open(path))
     local text = file:read "*a"
@@ -153,7 +164,7 @@ function M.kamailio(at, options)
     return { processes = processes }
 end
 
---- options: workers, route (default scripts/sbc.lua)
+--- options: workers, media_threads (1), route (scripts/sbc.lua)
 function M.lunasip(at, options)
     local engine = lunasip.start {
         public = { ("udp:%s:5060"):format(at(10)) }, private = { ("udp:%s:5060"):format(at(20)) },

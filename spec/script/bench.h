@@ -3,6 +3,8 @@
 
 #include "fake_proxy.h"
 
+#include "script/reaper.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,6 +50,7 @@ struct bench {
     unsigned lines;
     struct configuration *configuration;
     struct shared *shared;
+    struct reaper *reaper; /* NULL: generations close their states themselves */
     struct proxy proxy;
     struct script *script;
     struct route_handlers handlers;
@@ -139,6 +142,7 @@ static inline int bench_load(struct bench *bench, struct generation **generation
         .log = &bench->log,
         .configuration = bench->configuration,
         .shared = bench->shared,
+        .reaper = bench->reaper,
         .lua_dir = LUNASIP_LUA_DIR,
         .route_path = "route.lua",
         .source = text_of(source),
