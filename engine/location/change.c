@@ -6,7 +6,7 @@
 
 /* Which bindings are to end. */
 struct choice {
-    struct text which; /* contact or ruid; absent: all */
+    struct text which; /* contact or ruid; absent or empty: all */
     struct uri uri;    /* of it */
     bool is_uri;
     const struct location_binding *binding; /* this one alone; NULL: as `which` says */
@@ -16,7 +16,7 @@ static bool is_chosen(const struct choice *choice, const struct location_binding
 {
     if (choice->binding)
         return binding == choice->binding;
-    return !text_is_set(choice->which) || text_equal(binding->ruid, choice->which) ||
+    return !choice->which.n || text_equal(binding->ruid, choice->which) ||
            (choice->is_uri && match_uri(&choice->uri, binding->contact));
 }
 

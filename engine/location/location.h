@@ -204,7 +204,7 @@ int location_save(struct location *location, const struct location_request *requ
 
 /**
  * End bindings of an AoR (a command, or a flow that broke).
- * @param which  contact URI (equal by RFC 3261 s19.1.4) or ruid; absent: all of them
+ * @param which  contact URI (equal by RFC 3261 s19.1.4) or ruid; absent or empty: all of them
  * @return how many, 0 for none; ERROR_MEMORY
  */
 int location_remove(struct location *location, struct text aor, struct text which, uint64_t now_ms,

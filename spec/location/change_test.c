@@ -104,6 +104,8 @@ static void ends_later_without_memory(void **state)
     bench.now_ms += 1000;
     location_tick(bench.location, bench.now_ms, &bench.counters, NULL);
     assert_string_equal(bench.told, "expired sip:a@b|");
+    /* A command without a contact has an empty word there. */
+    assert_int_equal(location_remove(bench.location, TEXT(ALICE), TEXT(""), bench.now_ms, NULL), 2);
     close_bench(&bench);
 }
 
