@@ -3,11 +3,6 @@
 
 #include "base/memory.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
-#define NOTE_BYTES 512
-
 static void destroy(void *arg)
 {
     struct proxy *proxy = arg;
@@ -140,17 +135,10 @@ bool proxy_is_noting(const struct proxy *proxy)
     return proxy->options.note;
 }
 
-void proxy_note(struct proxy *proxy, struct text call_id, const char *format, ...)
+void proxy_note(struct proxy *proxy, struct text call_id, struct text what)
 {
-    char line[NOTE_BYTES];
-    va_list values;
-    if (!proxy->options.note)
-        return;
-    va_start(values, format);
-    int n = vsnprintf(line, sizeof line, format, values);
-    va_end(values);
-    size_t length = n < 0 ? 0 : (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
-    proxy->options.note(proxy->options.note_arg, call_id, (struct text){line, length});
+    if (proxy->options.note)
+        proxy->options.note(proxy->options.note_arg, call_id, what);
 }
 
 struct random *proxy_random(struct proxy *proxy)

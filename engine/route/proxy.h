@@ -129,9 +129,8 @@ struct random *proxy_random(struct proxy *proxy);
 #define PROXY_NOTE_CALL_ID "the other side's Call-ID is "
 /** Does anybody listen to proxy_note()? */
 bool proxy_is_noting(const struct proxy *proxy);
-/** For the story of a call: one line, cut where it is too long. */
-void proxy_note(struct proxy *proxy, struct text call_id, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/** For the story of a call: one line. */
+void proxy_note(struct proxy *proxy, struct text call_id, struct text what);
 struct dispatcher *proxy_dispatcher(struct proxy *proxy);
 struct transport *proxy_transport(struct proxy *proxy);
 const struct settings *proxy_settings(struct proxy *proxy);

@@ -143,8 +143,15 @@ static int check_interfaces(const struct proxy *proxy, struct text names)
 /* Who asks for the story of the call by either name finds all of it (control/story.c). */
 static void note_names(struct proxy *proxy, const struct topology *topology)
 {
-    proxy_note(proxy, topology->call_id, PROXY_NOTE_CALL_ID "%.*s", TEXT_ARG(topology->masked));
-    proxy_note(proxy, topology->masked, PROXY_NOTE_CALL_ID "%.*s", TEXT_ARG(topology->call_id));
+    const struct text names[] = {topology->call_id, topology->masked};
+    for (size_t i = 0; i < 2; i++) {
+        struct buffer *out = &proxy->out;
+        buffer_clear(out);
+        buffer_append(out, TEXT(PROXY_NOTE_CALL_ID));
+        buffer_append(out, names[1 - i]);
+        if (!out->error)
+            proxy_note(proxy, names[i], buffer_text(out));
+    }
 }
 
 static int topology_create(struct topology **topologyp, struct response_context *context,

@@ -82,8 +82,10 @@ static int push_chosen(lua_State *L, struct subject *subject,
     if (error)
         return api_push_result(L, error);
     struct text attributes = dispatcher_destination_attrs(destination);
-    note_decision(L, subject, "dispatcher set %u: %.*s", dispatcher_destination_set(destination),
-                  TEXT_ARG(dispatcher_destination_uri(destination)));
+    note_decision(L, subject,
+                  &(struct decision){"dispatcher set", true,
+                                     (unsigned)dispatcher_destination_set(destination),
+                                     dispatcher_destination_uri(destination)});
     api_push_text(L, dispatcher_destination_uri(destination));
     lua_pushinteger(L, (lua_Integer)dispatcher_destination_set(destination));
     if (attributes.n)

@@ -112,8 +112,7 @@ static int request_reply(lua_State *L)
     };
     check_line(L, options.reason, "the reason");
     read_reply_options(L, &subject.run->arena, &options);
-    note_decision(L, &subject, "reply %u%s%.*s", options.status, options.reason.n ? " " : "",
-                  TEXT_ARG(options.reason));
+    note_decision(L, &subject, &(struct decision){"reply", true, options.status, options.reason});
     struct script_cause cause;
     cause_begin(L, &cause);
     int result = proxy_reply(subject.context, &options);
@@ -240,11 +239,12 @@ static void note_relay(lua_State *L, const struct subject *subject, size_t count
 {
     struct text to = text_is_set(options->to) ? options->to : context_next_hop(subject->context);
     if (count)
-        note_decision(L, subject, "fork to %zu targets", count);
+        note_decision(L, subject,
+                      &(struct decision){"fork to", true, (unsigned)count, TEXT("targets")});
     else if (text_is_set(to))
-        note_decision(L, subject, "relay to %.*s", TEXT_ARG(to));
-    else
-        note_decision(L, subject, "relay along Route or Request-URI");
+        note_decision(L, subject, &(struct decision){.what = "relay to", .detail = to});
+    else if (!message_to_tag(subject->message).n) /* what follows its Route is no decision */
+        note_decision(L, subject, &(struct decision){.what = "relay along Route or Request-URI"});
 }
 
 /** Relay to @p targets, to the request's own with none of them; the script's line is the cause. */
@@ -359,7 +359,7 @@ static int request_forward(lua_State *L)
     if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "forward"))
         return api_push_result(L, ERROR_CANCELLED);
     struct script_cause cause;
-    note_decision(L, &subject, "forward");
+    note_decision(L, &subject, &(struct decision){.what = "forward"});
     cause_begin(L, &cause);
     int result = proxy_forward(subject.context);
     cause_end(&cause);
@@ -383,7 +383,7 @@ static int request_drop(lua_State *L)
     if (!require_request(L, &subject, ROUTES(RUN_REQUEST), "drop"))
         return api_push_result(L, ERROR_CANCELLED);
     proxy_drop(subject.context);
-    note_decision(L, &subject, "drop");
+    note_decision(L, &subject, &(struct decision){.what = "drop"});
     lua_pushboolean(L, 1);
     return 1;
 }

@@ -1,19 +1,44 @@
-/* What a script decided about a call, for the flight recorder: which route, at which line. */
+/*
+ * What a script decided about a call, for the flight recorder: which route, at which line. Every call pays
+ * for it, so the line is put together without printf.
+ */
 #include "script/state.h"
 
-#include <stdarg.h>
-#include <stdio.h>
+#define NOTE_BYTES 512
 
-#define DECISION_BYTES 256
+/* A line that is put together; what does not fit is cut. */
+struct note {
+    size_t n;
+    char bytes[NOTE_BYTES];
+};
 
-static const char *route_name(const struct run *run)
+static void add(struct note *note, struct text t)
+{
+    size_t room = sizeof note->bytes - note->n, n = t.n < room ? t.n : room;
+    if (n)
+        memcpy(note->bytes + note->n, t.p, n);
+    note->n += n;
+}
+
+static void add_number(struct note *note, unsigned number)
+{
+    char digits[12];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    add(note, (struct text){digits + at, sizeof digits - at});
+}
+
+static struct text route_name(const struct run *run)
 {
     switch (run->kind) {
-    case RUN_REQUEST: return "request_route";
-    case RUN_BRANCH: return "branch_route";
-    case RUN_FAILURE: return "failure_route";
-    case RUN_REPLY: return "onreply_route";
-    default: return "handler";
+    case RUN_REQUEST: return TEXT("request_route");
+    case RUN_BRANCH: return TEXT("branch_route");
+    case RUN_FAILURE: return TEXT("failure_route");
+    case RUN_REPLY: return TEXT("onreply_route");
+    default: return TEXT("handler");
     }
 }
 
@@ -26,28 +51,45 @@ static bool is_of_no_call(const struct message *message)
 void note_log(const struct subject *subject, struct script *script, enum log_level level,
               struct text call_id, struct text line)
 {
+    struct note note = {.n = 0};
     if (level > LOG_INFO || !call_id.n || !script || !script->proxy ||
-        (subject->message && is_of_no_call(subject->message)))
+        !proxy_is_noting(script->proxy) || (subject->message && is_of_no_call(subject->message)))
         return;
-    proxy_note(script->proxy, call_id, "log %s: %.*s", log_level_name(level), TEXT_ARG(line));
+    add(&note, TEXT("log "));
+    add(&note, text_of(log_level_name(level)));
+    add(&note, TEXT(": "));
+    add(&note, line);
+    proxy_note(script->proxy, call_id, (struct text){note.bytes, note.n});
 }
 
-void note_decision(lua_State *L, const struct subject *subject, const char *format, ...)
+void note_decision(lua_State *L, const struct subject *subject, const struct decision *decision)
 {
     struct proxy *proxy = subject->context ? context_proxy(subject->context) : NULL;
-    char decision[DECISION_BYTES];
+    struct note note = {.n = 0};
     lua_Debug frame;
-    va_list values;
     if (!proxy || !proxy_is_noting(proxy) || !subject->message || is_of_no_call(subject->message))
         return;
-    va_start(values, format);
-    vsnprintf(decision, sizeof decision, format, values);
-    va_end(values);
+    add(&note, text_of(decision->what));
+    if (decision->has_number) {
+        add(&note, TEXT(" "));
+        add_number(&note, decision->number);
+    }
+    if (decision->detail.n) {
+        add(&note, TEXT(" "));
+        add(&note, decision->detail);
+    }
+    add(&note, TEXT(": "));
+    add(&note, route_name(subject->run));
     const struct handler *handler = subject->run->handler;
-    bool is_named = handler && subject->run->kind != RUN_REQUEST;
-    struct text name = is_named ? (struct text){handler->name, handler->name_n} : TEXT_NONE;
-    bool has_frame = api_script_frame(L, &frame);
-    proxy_note(proxy, subject->message->call_id, "%s: %s%s%.*s %s:%d", decision,
-               route_name(subject->run), name.n ? "." : "", TEXT_ARG(name),
-               has_frame ? frame.short_src : "?", has_frame ? frame.currentline : 0);
+    if (handler && subject->run->kind != RUN_REQUEST) {
+        add(&note, TEXT("."));
+        add(&note, (struct text){handler->name, handler->name_n});
+    }
+    if (api_script_frame(L, &frame)) {
+        add(&note, TEXT(" "));
+        add(&note, text_of(frame.short_src));
+        add(&note, TEXT(":"));
+        add_number(&note, (unsigned)frame.currentline);
+    }
+    proxy_note(proxy, subject->message->call_id, (struct text){note.bytes, note.n});
 }

@@ -408,9 +408,15 @@ struct text api_text_or_none(lua_State *L, int index, const char *what);
 uint64_t api_number(lua_State *L, int index, uint64_t least, uint64_t most, const char *what);
 /** Nothing, a boolean, a number or a text, else misuse. @param what whose: "dialog.vars". @return its text is borrowed */
 struct value api_value(lua_State *L, int index, const char *what);
-/** note.c: for the story of the call that @p subject is of: a decision, with its route and line. */
-void note_decision(lua_State *L, const struct subject *subject, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/** note.c: what a script decided, "reply 486 Busy Here". Texts are borrowed. */
+struct decision {
+    const char *what;
+    bool has_number;
+    unsigned number;
+    struct text detail; /**< absent: none */
+};
+/** For the story of the call that @p subject is of, with its route and line. */
+void note_decision(lua_State *L, const struct subject *subject, const struct decision *decision);
 /** A line that it logged, at info or above. @param subject  without message: of none */
 void note_log(const struct subject *subject, struct script *script, enum log_level level,
               struct text call_id, struct text line);

@@ -83,7 +83,7 @@ describe("the story of a call", function()
         assert.same({
             "in INVITE sip:bob@example.net",
             "-- log info: for bob",
-            "-- dispatcher set 1: sip:10.0.0.20:5060: request_route script:13",
+            "-- dispatcher set 1 sip:10.0.0.20:5060: request_route script:13",
             "-- relay to sip:10.0.0.20:5060: request_route script:15",
             "out INVITE sip:bob@example.net",
             "out 100 Trying",

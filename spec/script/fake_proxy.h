@@ -400,11 +400,11 @@ bool proxy_is_noting(const struct proxy *proxy)
     return false;
 }
 
-void proxy_note(struct proxy *proxy, struct text call_id, const char *format, ...)
+void proxy_note(struct proxy *proxy, struct text call_id, struct text what)
 {
     (void)proxy;
     (void)call_id;
-    (void)format;
+    (void)what;
 }
 
 int proxy_hide(struct response_context *context, struct text interfaces, bool is_call_id_masked)
