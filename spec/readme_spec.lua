@@ -390,7 +390,7 @@ end]]
 
     it("lists every function that scripts can call", function()
         local count = 0
-        local types = read "lua/types/lunasip.lua"
+        local types = require("lunasip.check.annotations").read "lua"
         local owners = {
             Message = "msg:", Request = "req:", Reply = "reply:", Dictionary = ":", lunasip = "sip%.",
             Dispatcher = "sip%.dispatcher%.", Media = "sip%.media%.", Timer = "sip%.timer%.", Log = "sip%.log%.",
@@ -412,7 +412,7 @@ end]]
 
     it("lists the dispatcher's algorithms with their numbers", function()
         local flat = readme:gsub("%s+", " ")
-        local types = read "lua/types/lunasip.lua"
+        local types = require("lunasip.check.annotations").read "lua"
         for name, number in types:gmatch '%-%-%-| "([%l-]+)" *# (%d+)' do
             assert.is_truthy(flat:find(("%s %s[,.]"):format(name:gsub("%-", "%%-"), number)), name)
         end

@@ -15,7 +15,7 @@ struct check_report; /* counted; memory_release() */
 struct check_options {
     const char *conf_path;   /**< configuration file */
     const char *route_path;  /**< script to check instead of the configuration's; NULL: that one */
-    const char *lua_dir;     /**< holds lunasip/check.lua and types/lunasip.lua */
+    const char *lua_dir;     /**< holds lunasip/check.lua and types/ */
     struct library *library; /**< compiled files of it; NULL: none are known */
 };
 

@@ -6,6 +6,7 @@
 --     local report = checker:report()                          -- { text, json, note, faults, warnings }
 --
 -- The engine calls this (engine/script/check.c) in a state of its own, where no script runs.
+local annotations = require "lunasip.check.annotations"
 local api = require "lunasip.check.api"
 local kamailio = require "lunasip.check.kamailio"
 local program = require "lunasip.check.program"
@@ -32,10 +33,7 @@ function Checker:add_line(line)
 end
 
 local function read_api(lua_dir)
-    local file = assert(io.open(lua_dir .. "/types/lunasip.lua"))
-    local text = file:read "*a"
-    file:close()
-    return api.parse(text)
+    return api.parse(annotations.read(lua_dir))
 end
 
 local add_file

@@ -2,13 +2,19 @@
 require "spec.lua.fake_core"
 local ffi = require "ffi"
 
-describe("lua/types/lunasip.lua", function()
-    local file = assert(io.open "lua/types/lunasip.lua")
-    local text = file:read "*a"
-    file:close()
+describe("lua/types", function()
+    local annotations = require "lunasip.check.annotations"
+    local text = annotations.read "lua"
 
-    it("is Lua", function()
-        assert.is_truthy(loadstring(text))
+    it("is Lua, and the check reads each of its files", function()
+        local found = {}
+        for path in io.popen("ls lua/types/*.lua"):lines() do
+            assert.is_truthy(loadfile(path))
+            found[#found + 1] = path:match "([^/]+)%.lua$"
+        end
+        local known = { "lab", unpack(annotations.FILES) }
+        table.sort(known)
+        assert.same(known, found)
     end)
 
     local parts = {

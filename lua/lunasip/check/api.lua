@@ -1,4 +1,4 @@
---- The API as data: classes, fields, functions and their types, read from lua/types/lunasip.lua.
+--- The API as data: classes, fields, functions and their types, read from the annotations in lua/types.
 --
 -- What editors show and what a check knows is one text, so that they cannot differ. Understood are the
 -- annotations of the Lua language server that the file uses: @class, @field, @param, @return, @overload,

@@ -68,7 +68,7 @@ local function type_words(alternatives)
         end
     end
     if #literals > MOST_LITERALS then
-        literals = { ("one of the %d words in lua/types/lunasip.lua"):format(#literals) }
+        literals = { ("one of the %d words in lua/types"):format(#literals) }
     end
     for _, literal in ipairs(literals) do
         table.insert(words, literal)

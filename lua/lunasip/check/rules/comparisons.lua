@@ -35,7 +35,7 @@ local function check_words(context, node, other)
         if text and words and not words[text] then
             local hint = suggest.hint(text, words)
             context:fault("compare", other, text, ("%s is never \"%s\"%s"):format(node[2][1], text,
-                hint ~= "" and hint or "; lua/types/lunasip.lua lists its values"))
+                hint ~= "" and hint or "; lua/types lists its values"))
         elseif text and is_of_method and text:find "%l" then
             context:fault("compare", other, text,
                 ("a method is written in capitals; write \"%s\""):format(text:upper()))

@@ -36,7 +36,7 @@ local function check_calls(context, handler, registry)
             local separator = kind.declared.is_method and ":" or "."
             local name = (context.words[kind.owner] or kind.owner) .. separator .. kind.name
             local node = call.tag == "Invoke" and call[2] or call[1]
-            context:fault("route", node, kind.name, ("%s is not possible in %s; lua/types/lunasip.lua says where it is")
+            context:fault("route", node, kind.name, ("%s is not possible in %s; lua/types says where it is")
                 :format(name, WORDS[registry]))
         end
     end)
