@@ -19,17 +19,20 @@ sipp.parts.bench_sdp = [[v=0
       a=rtpmap:0 PCMU/8000
       a=rtpmap:101 telephone-event/8000]]
 
-local function read(path)
+--- The text of a file.
+function M.read(path)
     local file = assert(io.open(path))
     local text = file:read "*a"
     file:close()
     return text
 end
 
-local function write(path, text)
+--- @return path
+function M.write(path, text)
     local file = assert(io.open(path, "w"))
     file:write(text)
     file:close()
+    return path
 end
 
 --- Wait until it listens there.
@@ -103,7 +106,7 @@ function M.socket_memory_kb()
         if SLABS[name] then bytes = bytes + active * size end
     end
     slabs:close()
-    local pages = read("/proc/net/sockstat"):match "UDP: inuse %d+ mem (%d+)"
+    local pages = M.read("/proc/net/sockstat"):match "UDP: inuse %d+ mem (%d+)"
     return (bytes + pages * posix.page_bytes) / 1024
 end
 
@@ -150,10 +153,10 @@ function M.kamailio(at, options)
         define_relay = relay and "#!define WITH_RELAY" or "", ng_port = relay and relay.ng_port or 0,
         with_relay = tostring(relay ~= nil), routing = options.language,
     }
-    write(folder .. "/dispatcher.list", ("1 sip:%s:5060 0 0 socket=udp:%s:5060\n2 sip:%s:5060 0 0 socket=udp:%s:5060\n")
-        :format(at(11), at(10), at(21), at(20)))
+    local line = "%d sip:%s:5060 0 0 socket=udp:%s:5060\n"
+    M.write(folder .. "/dispatcher.list", line:format(1, at(11), at(10)) .. line:format(2, at(21), at(20)))
     for _, name in ipairs { "kamailio.cfg", "kamailio.lua" } do
-        write(folder .. "/" .. name, sipp.fill(read("spec/bench/" .. name), values))
+        M.write(folder .. "/" .. name, sipp.fill(M.read("spec/bench/" .. name), values))
     end
     local child = process.start { command = {
         "kamailio", "-DD", "-E", "-m", "512", "-M", "32", "-f", folder .. "/kamailio.cfg", "-w", folder, "-Y", folder,

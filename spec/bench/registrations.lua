@@ -12,19 +12,7 @@ local M = {}
 local USERS, WARM = 20000, 1000
 local HERE = io.popen("pwd"):read "*l"
 
-local function read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
-
-local function write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-    return path
-end
+local read, write = peers.read, peers.write
 
 -- User and what SIPp answers a challenge with.
 local users = {}
