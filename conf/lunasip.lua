@@ -249,7 +249,7 @@ records {
     -- file = "../run/calls.jsonl", -- where lines are appended
     -- database = "mysql://...", -- Kamailio's tables acc and acc_cdrs, as rows of them; or postgres://, sqlite:
     -- spool = "../run/calls.spool", -- needed with a database: records wait here for it, also over a restart
-    -- acc_extra = { "account" }, -- further columns of acc, each a field of the record: { "account", ua = "user_agent" }
+    -- acc_extra = { "account" }, -- further columns of acc, each a field: { "account", ua = "user_agent" }
     -- cdr_extra = { "account", callid = "call_id" }, -- the same of acc_cdrs
     -- spool_mib = 1024, -- records that wait for the database: beyond it they are lost to it; 1 to 1048576
     -- failed = 1, -- 1: calls that nobody answered have a record, too; 0: they do not; 0 to 1

@@ -9,7 +9,8 @@ local TO_BOB = [[
 ]]
 local TABLES = [[
     CREATE TABLE acc (id INTEGER PRIMARY KEY, method VARCHAR(16), from_tag VARCHAR(128), to_tag VARCHAR(128),
-        callid VARCHAR(255), sip_code VARCHAR(3), sip_reason VARCHAR(128), time TIMESTAMP NOT NULL, account VARCHAR(20));
+        callid VARCHAR(255), sip_code VARCHAR(3), sip_reason VARCHAR(128), time TIMESTAMP NOT NULL,
+        account VARCHAR(20));
     CREATE TABLE acc_cdrs (id INTEGER PRIMARY KEY, start_time TIMESTAMP, end_time TIMESTAMP, duration FLOAT(10,3),
         account VARCHAR(20) CHECK (account <> 'a-13'), callid VARCHAR(255));
 ]]

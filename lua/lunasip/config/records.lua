@@ -54,7 +54,7 @@ function M.block(numbers)
         if value.database ~= nil then
             records.database = database.url(check, value.database, folder)
             if not records.spool then
-                check:fail("records that go to a database need a spool; write spool = \"../run/calls.spool\"", "database")
+                check:fail("records for a database need a spool; write spool = \"../run/calls.spool\"", "database")
             end
         end
         result.records = records
