@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-/** The mutex guards everything but the Call-ID, which never changes, and the CSeq, which is the owner's. */
+/** The mutex guards everything but name and Call-ID, which never change, and the CSeq, which is the owner's. */
 struct trunk {
     pthread_mutex_t mutex;
     struct trunk_terms *terms; /* reference: in force */
@@ -14,7 +14,8 @@ struct trunk {
     char reason[TRUNK_REASON_BYTES];
     uint64_t expires_ms, next_ms; /* wall clock; 0: none */
     unsigned failures;
-    bool is_disabled; /* by an operator */
+    bool is_disabled;            /* by an operator */
+    char name[TRUNK_NAME_BYTES]; /* of any of its terms */
     char call_id[TRUNK_CALL_ID_BYTES];
     uint32_t cseq;
 };

@@ -47,6 +47,7 @@ static struct trunk *create(struct trunk_terms *terms, struct random *random)
         return NULL;
     pthread_mutex_init(&trunk->mutex, NULL);
     trunk->terms = memory_ref(terms);
+    text_to_array(text_of(terms->name), trunk->name, sizeof trunk->name);
     random_token(random, trunk->call_id, sizeof trunk->call_id);
     return trunk;
 }
@@ -139,7 +140,7 @@ struct trunk *trunks_find(struct trunks *trunks, struct text name)
     struct trunk *found = NULL;
     pthread_mutex_lock(&trunks->mutex);
     for (size_t i = 0; i < trunks->count && !found; i++)
-        if (text_equal(text_of(trunks->v[i]->terms->name), name))
+        if (text_equal(text_of(trunks->v[i]->name), name))
             found = memory_ref(trunks->v[i]);
     pthread_mutex_unlock(&trunks->mutex);
     return found;
