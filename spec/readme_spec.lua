@@ -72,7 +72,7 @@ describe("README.md", function()
         local known = {
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
             ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
-            ["lua http"] = true, ["lua hide"] = true, ["lua trunk"] = true,
+            ["lua http"] = true, ["lua hide"] = true, ["lua legs"] = true, ["lua trunk"] = true,
             ["json record"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true, ["text account"] = true, ["text filter"] = true,
@@ -174,6 +174,29 @@ describe("README.md", function()
         db:impair { fail = true }
         phone:ask("OPTIONS", { uri = "sip:4711@192.0.2.1" })
         phone:receive(503)
+        net:close()
+    end)
+
+    it("joins two legs, hears keys, and transfers", function()
+        local net = lab.new { route = only "lua legs" }
+        local phone = net:agent { name = "phone", address = "10.0.0.9", side = "private" }
+        local trunk = net:agent { name = "trunk", address = "198.51.100.7" }
+        local reception = net:agent { name = "reception", address = "198.51.100.8" }
+        phone:invite("sip:4711@10.0.0.1", { sdp = true })
+        trunk:reply(trunk:receive "INVITE", 200, { sdp = true })
+        phone:receive(200)
+        trunk:receive "ACK"
+        phone:dial "0"
+        reception:reply(reception:receive "INVITE", 200, { sdp = true })
+        phone:reply(phone:receive "INVITE", 200, { sdp = true })
+        trunk:reply(trunk:receive "BYE", 200)
+        reception:receive "ACK"
+        phone:dial "*"
+        for _, agent in ipairs { phone, reception } do
+            agent:reply(agent:receive "BYE", 200)
+        end
+        assert.no_address("10.0.0.", "public")
+        net:settle(40)
         net:close()
     end)
 

@@ -256,7 +256,9 @@ static void keep_body(struct bridge_exchange *exchange, struct message *ack)
     buffer_clear(&exchange->ack_body);
     int error = bridge_body(bridge, exchange->fork, ack, exchange->is_from_caller, false,
                             &exchange->ack_body, &type);
-    exchange->ack_type = arena_copy(&bridge->arena, type);
+    if (!text_equal(bridge->body_type, type)) /* the arena lives as long as the call */
+        bridge->body_type = arena_copy(&bridge->arena, type);
+    exchange->ack_type = bridge->body_type;
     if (!error)
         return;
     buffer_clear(&exchange->ack_body);

@@ -129,6 +129,7 @@ struct bridge {
     struct dialog_side caller_side; /**< owned */
     struct list forks, exchanges;
     struct bridge_fork *chosen;       /**< whose 2xx was passed; NULL: not answered yet */
+    struct text body_type;            /**< Content-Type of the last ACK that passed */
     struct text pass;                 /**< names of further headers that pass */
     struct text username, password;   /**< towards the callee */
     struct bridge_options again;      /**< to send the INVITE again; absent if that never happens */
