@@ -1,5 +1,5 @@
--- Random calls over a bad network whose parties are asked all the time whether they are there: CSeq is translated in the
--- middle of everything that they say.
+-- Random calls over a bad network whose parties are asked all the time whether they are there: CSeq is translated in
+-- the middle of everything that they say.
 local storm = require "route.storm"
 
 -- LUNASIP_STORMS: how many seeds (a soak takes thousands).
