@@ -29,7 +29,7 @@ describe("trunks on real sockets", function()
     setup(function()
         provider = registrar.start { users = LINES, timers = { t1_ms = 500 } }
         local host = network.block()(20)
-        local block = {}
+        local block = { retry_base_s = 1, leave_ms = 60000 } -- a busy machine may be late
         for i = 1, LINES do
             block["line" .. i] = {
                 registrar = "sip:" .. provider.host, domain = "example.net", user = "u" .. i,
@@ -42,7 +42,7 @@ describe("trunks on real sockets", function()
         file:close()
         office = lunasip.start {
             public = { ("udp:%s:5060"):format(host) }, private = { ("udp:%s:5070"):format(host) }, route = route,
-            blocks = { trunk = block },
+            blocks = { trunk = block }, timers = { t1_ms = 500 },
         }
     end)
     teardown(process.clean)
@@ -50,7 +50,7 @@ describe("trunks on real sockets", function()
     it("come up, whatever worker they belong to", function()
         assert.is_truthy(posix.wait_until(function() return all_are "up" end, 60), json.encode(trunks()))
         assert.equal(LINES, bindings())
-        assert.equal(LINES, office:status().counters["trunk.challenged"])
+        assert.is_true(office:status().counters["trunk.challenged"] >= LINES)
     end)
 
     it("show no secret", function()
