@@ -1,9 +1,11 @@
 -- Prepaid calls of phones to trunks that must see nothing of the inside: the engine is the callee of the phone and
--- the caller of the trunk (B2BUA). An account has seconds in a database: at most so long its call lasts, and 30 s
--- before the end the log is told. Each trunk has a limit of calls at once, the next one takes what is too much. The
--- interfaces "public" and "private", the database and passwords are those of the configuration (conf/b2bua.lua).
+-- the caller of the trunk (B2BUA). A phone proves whose it is by its password (`lunasip user add`). An account has
+-- seconds in the same database: at most so long its call lasts, and 30 s before the end the log is told. Each trunk has
+-- a limit of calls at once, the next one takes what is too much. The interfaces "public" and "private", the database and
+-- passwords of trunks are those of the configuration (conf/b2bua.lua).
 local sip = require "lunasip"
 
+local DOMAIN = "example.net" -- of the accounts, and the realm of their passwords
 local WARNING_S, LONGEST_S = 30, 4 * 3600
 local TRUNKS = {
     { name = "trunk-a", host = "192.0.2.21", limit = 30, account = "trunk_a" }, -- account: of the block trunk
@@ -31,9 +33,23 @@ function request_route(req)
     elseif not req["$rU"] then
         return req:reply(484, "Address Incomplete")
     end
-    local seconds = route.SECONDS_OF(req, req["$fU"])
+    local account = route.ACCOUNT_OF(req)
+    local seconds = account and route.SECONDS_OF(req, account)
     if seconds then
-        route.TO_TRUNK(req, seconds)
+        route.TO_TRUNK(req, account, seconds)
+    end
+end
+
+-- Who knows the password pays, whoever From says it is; nil: the call was answered.
+function route.ACCOUNT_OF(req)
+    local account, why = sip.auth.check(req, DOMAIN)
+    if account then
+        return account
+    elseif why == "unavailable" then
+        sip.log.error("nobody can tell whether $fU may call: the database is away")
+        req:reply(503, "Service Unavailable", { headers = { ["Retry-After"] = 30 } })
+    else
+        sip.auth.challenge(req, DOMAIN, { algorithms = { "MD5" } })
     end
 end
 
@@ -41,7 +57,7 @@ end
 function route.SECONDS_OF(req, account)
     local rows, problem = db:query("SELECT seconds FROM accounts WHERE number = ?", account)
     if not rows then
-        sip.log.error("the account of $fU cannot be read: %s", problem)
+        sip.log.error("the account of %s cannot be read: %s", account, problem)
         req:reply(503, "Service Unavailable", { headers = { ["Retry-After"] = 30 } })
     elseif not rows[1] then
         req:reply(403, "Forbidden")
@@ -72,8 +88,7 @@ local function choose_trunk(call)
     end
 end
 
-function route.TO_TRUNK(req, seconds)
-    local account = req["$fU"]
+function route.TO_TRUNK(req, account, seconds)
     local call = sip.dialog.track(req, {
         max_duration_s = math.min(seconds, LONGEST_S), warn_s = WARNING_S,
         on_end = function(event) charge(account, event) end,
@@ -96,8 +111,8 @@ function route.TO_TRUNK(req, seconds)
         sip.log.warning("call to $rU cannot go to %s: %s", trunk.name, err)
         return req:reply(500, "Server Internal Error")
     end
-    sip.log.info("$fU calls $rU through %s for at most %d s, its Call-ID there is %s", trunk.name, seconds,
-        bridged.call_id)
+    sip.log.info("%s calls $rU through %s for at most %d s, its Call-ID there is %s", account, trunk.name,
+        seconds, bridged.call_id)
 end
 
 event_route["dialog:warning"] = function(event)

@@ -14,10 +14,20 @@ local CONF = {
 describe("scripts/b2bua.lua", function()
     local net, phone, trunk_a, trunk_b, db
 
+    local function phone_of(account, address)
+        return net:agent {
+            name = account, address = address, side = "private",
+            credentials = { username = account, password = "secret" },
+        }
+    end
+
     before_each(function()
-        net = lab.new { conf = CONF, route = "scripts/b2bua.lua", seed = 7 }
+        net = lab.new {
+            conf = CONF, route = "scripts/b2bua.lua", seed = 7,
+            users = { ["phone@example.net"] = "secret", ["guest@example.net"] = "secret" },
+        }
         db = net:database(DATABASE)
-        phone = net:agent { name = "phone", address = "10.0.0.10", side = "private" }
+        phone = phone_of("phone", "10.0.0.10")
         trunk_a = net:agent { name = "trunk-a", address = "192.0.2.21", side = "public", auto_cancel = true }
         trunk_b = net:agent { name = "trunk-b", address = "192.0.2.22", side = "public", auto_cancel = true }
         trunk_a:reply(trunk_a:receive "REGISTER", 200)
@@ -53,6 +63,7 @@ describe("scripts/b2bua.lua", function()
     it("calls the trunk for the phone, which shows nothing of itself, and charges the account", function()
         local invite = call(trunk_a)
         assert.equal("sip:4930123@192.0.2.21", invite.uri)
+        assert.is_nil(invite:header "Proxy-Authorization")
         assert.matches("^<sip:phone@192%.0%.2%.21>;tag=", invite:header "From")
         phone:send_rtp(50)
         net:advance(1.8)
@@ -94,14 +105,30 @@ describe("scripts/b2bua.lua", function()
         hang_up()
     end)
 
-    it("knows accounts, and says when it cannot", function()
-        local stranger = net:agent { name = "stranger", address = "10.0.0.9", side = "private" }
-        stranger:invite("sip:4930123@10.0.0.1", { sdp = true })
-        stranger:receive(403)
+    it("takes the password's account, whoever From says it is, and asks for one", function()
+        local liar = net:agent {
+            name = "liar", user = "phone", address = "10.0.0.9", side = "private",
+            credentials = { username = "phone", password = "guessed" },
+        }
+        liar:invite("sip:4930123@10.0.0.1", { sdp = true })
+        liar:receive(407)
+        local guest = phone_of("guest", "10.0.0.8") -- a user without an account
+        guest:invite("sip:4930123@10.0.0.1", { sdp = true })
+        guest:receive(403)
+        assert.equal(3600, left())
+    end)
+
+    it("says when accounts cannot be read", function()
         db:impair { fail = true }
         phone:invite("sip:4930123@10.0.0.1", { sdp = true })
         assert.equal("30", phone:receive(503):header "Retry-After")
+        assert.truthy(net:logged "the database is away")
         db:impair {}
+        db:load "ALTER TABLE accounts RENAME TO elsewhere"
+        phone:invite("sip:4930123@10.0.0.1", { sdp = true })
+        assert.equal("30", phone:receive(503):header "Retry-After")
+        assert.truthy(net:logged "the account of phone cannot be read")
+        db:load "ALTER TABLE elsewhere RENAME TO accounts"
         call(trunk_a)
         db:impair { fail = true }
         hang_up()
@@ -131,7 +158,8 @@ describe("scripts/b2bua.lua", function()
         local callers = {}
         for i = 1, 41 do
             local name = "line" .. i
-            callers[i] = net:agent { name = name, address = "10.0.0." .. 100 + i, side = "private" }
+            callers[i] = phone_of(name, "10.0.0." .. 100 + i)
+            net:users { [name .. "@example.net"] = "secret" }
             db:load(("INSERT INTO accounts VALUES ('%s', 3600)"):format(name))
         end
         for i = 1, 30 do
