@@ -1,7 +1,7 @@
 -- Prepaid calls of phones to trunks that must see nothing of the inside: the engine is the callee of the phone and
 -- the caller of the trunk (B2BUA). A phone proves whose it is by its password (`lunasip user add`). An account has
 -- seconds in the same database: at most so long its call lasts, and 30 s before the end the log is told. Each trunk has
--- a limit of calls at once, the next one takes what is too much. The interfaces "public" and "private", the database and
+-- a limit of calls at once, the next one takes what is too much. The interfaces "public" and "private", database and
 -- passwords of trunks are those of the configuration (conf/b2bua.lua).
 local sip = require "lunasip"
 
