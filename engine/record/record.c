@@ -3,11 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-
-#include <jansson.h>
-
-#define WHOLE_MOST     9007199254740992.0 /* 2^53: up to it a number of Lua's may be a whole one */
-#define REAL_PRECISION 12                 /* digits of a number that is none */
+#include "record/writer.h"
 
 const char *record_outcome_name(enum record_outcome outcome)
 {
@@ -70,236 +66,161 @@ unsigned record_q850(struct text reason_header)
 
 /* ---- JSON ---- */
 
-/* An object that is being filled; remembers that something is missing. */
-struct fill {
-    json_t *object;
-    bool has_failed;
-};
-
-/* @param value  given; NULL: no memory */
-static void set(struct fill *fill, const char *name, json_t *value)
-{
-    if (!value || json_object_set_new(fill->object, name, value))
-        fill->has_failed = true;
-}
-
-/* JSON is UTF-8; what a network sends need not be. */
-static json_t *text_json(struct text t)
-{
-    struct buffer plain = {0};
-    json_t *json = json_stringn(t.p, t.n);
-    if (json)
-        return json;
-    buffer_append(&plain, t);
-    for (size_t i = 0; i < plain.n; i++)
-        if ((unsigned char)plain.p[i] > 127)
-            plain.p[i] = '?';
-    if (!plain.error)
-        json = json_stringn(buffer_text(&plain).p, plain.n);
-    buffer_release(&plain);
-    return json;
-}
-
-static void set_text(struct fill *fill, const char *name, struct text t)
+static void put_text(struct writer *w, const char *name, struct text t)
 {
     if (text_is_set(t))
-        set(fill, name, text_json(t));
+        writer_text(w, name, t);
 }
 
-static void set_word(struct fill *fill, const char *name, const char *word)
+static void put_word(struct writer *w, const char *name, const char *word)
 {
     if (word && word[0])
-        set(fill, name, json_string(word));
+        writer_text(w, name, text_of(word));
 }
 
-static void set_number(struct fill *fill, const char *name, uint64_t value)
+static void put_count(struct writer *w, const char *name, uint64_t value)
 {
-    set(fill, name, json_integer((json_int_t)value));
+    writer_integer(w, name, (int64_t)value);
 }
 
 /* Something that did not happen has no time. */
-static void set_time(struct fill *fill, const char *name, uint64_t ms)
+static void put_time(struct writer *w, const char *name, uint64_t ms)
 {
     if (ms)
-        set_number(fill, name, ms);
+        put_count(w, name, ms);
 }
 
-/* Begin an object within another. */
-static struct fill open_object(void)
+static void put_party(struct writer *w, const char *name, const struct record_party *party)
 {
-    struct fill fill = {.object = json_object()};
-    fill.has_failed = !fill.object;
-    return fill;
+    writer_open(w, name, '{');
+    put_text(w, "uri", party->uri);
+    put_text(w, "user", party->user);
+    put_text(w, "call_id", party->call_id);
+    put_text(w, "tag", party->tag);
+    put_text(w, "source", party->source);
+    put_text(w, "interface", party->interface);
+    writer_close(w, '}');
 }
 
-static void close_object(struct fill *outer, const char *name, struct fill *inner)
+static void put_side(struct writer *w, const char *name, const struct record_side *side)
 {
-    outer->has_failed |= inner->has_failed;
-    set(outer, name, inner->object);
-}
-
-static void append(struct fill *outer, json_t *array, struct fill *inner)
-{
-    outer->has_failed |= inner->has_failed;
-    if (!inner->object || json_array_append_new(array, inner->object))
-        outer->has_failed = true;
-}
-
-static void set_party(struct fill *fill, const char *name, const struct record_party *party)
-{
-    struct fill entry = open_object();
-    set_text(&entry, "uri", party->uri);
-    set_text(&entry, "user", party->user);
-    set_text(&entry, "call_id", party->call_id);
-    set_text(&entry, "tag", party->tag);
-    set_text(&entry, "source", party->source);
-    set_text(&entry, "interface", party->interface);
-    close_object(fill, name, &entry);
-}
-
-/* Two digits behind the point are more than anybody measures. */
-static json_t *real(double value)
-{
-    return json_real((double)(int64_t)(value * 100 + (value < 0 ? -0.5 : 0.5)) / 100);
-}
-
-static void set_side(struct fill *stream, const char *name, const struct record_side *side)
-{
-    struct fill entry = open_object();
-    set_word(&entry, "codec", side->codec);
-    set_number(&entry, "packets", side->packets);
-    set_number(&entry, "bytes", side->bytes);
-    set(&entry, "lost", json_integer(side->lost));
-    set(&entry, "reported_lost", json_integer(side->reported_lost));
-    set(&entry, "jitter_ms", real(side->jitter_ms));
+    writer_open(w, name, '{');
+    put_word(w, "codec", side->codec);
+    put_count(w, "packets", side->packets);
+    put_count(w, "bytes", side->bytes);
+    writer_integer(w, "lost", side->lost);
+    writer_integer(w, "reported_lost", side->reported_lost);
+    writer_hundredths(w, "jitter_ms", side->jitter_ms);
     if (side->rtt_ms > 0)
-        set(&entry, "rtt_ms", real(side->rtt_ms));
+        writer_hundredths(w, "rtt_ms", side->rtt_ms);
     if (side->mos > 0)
-        set(&entry, "mos", real(side->mos));
-    close_object(stream, name, &entry);
+        writer_hundredths(w, "mos", side->mos);
+    writer_close(w, '}');
 }
 
-static void set_media(struct fill *fill, const struct call_record *record)
+static void put_media(struct writer *w, const struct call_record *record)
 {
-    json_t *list = json_array();
+    writer_open(w, "media", '[');
     for (size_t i = 0; i < record->stream_count; i++) {
         const struct record_stream *stream = &record->streams[i];
-        struct fill entry = open_object();
-        set_number(&entry, "index", stream->index);
-        set_word(&entry, "type", stream->type);
-        set_side(&entry, "caller", &stream->caller);
-        set_side(&entry, "callee", &stream->callee);
-        append(fill, list, &entry);
+        writer_open(w, NULL, '{');
+        put_count(w, "index", stream->index);
+        put_word(w, "type", stream->type);
+        put_side(w, "caller", &stream->caller);
+        put_side(w, "callee", &stream->callee);
+        writer_close(w, '}');
     }
-    set(fill, "media", list);
+    writer_close(w, ']');
     if (record->has_media_timeout)
-        set(fill, "media_timeout", json_true());
+        writer_literal(w, "media_timeout", "true");
 }
 
-static void set_tries(struct fill *fill, const struct call_record *record)
+static void put_tries(struct writer *w, const struct call_record *record)
 {
-    json_t *list = json_array();
+    writer_open(w, "tries", '[');
     for (const struct record_try *one = record->tries; one; one = one->next) {
-        struct fill entry = open_object();
-        set_text(&entry, "uri", one->uri);
-        set_text(&entry, "destination", one->destination);
+        writer_open(w, NULL, '{');
+        put_text(w, "uri", one->uri);
+        put_text(w, "destination", one->destination);
         if (one->set)
-            set_number(&entry, "set", one->set);
+            put_count(w, "set", one->set);
         if (one->status)
-            set_number(&entry, "status", one->status);
-        set_number(&entry, "at_ms", one->at_ms);
-        append(fill, list, &entry);
+            put_count(w, "status", one->status);
+        put_count(w, "at_ms", one->at_ms);
+        writer_close(w, '}');
     }
-    set(fill, "tries", list);
+    writer_close(w, ']');
 }
 
-static json_t *value_json(const struct value *value)
+static void put_value(struct writer *w, const char *name, const struct value *value)
 {
     switch (value->type) {
-    case VALUE_BOOLEAN: return json_boolean(value->boolean);
-    case VALUE_NUMBER: {
-        bool fits = value->number >= -WHOLE_MOST && value->number <= WHOLE_MOST;
-        json_int_t whole = fits ? (json_int_t)value->number : 0;
-        bool is_whole = fits && (double)whole == value->number;
-        return is_whole ? json_integer(whole) : json_real(value->number);
+    case VALUE_BOOLEAN: writer_literal(w, name, value->boolean ? "true" : "false"); break;
+    case VALUE_NUMBER: writer_number(w, name, value->number); break;
+    case VALUE_TEXT: writer_text(w, name, value->text); break;
+    case VALUE_NONE: writer_literal(w, name, "null"); break;
     }
-    case VALUE_TEXT: return text_json(value->text);
-    case VALUE_NONE: break;
-    }
-    return json_null();
 }
 
-static void set_fields(struct fill *fill, const struct call_record *record)
+static void put_fields(struct writer *w, const struct call_record *record)
 {
-    struct fill entry = open_object();
+    writer_open(w, "fields", '{');
     for (const struct record_field *field = record->fields; field; field = field->next) {
         char name[64];
         if (text_to_array(field->name, name, sizeof name))
-            set(&entry, name, value_json(&field->value));
+            put_value(w, name, &field->value);
     }
-    close_object(fill, "fields", &entry);
+    writer_close(w, '}');
 }
 
-static void set_times(struct fill *fill, const struct call_record *record)
+static void put_times(struct writer *w, const struct call_record *record)
 {
-    struct fill times = open_object();
-    set_time(&times, "invite", record->invite_ms);
-    set_time(&times, "progress", record->progress_ms);
-    set_time(&times, "answer", record->answer_ms);
-    set_time(&times, "end", record->end_ms);
-    close_object(fill, "times_ms", &times);
-    set_number(fill, "pdd_ms", call_record_pdd_ms(record));
-    set_number(fill, "ringing_ms", call_record_ringing_ms(record));
-    set_number(fill, "duration_ms", call_record_duration_ms(record));
+    writer_open(w, "times_ms", '{');
+    put_time(w, "invite", record->invite_ms);
+    put_time(w, "progress", record->progress_ms);
+    put_time(w, "answer", record->answer_ms);
+    put_time(w, "end", record->end_ms);
+    writer_close(w, '}');
+    put_count(w, "pdd_ms", call_record_pdd_ms(record));
+    put_count(w, "ringing_ms", call_record_ringing_ms(record));
+    put_count(w, "duration_ms", call_record_duration_ms(record));
 }
 
-static void set_end(struct fill *fill, const struct call_record *record)
+static void put_end(struct writer *w, const struct call_record *record)
 {
     unsigned q850 = record_q850(record->reason_header);
-    set_word(fill, "outcome", record_outcome_name(record->outcome));
-    set_number(fill, "status", record->status);
-    set_text(fill, "reason", record->reason);
-    set_word(fill, "end", record->end);
-    set_word(fill, "ended_by", record->ended_by);
-    set_text(fill, "reason_header", record->reason_header);
+    put_word(w, "outcome", record_outcome_name(record->outcome));
+    put_count(w, "status", record->status);
+    put_text(w, "reason", record->reason);
+    put_word(w, "end", record->end);
+    put_word(w, "ended_by", record->ended_by);
+    put_text(w, "reason_header", record->reason_header);
     if (q850)
-        set_number(fill, "q850", q850);
-}
-
-static int append_bytes(const char *bytes, size_t size_bytes, void *arg)
-{
-    struct buffer *out = arg;
-    buffer_append(out, (struct text){bytes, size_bytes});
-    return out->error ? -1 : 0;
+        put_count(w, "q850", q850);
 }
 
 int call_record_print(const struct call_record *record, struct buffer *out)
 {
-    struct fill fill = open_object();
-    if (fill.has_failed)
-        return ERROR_MEMORY;
-    set_number(&fill, "version", RECORD_VERSION);
-    set_text(&fill, "call_id", record->caller.call_id);
-    set_party(&fill, "caller", &record->caller);
-    set_party(&fill, "callee", &record->callee);
-    set_text(&fill, "to_uri", record->to_uri);
-    set_text(&fill, "to_user", record->to_user);
-    set_text(&fill, "ruri", record->ruri);
-    set_text(&fill, "ruri_user", record->ruri_user);
-    set_times(&fill, record);
-    set_end(&fill, record);
-    set_media(&fill, record);
-    set_tries(&fill, record);
-    set_fields(&fill, record);
-    set_number(&fill, "generation", record->generation);
+    struct writer w = {.out = out};
     size_t before = out->n;
-    int error = fill.has_failed ? ERROR_MEMORY : 0;
-    if (!error && json_dump_callback(fill.object, append_bytes, out,
-                                     JSON_COMPACT | JSON_REAL_PRECISION(REAL_PRECISION)))
-        error = ERROR_MEMORY;
+    writer_open(&w, NULL, '{');
+    put_count(&w, "version", RECORD_VERSION);
+    put_text(&w, "call_id", record->caller.call_id);
+    put_party(&w, "caller", &record->caller);
+    put_party(&w, "callee", &record->callee);
+    put_text(&w, "to_uri", record->to_uri);
+    put_text(&w, "to_user", record->to_user);
+    put_text(&w, "ruri", record->ruri);
+    put_text(&w, "ruri_user", record->ruri_user);
+    put_times(&w, record);
+    put_end(&w, record);
+    put_media(&w, record);
+    put_tries(&w, record);
+    put_fields(&w, record);
+    put_count(&w, "generation", record->generation);
+    writer_close(&w, '}');
     buffer_append_char(out, '\n');
-    json_decref(fill.object);
-    if (error || out->error)
+    if (out->error)
         out->n = before;
-    return error ? error : out->error;
+    return out->error;
 }

@@ -129,12 +129,57 @@ static void test_q850(void **state)
     assert_int_equal(record_q850(TEXT_NONE), 0);
 }
 
+/* Whatever bytes come from a network, the line is JSON that says the same (RFC 8259, RFC 3629). */
+static void test_any_text(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"plain", "plain"},
+        {"a\"b\\c/\x01\n\x7f", "a\"b\\c/\x01\n\x7f"},
+        {"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\x9e",
+         "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x93\x9e"},
+        {"\xc3", "?"},
+        {"\xc0\xaf", "??"},
+        {"\xe0\x80\xaf", "???"},
+        {"\xed\xa0\x80", "???"},
+        {"\xf4\x90\x80\x80", "????"},
+        {"\xf8\x88\x80\x80\x80", "?????"},
+        {"\xe2\x82", "??"},
+        {"\x80", "?"},
+        {"", ""},
+    };
+    (void)state;
+    struct call_record *record = sample();
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        record->ruri = text_of(pairs[i][0]);
+        json_t *json = line_of(record);
+        assert_string_equal(string_at(json, NULL, "ruri"), pairs[i][1]);
+        json_decref(json);
+    }
+    memory_release(record);
+}
+
+static void test_numbers(void **state)
+{
+    static const double numbers[] = {0, -3, 0.1, 1e300, -1e-300, 9007199254740992.0, 1e20};
+    (void)state;
+    struct call_record *record = sample();
+    struct record_field field = {.name = TEXT("n"), .value = {.type = VALUE_NUMBER}};
+    record->fields = &field;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        field.value.number = numbers[i];
+        json_t *json = line_of(record);
+        json_t *n = json_object_get(json_object_get(json, "fields"), "n");
+        assert_true(json_number_value(n) == numbers[i]);
+        json_decref(json);
+    }
+    memory_release(record);
+}
+
 /* Whichever allocation fails: a whole line, or none. */
 static void test_without_memory(void **state)
 {
     (void)state;
     struct call_record *record = sample(), *none;
-    json_set_alloc_funcs(memory_raw, memory_free_raw);
     memory_fail_after(0);
     assert_int_equal(call_record_create(&none), ERROR_MEMORY);
     int error = ERROR_MEMORY;
@@ -157,6 +202,8 @@ int main(void)
         cmocka_unit_test(test_parties_and_end),
         cmocka_unit_test(test_media_and_fields),
         cmocka_unit_test(test_q850),
+        cmocka_unit_test(test_any_text),
+        cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
