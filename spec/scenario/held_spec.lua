@@ -175,7 +175,7 @@ describe("calls that kill -9 took", function()
             socket.close()
         end
         sbc:expect_counters { ["dialog.unknown"] = 2 * calls }
-        sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = calls, rate = 100 }
+        sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = 20, rate = 20 }
         sbc:expect_nothing_left()
     end)
 end)
