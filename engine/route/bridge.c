@@ -48,14 +48,6 @@ static int check(struct response_context *context, const struct bridge_options *
     return ERROR_UNSUPPORTED;
 }
 
-void bridge_draw_call_id(struct proxy *proxy, char out[BRIDGE_CALL_ID_BYTES])
-{
-    const struct proxy_options *options = &proxy->options;
-    do {
-        random_token(&proxy->random, out, BRIDGE_CALL_ID_BYTES);
-    } while (!options->is_home(options->home_arg, (struct text){out, BRIDGE_CALL_ID_BYTES}));
-}
-
 /* The first header of a kind as the script left it. */
 static struct text edited(const struct response_context *context, enum header_kind kind)
 {
@@ -122,7 +114,7 @@ static int make_legs(struct bridge *bridge, struct response_context *context,
     struct proxy *proxy = bridge->proxy;
     const struct uri *target = message_request_uri(request);
     char call_id[BRIDGE_CALL_ID_BYTES], tag[BRIDGE_TAG_BYTES];
-    bridge_draw_call_id(proxy, call_id);
+    proxy_draw_call_id(proxy, call_id, sizeof call_id);
     random_token(&proxy->random, tag, sizeof tag);
     bridge->pass = arena_copy(arena, options->pass);
     bridge->callee.call_id = arena_copy(arena, (struct text){call_id, sizeof call_id});

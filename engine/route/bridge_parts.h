@@ -156,8 +156,6 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
 
 /** BYE on one leg. @param reason  value of Reason; absent: none */
 void bridge_say_bye(struct bridge *bridge, bool to_caller, struct text reason);
-/** A Call-ID that hashes home, so that what is said with it comes to this worker. */
-void bridge_draw_call_id(struct proxy *proxy, char out[BRIDGE_CALL_ID_BYTES]);
 /** Send the first INVITE, or send it again with credentials. @return as uac_send() */
 int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options *options);
 

@@ -481,7 +481,7 @@ static int make(struct bridge_transfer *transfer, const struct bridge_referral *
     struct arena *arena = &bridge->arena;
     const struct bridge_leg *old = transfer->of_callee ? &bridge->callee : &bridge->caller;
     char call_id[BRIDGE_CALL_ID_BYTES], tag[BRIDGE_TAG_BYTES];
-    bridge_draw_call_id(bridge->proxy, call_id);
+    proxy_draw_call_id(bridge->proxy, call_id, sizeof call_id);
     random_token(&bridge->proxy->random, tag, sizeof tag);
     transfer->old_leg = arena_zalloc(arena, sizeof *transfer->old_leg);
     transfer->uri = arena_copy(arena, referral->uri);
