@@ -81,6 +81,29 @@ static void tells_late_from_twice(void **state)
 }
 
 /* A.8 by hand: transits differ by 80 units (10 ms), so J = 80/16, then 5 + (80 - 5)/16. */
+static void feed_payload(struct feed *f, uint8_t payload, unsigned count)
+{
+    char p[12] = {(char)0x80, (char)payload};
+    for (; count; count--)
+        rtp_source_packet(&f->source, (struct text){p, sizeof p}, &f->clocks, 0);
+}
+
+/* Keys and comfort noise between the speech are not its codec; another codec is, soon. */
+static void names_the_codec_of_most_packets(void **state)
+{
+    struct feed f = {0};
+    (void)state;
+    feed_payload(&f, 101, 3);
+    feed_payload(&f, 8, 50);
+    assert_int_equal(f.source.main_payload, 8);
+    feed_payload(&f, 101, 30);
+    feed_payload(&f, 13, 5);
+    assert_int_equal(f.source.main_payload, 8);
+    feed_payload(&f, 8, 10000);
+    feed_payload(&f, 0, 251);
+    assert_int_equal(f.source.main_payload, 0);
+}
+
 static void estimates_jitter(void **state)
 {
     (void)state;
@@ -170,6 +193,7 @@ int main(void)
         cmocka_unit_test(counts_loss_across_the_wrap),
         cmocka_unit_test(keeps_loss_when_the_source_starts_anew),
         cmocka_unit_test(tells_late_from_twice),
+        cmocka_unit_test(names_the_codec_of_most_packets),
         cmocka_unit_test(estimates_jitter),
         cmocka_unit_test(knows_clocks),
         cmocka_unit_test(reads_compound_reports),
