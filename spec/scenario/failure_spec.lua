@@ -52,7 +52,7 @@ describe("calls that fail", function()
 
         -- The gateway sees CANCEL and answers 487 (uas_cancel); the caller gave nothing up and hears 408 (s16.8).
         it("end with 408 when the gateway rings for ever (Timer C), and the gateway is cancelled", function()
-            local sbc = start { timers = { c_ms = 1000 } }
+            local sbc = start { timers = { t1_ms = 2000, c_ms = 1000 } }
             sbc:expect_calls {
                 from = "public", caller = "uac_refused", gateway = "uas_cancel", calls = 20, rate = 100,
                 values = { status = 408 },
@@ -79,7 +79,7 @@ describe("calls that fail", function()
         end
 
         it("pass over it at once when its host says so (ICMP)", function()
-            local sbc = start { sets = two_gateways }
+            local sbc = start { sets = two_gateways, timers = border.PATIENT }
             sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = calls, rate = 100 }
         end)
 
@@ -94,13 +94,13 @@ describe("calls that fail", function()
 
     describe("or never were calls", function()
         it("OPTIONS is answered by the border itself, on both sides", function()
-            local sbc = start()
+            local sbc = start { timers = border.PATIENT }
             sbc:expect_calls { from = "public", caller = "uac_options", calls = 20, rate = 100 }
             sbc:expect_calls { from = "private", caller = "uac_options", calls = 20, rate = 100 }
         end)
 
         it("a private source that it does not know is refused with 403", function()
-            local sbc = start()
+            local sbc = start { timers = border.PATIENT }
             sbc:expect_calls {
                 from = "private", caller_host = sbc.at(99), caller = "uac_refused", calls = 20, rate = 100,
                 values = { status = 403 },

@@ -26,6 +26,7 @@ describe("IPv6 (RFC 3261, RFC 5118)", function()
         local first, last = network.port_range(84)
         local public, private = side(public_family, at, 10, last - 1), side(private_family, at, 20, last - 3)
         local engine = lunasip.start {
+            timers = { t1_ms = 500 },
             public = { "udp:" .. network.host_port(public.host, public.port) },
             private = { "udp:" .. network.host_port(private.host, private.port) },
             media = { public = public.media, private = private.media, ports = { first, last - 4 } },

@@ -172,7 +172,7 @@ step_spec() {
 
 # Scenarios run real binaries; each file keeps to loopback addresses of its own, and most of them wait for timers
 # of SIP most of the time. Those that take longest begin first.
-slow_scenarios="calls failure dialog threads threads_control database flood_limits user held reload phones registrar"
+slow_scenarios="calls failure dialog threads threads_control database reload ipv6 flood_limits user held phones registrar"
 scenarios() {
     {
         for name in $slow_scenarios; do echo "spec/scenario/${name}_spec.lua"; done
