@@ -1,9 +1,7 @@
 /*
  * Receiving. A socket with batch 1 (the RTP path) costs one recvfrom per packet: epoll is
  * level-triggered and calls again when more is waiting, so nothing is read in vain. A socket with a
- * larger batch (SIP) reads with recvmmsg, a bounded number of times per wake-up. Such a socket is
- * edge-triggered, which saves the kernel a look at it before each sleep; so whatever ends reading
- * but an empty socket has to ask for another wake-up.
+ * larger batch (SIP) reads with recvmmsg, a bounded number of times per wake-up.
  *
  * ICMP errors come from the socket's error queue (IP_RECVERR).
  */
@@ -94,13 +92,13 @@ static void receive_one(struct real_udp *udp, struct receive_area *area)
     udp->base.receive(udp->base.arg, &udp->base, &datagram, 1);
 }
 
-/* @return false when the socket is empty, for now: fewer came than there was room for */
+/* @return false when the socket is empty, for now */
 static bool receive_batch(struct real_udp *udp, struct receive_area *area)
 {
     lay_out(area, udp->batch, udp->datagram_bytes);
     int n = recvmmsg(udp->fd, area->messages, udp->batch, MSG_DONTWAIT, NULL);
-    if (n < 0)
-        return errno != EAGAIN; /* an ICMP error, in whose place nothing was read */
+    if (n <= 0)
+        return false;
     for (int i = 0; i < n; i++) {
         area->datagrams[i].bytes.p = area->vectors[i].iov_base;
         area->datagrams[i].bytes.n = area->messages[i].msg_len;
@@ -121,7 +119,6 @@ void real_udp_receive(struct real_udp *udp, struct receive_area *area)
     for (unsigned round = 0; round < UDP_BATCH_ROUNDS && udp->fd >= 0; round++)
         if (!receive_batch(udp, area))
             return;
-    real_udp_ask_again(udp);
 }
 
 /* ---- errors ---- */

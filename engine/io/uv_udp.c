@@ -213,27 +213,11 @@ int real_udp_open(struct udp **udpp, struct io *base, const struct address *loca
 
 /* ---- running ---- */
 
-/* What is read in batches is edge-triggered: see uv_receive.c. */
-static int watch(struct real_udp *udp, const struct real_loop *loop, int operation)
-{
-    struct epoll_event event = {.events = EPOLLIN | (udp->batch > 1 ? EPOLLET : 0),
-                                .data.ptr = udp};
-    return epoll_ctl(loop->epoll_fd, operation, udp->fd, &event) == 0 ? 0 : ERROR_TRANSPORT;
-}
-
-void real_udp_ask_again(struct real_udp *udp)
-{
-    if (udp->fd >= 0)
-        engine_check(watch(udp, (struct real_loop *)udp->base.loop, EPOLL_CTL_MOD) == 0);
-}
-
 void real_udp_ready(struct real_udp *udp, uint32_t events)
 {
     struct real_loop *loop = (struct real_loop *)udp->base.loop;
-    if (events & EPOLLERR) { /* an ICMP error is waiting */
+    if (events & EPOLLERR) /* an ICMP error is waiting */
         real_udp_read_errors(udp, loop->area);
-        real_udp_ask_again(udp); /* there may be more of them than are read at once */
-    }
     if ((events & EPOLLIN) && udp->fd >= 0)
         real_udp_receive(udp, loop->area);
 }
@@ -246,9 +230,9 @@ int real_udp_start(struct udp *base, struct loop *loop_base)
     int error = receive_area_reserve(&loop->area, slots, udp->datagram_bytes);
     if (error)
         return error;
-    error = watch(udp, loop, EPOLL_CTL_ADD);
-    if (error)
-        return error;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = udp};
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, udp->fd, &event) != 0)
+        return ERROR_TRANSPORT;
     base->loop = loop_base; /* from here on closing goes through the loop */
     return 0;
 }

@@ -100,8 +100,6 @@ void receive_area_trim(struct receive_area *area);
 void receive_area_release(struct receive_area *area);
 /** epoll has something for this socket. @param events  EPOLLIN, EPOLLERR */
 void real_udp_ready(struct real_udp *udp, uint32_t events);
-/** Let epoll look at the socket once more, though nothing new arrives. */
-void real_udp_ask_again(struct real_udp *udp);
 /** Read what @p udp has and give it to its handler. */
 void real_udp_receive(struct real_udp *udp, struct receive_area *area);
 /** Read the socket's ICMP errors and give them to its handler. */
