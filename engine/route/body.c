@@ -49,6 +49,20 @@ static struct text part_content(struct text part, struct text *head)
     return content;
 }
 
+/* The next delimiter: it begins a line, and nothing but dashes or white space follows it. */
+static const char *next_delimiter(struct text body, const char *from, struct text mark)
+{
+    const char *end = body.p + body.n, *at = from;
+    while ((at = text_search(text_span(at, end), mark))) {
+        const char *after = at + mark.n;
+        bool is_begin = at == body.p || at[-1] == '\n';
+        if (is_begin && (after == end || memchr("\r\n \t-", *after, 5)))
+            return at;
+        at = after;
+    }
+    return NULL;
+}
+
 struct text body_find_sdp(struct text body, struct text content_type)
 {
     char array[BOUNDARY_BYTES];
@@ -60,10 +74,10 @@ struct text body_find_sdp(struct text body, struct text content_type)
     if (!text_starts_with_nocase(text_trim(content_type), TEXT("multipart/")) ||
         !delimiter(content_type, array, &mark))
         return TEXT_NONE;
-    const char *at = text_search(body, mark), *end = body.p + body.n;
+    const char *at = next_delimiter(body, body.p, mark);
     while (at) {
         const char *begin = at + mark.n;
-        at = text_search(text_span(begin, end), mark);
+        at = next_delimiter(body, begin, mark);
         struct text head;
         struct text content = at ? part_content(text_span(begin, at), &head) : TEXT_NONE;
         if (content.n && part_is_sdp(head))

@@ -273,7 +273,8 @@ describe("media of a call", function()
     it("an SDP inside a multipart body is rewritten in its place", function()
         open()
         local sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
-            .. "m=audio 4000 RTP/AVP 0\r\na=x-kept:1\r\n"
+            .. "m=audio 4000 RTP/AVP 0\r\na=x-kept:--edge\r\n" -- no delimiter: it begins no line
+            .. "m=video 4002 RTP/AVP 96\r\nc=IN IP4 192.0.2.10\r\n"
         local before = "--edge\r\nContent-Type: application/sdp\r\n\r\n"
         local behind = "\r\n--edge\r\nContent-Type: application/x-other\r\n\r\n\0\1binary\r\n--edge--\r\n"
         alice:invite("sip:bob@example.net", {
@@ -283,7 +284,7 @@ describe("media of a call", function()
         assert.equal(before, invite.body:sub(1, #before))
         assert.equal(behind, invite.body:sub(-#behind))
         assert.is_truthy(invite.body:find("c=IN IP4 10.0.0.1\r\n", 1, true))
-        assert.is_truthy(invite.body:find("a=x-kept:1\r\n", 1, true))
+        assert.is_truthy(invite.body:find("a=x-kept:--edge\r\n", 1, true))
         assert.is_nil(invite.body:find("192.0.2.10", 1, true))
         bob:reply(invite, 486)
         alice:receive(486)
