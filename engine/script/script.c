@@ -181,7 +181,8 @@ static void move_dialog(void *arg, struct dialog *dialog)
     struct move *move = arg;
     if (dialog_attachment(dialog, DIALOG_GENERATION) != move->from)
         return;
-    move->forgotten += track_forget_on_end(dialog) | call_forget_handlers(dialog);
+    bool has_on_end = track_forget_on_end(dialog), has_handlers = call_forget_handlers(dialog);
+    move->forgotten += has_on_end || has_handlers;
     dialog_attach(dialog, DIALOG_GENERATION, move->to);
     move->count++;
 }
