@@ -2,12 +2,14 @@
 local baresip = require "support.baresip"
 local border = require "support.border"
 local posix = require "support.posix"
+local two_legs = require "support.two_legs"
 
 describe("audio between two phones", function()
     after_each(border.clean)
 
-    local function call(from)
-        local sbc = border.start()
+    -- start: border.start (proxied calls) or two_legs.start (each phone has a dialog of its own)
+    local function call(from, start)
+        local sbc = start()
         local near, caller_host, callee_host = sbc.public, sbc.public_caller, sbc.private_gateway
         if from == "private" then
             near, caller_host, callee_host = sbc.private, sbc.private_gateway, sbc.public_gateway
@@ -35,6 +37,10 @@ describe("audio between two phones", function()
         sbc:expect_nothing_left()
     end
 
-    it("is heard both ways in a call from the public side", function() call "public" end)
-    it("is heard both ways in a call from the private side", function() call "private" end)
+    for _, from in ipairs { "public", "private" } do
+        it("is heard both ways in a call from the " .. from .. " side", function() call(from, border.start) end)
+        it("is heard both ways in one of two legs from the " .. from .. " side", function()
+            call(from, two_legs.start)
+        end)
+    end
 end)
