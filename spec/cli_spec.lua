@@ -171,7 +171,7 @@ describe("lunasip on the command line", function()
                 .. "  m.manage(req, {\n from = 'public', ['replace-orgin'] = true }) end", 7,
                 "'replace%-orgin=true' is unknown" },
             { "a media flag that is not built", ROUTE .. "local m = require 'lunasip'.media\nfunction route.X(req)\n"
-                .. "  m.manage(req, 'RTP/SAVP') end", 6, "media flag 'RTP/SAVP' is not supported; README" },
+                .. "  m.manage(req, 'RTP/SAVP') end", 6, "media flag 'RTP/SAVP' is not supported; lua/API.md" },
             { "a missing module", "require 'no_such_module' " .. ROUTE, 1, "no module 'no_such_module'" },
             { "an error", ROUTE .. "error 'not today'", 4, "not today" },
             { "an error that is no text", ROUTE .. "error({})", 1, "error was raised that is not a text" },

@@ -1,4 +1,4 @@
--- What README.md and the comments of lua/ show is true: examples are run, lists are the engine's, files are there.
+-- What README.md, its pages in lua/ and the comments of lua/ show is true: examples are run, lists are the engine's, files are there.
 local digest = require "lunasip.lab.digest"
 local json = require "dkjson"
 local lab = require "lunasip.lab"
@@ -24,10 +24,13 @@ local function write(path, text)
 end
 
 local readme = read "README.md"
+local api = read "lua/API.md"
+-- All that a reader is led to from the first page.
+local pages = table.concat({ readme, api, read "lua/CHECK.md", read "lua/KAMAILIO.md" }, "\n")
 
 -- Fenced blocks in order: { kind = "lua route", text = … }
 local blocks = {}
-for kind, text in ("\n" .. readme):gmatch "\n```(%l[%l ]*)\n(.-\n)```" do
+for kind, text in ("\n" .. pages):gmatch "\n```(%l[%l ]*)\n(.-\n)```" do
     blocks[#blocks + 1] = { kind = kind, text = text }
 end
 
@@ -41,7 +44,7 @@ end
 
 local function only(kind)
     local found = blocks_of(kind)
-    assert(#found == 1, ("%d blocks ```%s in README.md, not 1"):format(#found, kind))
+    assert(#found == 1, ("%d blocks ```%s in README.md and its pages, not 1"):format(#found, kind))
     return found[1]
 end
 
@@ -65,7 +68,7 @@ local function words_of(line)
     return words
 end
 
-describe("README.md", function()
+describe("README.md and its pages", function()
     after_each(process.clean)
 
     it("has blocks of known kinds only, so that none goes unrun", function()
@@ -78,7 +81,7 @@ describe("README.md", function()
             ["text check"] = true, ["text account"] = true, ["text filter"] = true,
         }
         for _, block in ipairs(blocks) do assert.is_true(known[block.kind], block.kind) end
-        assert.equal(2 * #blocks, select(2, ("\n" .. readme):gsub("\n```", "")))
+        assert.equal(2 * #blocks, select(2, ("\n" .. pages):gsub("\n```", "")))
     end)
 
     it("shows fields of a record that records have", function()
@@ -292,7 +295,7 @@ end]]
     it("lets a newcomer's phone register after the commands of the registrar", function()
         local at, folder = network.block(), process.folder()
         copy_registrar(folder, at(30))
-        local commands = assert(readme:match "\n## A registrar.-\n```sh\n(.-)\n```")
+        local commands = assert(readme:match "\n### A registrar.-\n```sh\n(.-)\n```")
         local running
         for line in commands:gmatch "[^\n]+" do
             local words = words_of(line)
@@ -377,7 +380,7 @@ end]]
 
     it("names files that are there", function()
         local count = 0
-        for path in readme:gmatch "`(%l+/[%w_/.]+)`" do
+        for path in pages:gmatch "`(%l+/[%w_/.]+)`" do
             if not path:match "^build/" and not path:match "^first/" then
                 local file = io.open(path)
                 assert.is_truthy(file, path)
@@ -386,6 +389,38 @@ end]]
             end
         end
         assert.is_true(count > 40)
+    end)
+
+    it("is a first page that is read in ten minutes", function()
+        assert.is_true(select(2, readme:gsub("\n", "")) <= 420)
+    end)
+
+    it("links to headings and files that are there", function()
+        local heading = {} -- of a page: its headings in the form that links have, of GitHub's
+        local function headings(path)
+            if not heading[path] then
+                heading[path] = {}
+                for title in ("\n" .. read(path)):gmatch "\n#+ ([^\n]+)" do
+                    heading[path][title:lower():gsub("[^%w%s_-]", ""):gsub("%s", "-")] = true
+                end
+            end
+            return heading[path]
+        end
+        local list, count = io.popen "git ls-files '*.md' 2>/dev/null || find . -name '*.md'", 0
+        for path in list:lines() do
+            local text = read(path):gsub("\n```.-\n```", ""):gsub("`[^`\n]*`", "")
+            for target in text:gmatch "%]%(([^)%s]+)%)" do
+                if not target:match "^https?:" then
+                    local file, title = target:match "^([^#]*)#?(.*)$"
+                    file = file == "" and path or (path:match "^(.*/)" or "") .. file
+                    assert.is_truthy(io.open(file), path .. ": " .. target)
+                    assert.is_true(title == "" or headings(file)[title], path .. ": " .. target)
+                    count = count + 1
+                end
+            end
+        end
+        list:close()
+        assert.is_true(count > 20)
     end)
 
     it("maps every folder", function()
@@ -423,18 +458,18 @@ end]]
         }
         for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do
             local call = assert(owners[class], class) .. name
-            assert.is_truthy(readme:find(call .. "%f[^%l_]"), call)
+            assert.is_truthy(api:find(call .. "%f[^%l_]"), call)
             count = count + 1
         end
         assert.is_true(count > 30)
         -- And nothing else.
-        for call in readme:gmatch "`r?m?[es][qg]?:([%l_]+)[%({ ]" do
+        for call in api:gmatch "`r?m?[es][qg]?:([%l_]+)[%({ ]" do
             assert.is_truthy(types:find("[.:]" .. call .. "%("), call)
         end
     end)
 
     it("lists the dispatcher's algorithms with their numbers", function()
-        local flat = readme:gsub("%s+", " ")
+        local flat = api:gsub("%s+", " ")
         local types = require("lunasip.check.annotations").read "lua"
         for name, number in types:gmatch '%-%-%-| "([%l-]+)" *# (%d+)' do
             assert.is_truthy(flat:find(("%s %s[,.]"):format(name:gsub("%-", "%%-"), number)), name)

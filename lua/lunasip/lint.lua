@@ -80,7 +80,7 @@ end
 local function flags_fault(flags, token_at)
     local ok, fault = core.media_flags_check(flags)
     if not ok then
-        return nil, fault .. "; README.md lists the flags", token_at[1]
+        return nil, fault .. "; lua/API.md lists the flags", token_at[1]
     end
     return true
 end

@@ -178,7 +178,7 @@ end
         { "an unknown flag", "media.manage(req, 'trust-address replace-orgin')", 19, "'replace-orgin' is unknown" },
         { "an unknown flag in a table", "media.manage(req, { ['replace-orgin'] = true })",
             22, "replace-orgin=true' is unknown" },
-        { "a flag that is not built", "media.manage(req, 'RTP/SAVP')", 19, "'RTP/SAVP' is not supported; README" },
+        { "a flag that is not built", "media.manage(req, 'RTP/SAVP')", 19, "'RTP/SAVP' is not supported; lua/API.md" },
         { "flags in conflict", "media.manage(req, 'symmetric asymmetric')",
             19, "'symmetric' and 'asymmetric' contradict" },
         { "flags in conflict in a table", "media.manage(req, { symmetric = true, asymmetric = true })",
@@ -437,15 +437,15 @@ event_route["media:timeout"] = function(event) log.info(event, "after %d s", eve
         assert.equal("", found.text)
     end)
 
-    it("leaves alone the examples of README.md", function()
-        local file = assert(io.open "README.md")
-        local readme = file:read "*a"
+    it("leaves alone the examples of lua/API.md", function()
+        local file = assert(io.open "lua/API.md")
+        local page = file:read "*a"
         file:close()
         for kind, around in pairs {
             auth = { "local function passwords() end function request_route(req)\n", "req:relay() end\n" },
             leave = { "", "function request_route(req) calls_of[1] = req.method req:relay() end\n" },
         } do
-            local block = assert(readme:match("```lua " .. kind .. "\n(.-)```"), kind)
+            local block = assert(page:match("```lua " .. kind .. "\n(.-)```"), kind)
             local source = around[1] .. block .. around[2]
             assert.equal("", check_source('local sip = require "lunasip" sip.log.info "here"\n' .. source).text)
         end

@@ -6,9 +6,9 @@ local process = require "support.process"
 local raw = require "support.raw"
 local registrar = require "support.registrar"
 
--- The pattern that README.md gives, as one of PCRE2 with the host in the place of <HOST>.
+-- The pattern that lua/API.md gives, as one of PCRE2 with the host in the place of <HOST>.
 local function fail2ban_pattern(host)
-    local file = assert(io.open "README.md")
+    local file = assert(io.open "lua/API.md")
     local pattern = file:read("*a"):match "\n```text filter\n%[Definition%]\nfailregex = (.-)\n```"
     file:close()
     return (pattern:gsub("<HOST>", function() return "(?:" .. host:gsub("%.", "\\.") .. ")" end))

@@ -34,7 +34,7 @@ local WORDS = {
 -- @string name
 function M.hint(name)
     if name == "KSR" then
-        return "; the functions are methods of req and in require \"lunasip\": README.md, if you come from Kamailio"
+        return "; the functions are methods of req and in require \"lunasip\": lua/KAMAILIO.md"
     end
     local word = WORDS[name]
     return word and "; here that is " .. word or ""

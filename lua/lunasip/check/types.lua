@@ -132,7 +132,7 @@ function check_one(context, node, value, kind, is_optional, what)
         or type(value.value) == "number" and tostring(value.value) or word_of(value)
     local hint = type(value.value) == "string" and suggest.hint(value.value, literals) or ""
     context:fault("type", node, what, ("%s must be %s, not %s%s"):format(what, type_words(alternatives), shown,
-        hint ~= "" and hint or "; see README.md, what scripts can call"))
+        hint ~= "" and hint or "; see lua/API.md"))
     return false
 end
 

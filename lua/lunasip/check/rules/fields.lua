@@ -23,7 +23,7 @@ local function missing(context, kind, key_node, separator)
         return
     end
     if hint == "" then
-        hint = "; see README.md, what scripts can call"
+        hint = "; see lua/API.md"
     end
     context:fault("field", key_node, name, ("there is no %s%s"):format(shown(context, class, separator, name), hint))
 end

@@ -65,7 +65,7 @@ function M.Index(context, node, parent)
         if next(events) and not events[node[2][1]] then
             local hint = suggest.hint(node[2][1], events)
             context:fault("event", node[2], node[2][1], ("there is no event '%s'%s"):format(node[2][1],
-                hint ~= "" and hint or "; README.md lists the events"))
+                hint ~= "" and hint or "; lua/API.md lists the events"))
         end
     end
     return is_callee

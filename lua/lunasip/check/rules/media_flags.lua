@@ -42,7 +42,7 @@ local function check_flag(context, node, flag)
     local ok, fault = core.media_flags_check(flag)
     if not ok then
         local hint = suggest.hint(flag:match "^[^=]*", NAMES)
-        context:fault("media", node, flag, fault .. (hint ~= "" and hint or "; README.md lists the flags"))
+        context:fault("media", node, flag, fault .. (hint ~= "" and hint or "; lua/API.md lists the flags"))
     end
     return ok
 end
@@ -88,7 +88,7 @@ local function check_text(context, node, text)
     if not ok then
         local named = fault:match "^media flag '(.-)'" or ""
         local hint = suggest.hint(named:match "^[^=]*", NAMES)
-        context:fault("media", node, named, fault .. (hint ~= "" and hint or "; README.md lists the flags"))
+        context:fault("media", node, named, fault .. (hint ~= "" and hint or "; lua/API.md lists the flags"))
         return
     end
     check_conflicts(context, flags)
