@@ -176,7 +176,6 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
     const struct listener *listener;
     struct buffer headers = {0}, from = {0};
     struct uri uri = {0};
-    int left = message_max_forwards(context->request);
     int error = choose_listener(context, options, next_hop.n ? next_hop : to, &listener);
     uri_parse(&uri, to); /* uac_send() refuses what is none */
     if (!error)
@@ -197,7 +196,7 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
         .to = bridge->callee.remote,
         .call_id = bridge->callee.call_id,
         .cseq = ++bridge->callee.cseq,
-        .max_forwards = left > 1 ? (unsigned)left - 1 : 0,
+        .max_forwards = bridge_hops(context->request),
         .contact_user = bridge->callee.contact_user,
         .listener = listener,
         .early = bridge_invite_early,

@@ -156,6 +156,14 @@ struct text bridge_unsupported(const struct message *request, struct text also)
     return TEXT_NONE;
 }
 
+unsigned bridge_hops(const struct message *request)
+{
+    int left = message_max_forwards(request);
+    if (left == 1)
+        return UAC_LAST_HOP;
+    return left > 1 ? (unsigned)left - 1 : 0;
+}
+
 struct text bridge_allow(const struct bridge *bridge)
 {
 #define ALLOW "Allow: INVITE, ACK, CANCEL, BYE, PRACK, INFO, UPDATE, MESSAGE, OPTIONS"

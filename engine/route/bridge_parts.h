@@ -334,6 +334,8 @@ void bridge_response_headers(const struct bridge *bridge, const struct message *
 struct text bridge_unsupported(const struct message *request, struct text also);
 /** Is @p tag in the lists of that header? */
 bool bridge_lists(const struct message *message, enum header_kind kind, struct text tag);
+/** Max-Forwards of what a request becomes on the other leg (RFC 7332 s3), as in struct uac_request. */
+unsigned bridge_hops(const struct message *request);
 /** Allow line, with its line end. */
 struct text bridge_allow(const struct bridge *bridge);
 

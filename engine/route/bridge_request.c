@@ -50,6 +50,7 @@ int bridge_pass_on(struct bridge_exchange *exchange)
     bool is_invite = message->method == METHOD_INVITE;
     struct uac_request request = {
         .method = message->method,
+        .max_forwards = bridge_hops(message),
         .early = is_invite ? bridge_invite_early : NULL,
         .why = &exchange->why,
     };
@@ -158,6 +159,9 @@ static bool refuse_unfit(struct bridge *bridge, struct bridge_fork *fork,
         refuse(context, 481, TEXT_NONE);
     } else if (request->cseq_number < fork->remote_cseq[is_from_caller]) { /* s12.2.2 */
         refuse(context, 500, TEXT_NONE);
+    } else if (proxy_check_max_forwards(context)) { /* RFC 7332 s3 */
+        counter_count(bridge->proxy->options.counters, COUNTER_ROUTE_LOOP);
+        refuse(context, 483, TEXT_NONE);
     } else if (unsupported.n) {
         refuse(context, 420,
                arena_printf(&request->arena, "Unsupported: %.*s\r\n", TEXT_ARG(unsupported)));

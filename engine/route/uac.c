@@ -222,11 +222,11 @@ static void print(struct uac *uac, const struct uac_request *request, struct tex
                       TEXT_ARG(uri));
     else if (is_routed)
         buffer_printf(out, "Route: %.*s\r\n", TEXT_ARG(request->route));
-    uint64_t most_forwards = uac->proxy->options.settings->limits_max_forwards;
-    buffer_printf(
-        out, "Max-Forwards: %llu\r\nFrom: %.*s\r\nTo: %.*s\r\n",
-        (unsigned long long)(request->max_forwards ? request->max_forwards : most_forwards),
-        TEXT_ARG(request->from), TEXT_ARG(request->to));
+    uint64_t hops = request->max_forwards ? request->max_forwards
+                                          : uac->proxy->options.settings->limits_max_forwards;
+    buffer_printf(out, "Max-Forwards: %llu\r\nFrom: %.*s\r\nTo: %.*s\r\n",
+                  request->max_forwards == UAC_LAST_HOP ? 0 : (unsigned long long)hops,
+                  TEXT_ARG(request->from), TEXT_ARG(request->to));
     buffer_printf(out, "Call-ID: %.*s\r\nCSeq: %u %.*s\r\n", TEXT_ARG(request->call_id),
                   request->cseq, TEXT_ARG(method));
     buffer_append(out, request->headers);

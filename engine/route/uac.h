@@ -6,7 +6,11 @@
 
 #include "route/proxy.h"
 
+#include <limits.h>
+
 struct uac; /* one request under way; the proxy core's until it is over */
+
+#define UAC_LAST_HOP UINT_MAX /* Max-Forwards: 0 */
 
 /**
  * A response that does not end the request: provisional, 100 aside, or a 2xx to an INVITE, each time
@@ -24,7 +28,7 @@ struct uac_request {
     struct text from, to; /**< header values, tags included */
     struct text call_id;  /**< must hash home, or the response goes astray */
     uint32_t cseq;
-    unsigned max_forwards; /**< 0: limits.max_forwards */
+    unsigned max_forwards; /**< 0: limits.max_forwards; UAC_LAST_HOP: none is left */
     struct text headers;   /**< further lines, each with its line end; absent: none */
     struct text
         contact_user; /**< print a Contact at the socket that it leaves from; absent: none */

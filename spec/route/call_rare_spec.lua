@@ -1,0 +1,58 @@
+-- What seldom happens to a call of two legs: loops, numbers that PRACK took, answers that cross, strangers.
+local world = require "route.world"
+
+local PLAIN = [[assert(sip.call.bridge(req, { to = "sip:bob@10.0.0.20:5060", interface = "private" %s }))]]
+
+local function bridge(options)
+    return PLAIN:format(options and ", " .. options or "")
+end
+
+describe("a call of two legs", function()
+    local net, alice, bob
+
+    local function open(options)
+        options = options or {}
+        options.body = options.body or bridge()
+        local callees
+        net, alice, callees = world.open(options)
+        bob = callees.bob
+    end
+
+    after_each(function()
+        if net then
+            net:close()
+        end
+        net = nil
+    end)
+
+    local function finish()
+        world.finish(net)
+    end
+
+    it("takes a hop from Max-Forwards, of what comes later, too, to the last (s16.6 3, RFC 7332)", function()
+        open()
+        for _, hops in ipairs { 70, 2, 1 } do
+            alice:invite("sip:bob@example.net", { max_forwards = hops })
+            local invite = bob:receive "INVITE"
+            assert.equal(tostring(hops - 1), invite:header "Max-Forwards")
+            bob:reply(invite, 200)
+            alice:receive(200)
+            bob:receive "ACK"
+            alice:ask("INFO", { max_forwards = hops })
+            local info = bob:receive "INFO"
+            assert.equal(tostring(hops - 1), info:header "Max-Forwards")
+            bob:reply(info, 200)
+            alice:receive(200)
+            world.hang_up(alice, bob)
+            finish()
+        end
+        alice:invite("sip:bob@example.net", { max_forwards = 0 })
+        alice:receive(483)
+        finish()
+        world.answer(alice, bob)
+        alice:ask("INFO", { max_forwards = 0 })
+        alice:receive(483)
+        world.hang_up(alice, bob)
+        finish()
+    end)
+end)
