@@ -4,19 +4,24 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "record/record.h"
+#include "record/tail.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MODE         0640 /* who called whom is nobody's business */
-#define SUFFIX_BYTES 40
-#define SAME_SECOND  100 /* files of one second that get names of their own */
+#define MODE            0640 /* who called whom is nobody's business */
+#define SUFFIX_BYTES    40
+#define SAME_SECOND     100       /* files of one second that get names of their own */
+#define TAIL_MOST_BYTES (1 << 20) /* of an unended line that are looked at */
 
 struct record_file {
     char *path; /* owned */
@@ -87,11 +92,64 @@ static void note_taken(struct record_file *file)
 
 /* ---- opening ---- */
 
-/* The end of a process may have torn the last line. */
-static bool ends_within_line(int descriptor, off_t size)
+/* Was it to become a record? A machine that lost its power leaves zeros. */
+static bool is_torn_record(struct text tail)
 {
-    char last = '\n';
-    return size > 0 && pread(descriptor, &last, 1, size - 1) == 1 && last != '\n';
+    struct text begin = TEXT(RECORD_LINE_BEGIN);
+    size_t n = tail.n < begin.n ? tail.n : begin.n;
+    return tail.p[0] == 0 || text_starts_with(begin, (struct text){tail.p, n});
+}
+
+static bool is_whole_record(struct text tail)
+{
+    json_t *json = json_loadb(tail.p, tail.n, 0, NULL);
+    bool is_whole = json_is_object(json);
+    json_decref(json);
+    return is_whole;
+}
+
+/*
+ * Is what stands behind the last line end half a record? One that lacks nothing but its line end is
+ * whole, and what is no record is somebody else's text.
+ */
+static bool is_half_record(int descriptor, uint64_t from, uint64_t size_bytes)
+{
+    struct buffer tail = {0};
+    size_t n = size_bytes - from < TAIL_MOST_BYTES ? (size_t)(size_bytes - from) : TAIL_MOST_BYTES;
+    buffer_reserve(&tail, n);
+    bool is_half = !tail.error && pread(descriptor, tail.p, n, (off_t)from) == (ssize_t)n;
+    if (is_half) {
+        tail.n = n;
+        is_half = is_torn_record(buffer_text(&tail)) && !is_whole_record(buffer_text(&tail));
+    }
+    buffer_release(&tail);
+    return is_half;
+}
+
+/*
+ * The end of a process may have torn the last line: half a record is cut off, so that every line is
+ * one; anything else is ended.
+ * @return 0 or an errno; *size_bytes is what it is then
+ */
+static int mend_last_line(struct record_file *file, int descriptor, uint64_t *size_bytes)
+{
+    uint64_t end;
+    if (tail_find(descriptor, 0, *size_bytes, &end))
+        return errno;
+    if (end == *size_bytes)
+        return 0;
+    if (is_half_record(descriptor, end, *size_bytes) && ftruncate(descriptor, (off_t)end) == 0) {
+        log_warning(file->log, LOG_RECORD, TEXT_NONE,
+                    "%s: half a record that an earlier process left at its end, %" PRIu64
+                    " bytes, was cut off",
+                    file->path, *size_bytes - end);
+        *size_bytes = end;
+        return 0;
+    }
+    if (write(descriptor, "\n", 1) != 1)
+        return errno;
+    ++*size_bytes;
+    return 0;
 }
 
 static bool open_it(struct record_file *file, uint64_t now_ms)
@@ -108,13 +166,13 @@ static bool open_it(struct record_file *file, uint64_t now_ms)
     }
     bool is_regular = S_ISREG(status.st_mode);
     file->size_bytes = is_regular ? (uint64_t)status.st_size : 0;
-    if (is_regular && !file->is_within_line && ends_within_line(descriptor, status.st_size)) {
-        if (write(descriptor, "\n", 1) != 1) {
-            note_refused(file, "written", errno);
-            close(descriptor);
-            return false;
-        }
-        file->size_bytes++;
+    int failed = is_regular && !file->is_within_line
+                     ? mend_last_line(file, descriptor, &file->size_bytes)
+                     : 0;
+    if (failed) {
+        note_refused(file, "written", failed);
+        close(descriptor);
+        return false;
     }
     file->descriptor = descriptor;
     file->opened_ms = now_ms;
@@ -250,7 +308,7 @@ static bool is_due(const struct record_file *file, uint64_t now_ms, size_t comin
 
 void record_file_tick(struct record_file *file, uint64_t now_ms)
 {
-    if (is_due(file, now_ms, 0))
+    if (open_it(file, now_ms) && is_due(file, now_ms, 0))
         rotate(file, now_ms);
 }
 

@@ -3,7 +3,8 @@
  * moved, and patient with a disk that is full. Of one thread.
  *
  * A line is whole or not there: what the disk took of a line before it was full is completed first
- * when it takes more, and a line that the end of a process tore is ended when the file is opened.
+ * when it takes more, and of a record that the end of a process tore the half is cut off when the file
+ * is opened.
  */
 #pragma once
 
@@ -29,7 +30,7 @@ void record_file_set_limits(struct record_file *file, const struct record_file_l
  * @return how many bytes it took; fewer than given: try again later
  */
 size_t record_file_append(struct record_file *file, struct text lines, uint64_t now_ms);
-/** Put it aside when it is old enough, without anything to append. */
+/** Open it, so that it is there and its last line whole; put it aside when it is old enough. */
 void record_file_tick(struct record_file *file, uint64_t now_ms);
 /** Force what was appended to the disk. */
 void record_file_sync(struct record_file *file);

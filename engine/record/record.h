@@ -12,8 +12,9 @@
 #include "base/value.h"
 #include "io/mailbox.h"
 
-#define RECORD_VERSION 1 /* of the JSON: grows when a field changes its meaning or goes */
-#define RECORD_STREAMS 16
+#define RECORD_VERSION    1 /* of the JSON: grows when a field changes its meaning or goes */
+#define RECORD_LINE_BEGIN "{\"version\":" /* of each line, by which half of one is known */
+#define RECORD_STREAMS    16
 
 enum record_outcome { RECORD_ANSWERED, RECORD_FAILED, RECORD_CANCELLED };
 const char *record_outcome_name(enum record_outcome outcome);

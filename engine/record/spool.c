@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "record/tail.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,21 +61,19 @@ static void write_head(struct spool *spool)
 /* The end of a process may have torn the last line: it was never whole, and goes. */
 static int find_end(struct spool *spool, uint64_t size_bytes)
 {
-    char piece[4096];
-    spool->end = size_bytes;
-    while (spool->end > spool->done) {
-        uint64_t left = spool->end - spool->done;
-        size_t n = left < sizeof piece ? (size_t)left : sizeof piece;
-        uint64_t from = spool->end - n;
-        if (pread(spool->descriptor, piece, n, (off_t)from) != (ssize_t)n)
-            return fail(spool, "read");
-        while (n && piece[n - 1] != '\n')
-            n--;
-        spool->end = from + n;
-        if (n)
-            break;
-    }
+    if (tail_find(spool->descriptor, spool->done, size_bytes, &spool->end))
+        return fail(spool, "read");
     return ftruncate(spool->descriptor, (off_t)spool->end) ? fail(spool, "cut") : 0;
+}
+
+/* The file was cut, and the process ended before it wrote so: the database has all that there was. */
+static int take_cut(struct spool *spool)
+{
+    spool->done = spool->end = HEAD_BYTES;
+    if (ftruncate(spool->descriptor, HEAD_BYTES))
+        return fail(spool, "cut");
+    write_head(spool);
+    return 0;
 }
 
 static int read_head(struct spool *spool, uint64_t size_bytes)
@@ -84,11 +83,11 @@ static int read_head(struct spool *spool, uint64_t size_bytes)
     if (pread(spool->descriptor, head, sizeof head, 0) != HEAD_BYTES ||
         !text_starts_with((struct text){head, sizeof head}, magic) ||
         text_to_u64((struct text){head + magic.n, HEAD_BYTES - magic.n - 1}, &spool->done) ||
-        spool->done < HEAD_BYTES || spool->done > size_bytes) {
+        spool->done < HEAD_BYTES) {
         log_error(spool->log, LOG_RECORD, TEXT_NONE, "%s is no spool of records", spool->path);
         return ERROR_TRANSPORT;
     }
-    return find_end(spool, size_bytes);
+    return spool->done > size_bytes ? take_cut(spool) : find_end(spool, size_bytes);
 }
 
 static int open_file(struct spool *spool)

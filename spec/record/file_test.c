@@ -89,17 +89,68 @@ static void test_append(void **state)
     assert_int_equal(status.st_mode & 7, 0);
 }
 
-/* What the end of a process tore is ended, so that the next line is one. */
-static void test_torn_line(void **state)
+static void assert_mended(const char *bytes, size_t size_bytes, const char *expected)
 {
-    (void)state;
     FILE *before = fopen(path, "w");
-    fputs("one\ntw", before);
+    fwrite(bytes, 1, size_bytes, before);
     fclose(before);
     struct record_file *file = make(path);
-    record_file_append(file, TEXT("three\n"), NOON_MS);
+    record_file_tick(file, NOON_MS);
+    assert_holds(path, expected);
+    record_file_append(file, TEXT("next\n"), NOON_MS);
     memory_release(file);
-    assert_holds(path, "one\ntw\nthree\n");
+}
+
+/* Half a record, which kill -9 or the loss of power left, is none: every line that ends is whole. */
+static void test_torn_record(void **state)
+{
+    (void)state;
+    static const char whole[] = "{\"version\":1,\"fields\":{}}\n";
+    char file[2 * sizeof whole];
+    for (size_t n = 1; n < sizeof whole - 2; n++) {
+        memcpy(file, whole, sizeof whole - 1);
+        memcpy(file + sizeof whole - 1, whole, n);
+        assert_mended(file, sizeof whole - 1 + n, whole);
+        assert_mended(whole, n, "");
+    }
+    assert_int_equal(infos, 2 * (sizeof whole - 3)); /* each is said */
+    assert_mended(whole, sizeof whole - 1, whole);
+    assert_mended(whole, sizeof whole - 2, whole); /* it lacks nothing but its end */
+    assert_mended("one\n\0\0\0\0", 8, "one\n");
+    assert_int_equal(errors, 0);
+}
+
+/* A line longer than what is looked at at once. */
+static void test_long_torn_record(void **state)
+{
+    (void)state;
+    static char bytes[30000] = "one\n{\"version\":1,";
+    memset(bytes + strlen(bytes), 'x', sizeof bytes - strlen(bytes));
+    assert_mended(bytes, sizeof bytes, "one\n");
+}
+
+/* Whatever else somebody wrote there is not ours to cut. */
+static void test_unended_text(void **state)
+{
+    (void)state;
+    assert_mended("one\ntw", 6, "one\ntw\n");
+    assert_mended("{\"a\":", 5, "{\"a\":\n");
+    assert_int_equal(infos, 0);
+}
+
+/* A file that was moved is there again before the next record is. */
+static void test_is_there(void **state)
+{
+    (void)state;
+    struct record_file *file = make(path);
+    assert_int_equal(access(path, F_OK), -1);
+    record_file_tick(file, NOON_MS);
+    assert_holds(path, "");
+    unlink(path);
+    record_file_reopen(file);
+    record_file_tick(file, NOON_MS);
+    assert_holds(path, "");
+    memory_release(file);
 }
 
 static void test_rotation_by_size(void **state)
@@ -261,7 +312,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_append),          TEST(test_torn_line),          TEST(test_rotation_by_size),
+        TEST(test_append),          TEST(test_torn_record),        TEST(test_long_torn_record),
+        TEST(test_unended_text),    TEST(test_is_there),           TEST(test_rotation_by_size),
         TEST(test_rotation_by_age), TEST(test_keeps_the_newest),   TEST(test_reopen),
         TEST(test_no_room),         TEST(test_full_within_a_line), TEST(test_no_folder),
         TEST(test_without_memory),

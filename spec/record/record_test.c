@@ -34,6 +34,7 @@ static json_t *line_of(const struct call_record *record)
     struct buffer out = {0};
     assert_int_equal(call_record_print(record, &out), 0);
     assert_int_equal(out.p[out.n - 1], '\n');
+    assert_true(text_starts_with(buffer_text(&out), TEXT(RECORD_LINE_BEGIN)));
     assert_ptr_equal(text_find(buffer_text(&out), '\n'), out.p + out.n - 1);
     json_t *json = json_loadb(out.p, out.n - 1, 0, NULL);
     assert_non_null(json);

@@ -99,6 +99,27 @@ static void test_torn(void **state)
     memory_release(spool);
 }
 
+/* kill -9 after all was stored and the file cut, before its head said so. */
+static void test_cut(void **state)
+{
+    (void)state;
+    struct spool *spool = make();
+    spool_append(spool, TEXT("one\ntwo\n"), MOST);
+    spool_done(spool, 4);
+    memory_release(spool);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(truncate(path, status.st_size - 8), 0);
+    spool = make();
+    assert_int_equal(spool_waiting_bytes(spool), 0);
+    spool_append(spool, TEXT("three\n"), MOST);
+    memory_release(spool);
+    spool = make();
+    assert_reads(spool, 9, "three\n");
+    memory_release(spool);
+    assert_int_equal(errors, 0);
+}
+
 /* A line longer than what is read at once. */
 static void test_long_line(void **state)
 {
@@ -200,9 +221,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_again_until_done), TEST(test_torn),           TEST(test_long_line),
-        TEST(test_bounded),          TEST(test_no_room),        TEST(test_refuses),
-        TEST(test_in_memory),        TEST(test_without_memory),
+        TEST(test_again_until_done), TEST(test_torn),      TEST(test_cut),
+        TEST(test_long_line),        TEST(test_bounded),   TEST(test_no_room),
+        TEST(test_refuses),          TEST(test_in_memory), TEST(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,11 +94,7 @@ describe("records in a database", function()
     local function open_database(kind)
         db = database.open(kind)
         folder = process.folder()
-        local id = kind == "mysql" and "INTEGER AUTO_INCREMENT PRIMARY KEY" or "SERIAL PRIMARY KEY"
-        local time = kind == "mysql" and "DATETIME" or "TIMESTAMP WITHOUT TIME ZONE"
-        db:rows(("CREATE TABLE acc (id %s, method VARCHAR(16) NOT NULL, from_tag VARCHAR(128) NOT NULL, "
-            .. "to_tag VARCHAR(128) NOT NULL, callid VARCHAR(255) NOT NULL, sip_code VARCHAR(3) NOT NULL, "
-            .. "sip_reason VARCHAR(128) NOT NULL, time %s NOT NULL, account VARCHAR(30))"):format(id, time))
+        db:rows "ALTER TABLE acc ADD account VARCHAR(30)"
     end
 
     local function start()

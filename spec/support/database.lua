@@ -32,6 +32,9 @@ end
 
 --- The command line of the server's own client, which reads SQL and prints bare rows, columns apart by a tab.
 function Database:client()
+    if self.kind == "sqlite" then
+        return ("sqlite3 -cmd '.timeout 20000' -separator '\t' %s"):format(self.url:match "^sqlite:(.*)")
+    end
     if self.kind == "mysql" then
         return ("mariadb --no-defaults -N -B -S %s -u sip -pgeheim sip"):format(self.socket)
     end
