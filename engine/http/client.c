@@ -134,7 +134,7 @@ static bool add_fields(struct exchange *exchange, struct transfer *transfer)
     while (line < end) {
         size_t n = strlen(line);
         has_type |= text_starts_with_nocase((struct text){line, n}, TEXT("Content-Type:"));
-        if (n > 2 && line[n - 2] == ':')
+        if (text_equal(text_span(memchr(line, ':', n), line + n), TEXT(": ")))
             memcpy(line + n - 2, ";", 2);
         if (!add_field(transfer, line))
             return false;

@@ -97,12 +97,13 @@ static size_t head_bytes(const struct http_request *request)
     return n;
 }
 
+/** White space around a value is no part of it (RFC 9110 s5.5). */
 static char *put_fields(char *to, const struct http_request *request)
 {
     for (size_t i = 0; i < request->field_count; i++) {
         to = put(to, request->fields[i].name);
         to = put(to, TEXT(": "));
-        to = put(to, request->fields[i].value);
+        to = put(to, text_trim(request->fields[i].value));
         *to++ = 0;
     }
     return to;

@@ -88,6 +88,8 @@ static const char *find_problem(const struct http_request *request)
         if (!is_value(request->fields[i].value))
             return "the value of a header field has a line break in it";
     }
+    if (text_equal(request->method, TEXT("HEAD")) && text_is_set(request->body))
+        return "a HEAD request has no body";
     return text_find(request->url, 0) ? "the URL has a NUL in it" : NULL;
 }
 

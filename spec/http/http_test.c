@@ -179,6 +179,20 @@ static void sends_what_is_asked_and_nothing_else(void **state)
     assert_int_equal(COUNTED(FAILED), 0);
 }
 
+/* A value that ended in ':' and one character more was taken for none: "::1" arrived as ":". */
+static void sends_values_as_they_are(void **state)
+{
+    struct bench *bench = *state;
+    start_client(bench);
+    get(bench,
+        (struct http_request){FIELDS({TEXT("X-A"), TEXT("::1")}, {TEXT("X-B"), TEXT("12:3")},
+                                     {TEXT("X-C"), TEXT(":")}, {TEXT("X-D"), TEXT(" \t ")},
+                                     {TEXT("X-E"), TEXT(" a: ")}, {TEXT("E"), TEXT("")})},
+        "/echo", &one);
+    assert_non_null(
+        strstr(one.body, "\r\nX-A: ::1\r\nX-B: 12:3\r\nX-C: :\r\nX-D:\r\nX-E: a:\r\nE:\r\n\r\n"));
+}
+
 static void takes_every_status_as_an_answer(void **state)
 {
     struct bench *bench = *state;
@@ -321,6 +335,9 @@ static void refuses_what_is_malformed(void **state)
     assert_int_equal(ask(bench, (struct http_request){.method = TEXT("GE T")}, "/echo", &one),
                      ERROR_ARGUMENT);
     assert_int_equal(
+        ask(bench, (struct http_request){.method = TEXT("HEAD"), .body = TEXT("x")}, "/echo", &one),
+        ERROR_ARGUMENT);
+    assert_int_equal(
         ask(bench, (struct http_request){.fields = &break_in, .field_count = 1}, "/echo", &one),
         ERROR_ARGUMENT);
     assert_int_equal(
@@ -365,6 +382,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(sends_what_is_asked_and_nothing_else),
+        TEST(sends_values_as_they_are),
         TEST(takes_every_status_as_an_answer),
         TEST(uses_a_connection_again),
         TEST(lets_a_slow_answer_delay_nobody),
