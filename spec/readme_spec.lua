@@ -1,4 +1,5 @@
--- What README.md, its pages in lua/ and the comments of lua/ show is true: examples are run, lists are the engine's, files are there.
+-- What README.md, its pages in lua/ and the comments of lua/ show is true: examples are run, lists are the engine's,
+-- files are there.
 local digest = require "lunasip.lab.digest"
 local json = require "dkjson"
 local lab = require "lunasip.lab"
@@ -24,9 +25,9 @@ local function write(path, text)
 end
 
 local readme = read "README.md"
-local api = read "lua/API.md"
+local reference = read "lua/API.md"
 -- All that a reader is led to from the first page.
-local pages = table.concat({ readme, api, read "lua/CHECK.md", read "lua/KAMAILIO.md" }, "\n")
+local pages = table.concat({ readme, reference, read "lua/CHECK.md", read "lua/KAMAILIO.md" }, "\n")
 
 -- Fenced blocks in order: { kind = "lua route", text = … }
 local blocks = {}
@@ -458,18 +459,18 @@ end]]
         }
         for class, name in types:gmatch "\nfunction (%a+)[.:]([%l_]+)%(" do
             local call = assert(owners[class], class) .. name
-            assert.is_truthy(api:find(call .. "%f[^%l_]"), call)
+            assert.is_truthy(reference:find(call .. "%f[^%l_]"), call)
             count = count + 1
         end
         assert.is_true(count > 30)
         -- And nothing else.
-        for call in api:gmatch "`r?m?[es][qg]?:([%l_]+)[%({ ]" do
+        for call in reference:gmatch "`r?m?[es][qg]?:([%l_]+)[%({ ]" do
             assert.is_truthy(types:find("[.:]" .. call .. "%("), call)
         end
     end)
 
     it("lists the dispatcher's algorithms with their numbers", function()
-        local flat = api:gsub("%s+", " ")
+        local flat = reference:gsub("%s+", " ")
         local types = require("lunasip.check.annotations").read "lua"
         for name, number in types:gmatch '%-%-%-| "([%l-]+)" *# (%d+)' do
             assert.is_truthy(flat:find(("%s %s[,.]"):format(name:gsub("%-", "%%-"), number)), name)
