@@ -104,7 +104,9 @@ static int serve(struct engine *engine, const char *conf_path)
     int error = control_open(&control, configuration->control_path);
     if (error) {
         fprintf(stderr, "lunasip: control socket %s: %s\n", configuration->control_path,
-                error_text(error));
+                error == ERROR_ARGUMENT
+                    ? "a file of that name is no socket; change the control block"
+                    : error_text(error));
         return error;
     }
     raise_descriptor_limit(engine_log(engine));

@@ -198,14 +198,16 @@ static void do_drain(struct engine *engine, const json_t *words, struct command_
         command_say(answer, 2, "usage: ctl drain [off]");
         return;
     }
-    engine_set_draining(engine, !is_off);
-    command_say(answer, 0, "%s", is_off ? "new calls are taken" : "new calls get 503");
+    if (engine_set_intake(engine, is_off ? ENGINE_SERVES : ENGINE_DRAINS))
+        command_say(answer, 1, "it stops: new calls get 503 until its end");
+    else
+        command_say(answer, 0, "%s", is_off ? "new calls are taken" : "new calls get 503");
 }
 
 static void do_stop(struct engine *engine, const json_t *words, struct command_answer *answer)
 {
     (void)words;
-    engine_set_draining(engine, true);
+    engine_set_intake(engine, ENGINE_STOPS);
     answer->stop = true;
     command_say(answer, 0, "draining, then stopping");
 }

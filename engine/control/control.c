@@ -10,9 +10,11 @@
 #include "control/refresh.h"
 #include "control/tested_reload.h"
 #include "control/trunks.h"
+#include "transaction/timers.h"
 
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -22,6 +24,7 @@
 #include <unistd.h>
 
 #define DRAIN_CHECK_MS 100  /* how often a draining engine is asked whether it is empty */
+#define STOP_MS        5000 /* for files and databases, once the last call is over */
 #define TIDY_MS        1000 /* quiet after a reload, and between two looks at old generations */
 
 static void control_signals(sigset_t *set)
@@ -47,11 +50,12 @@ struct control {
     int listener, signals;
     struct tested_reload tested; /* under way */
     struct refresh *refresh;     /* owned while it runs */
-    bool has_made_folder, is_draining, is_hung_up, is_over;
-    unsigned generation;  /* number of the newest that was seen */
-    uint64_t tidy_due_ms; /* UINT64_MAX: nothing to tidy */
-    uint64_t drain_until_ms;
-    uint64_t leave_until_ms; /* 0: trunks have not been told that we go */
+    bool has_made_folder, is_draining, is_late, is_over;
+    unsigned generation;       /* number of the newest that was seen */
+    uint64_t tidy_due_ms;      /* UINT64_MAX: nothing to tidy */
+    uint64_t drain_until_ms;   /* then what is left is left, or gets BYE */
+    uint64_t hung_up_until_ms; /* then nobody is waited for any more */
+    uint64_t leave_until_ms;   /* 0: trunks have not been told that we go */
 };
 
 static void destroy(void *arg)
@@ -92,6 +96,7 @@ static bool make_parent(const char *path)
 static int listen_on(const char *path, struct control *control)
 {
     struct sockaddr_un address;
+    struct stat found;
     int fd = line_socket(path, &address);
     if (fd < 0)
         return ERROR_TRANSPORT;
@@ -100,6 +105,8 @@ static int listen_on(const char *path, struct control *control)
         return ERROR_IN_USE; /* somebody answers: a running engine's socket */
     }
     close(fd);
+    if (lstat(path, &found) == 0 && !S_ISSOCK(found.st_mode))
+        return ERROR_ARGUMENT; /* somebody's file, which a slip in the configuration must not cost */
     control->has_made_folder = make_parent(path);
     unlink(path); /* left behind by one that was killed */
     fd = line_socket(path, &address);
@@ -118,7 +125,6 @@ static int listen_on(const char *path, struct control *control)
 
 static void drain(struct control *control);
 
-/* And release it. */
 static const struct settings *settings_of(const struct control *control)
 {
     return &engine_configuration(control->engine)->settings;
@@ -191,17 +197,28 @@ static void reload(struct control *control)
     notify("READY=1");
 }
 
+/* The service manager is told how long it may take, which may be longer than the unit says. */
+static void notify_stopping(uint64_t most_ms)
+{
+    char state[64];
+    snprintf(state, sizeof state, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
+             (unsigned long long)most_ms * 1000);
+    notify(state);
+}
+
 static void drain(struct control *control)
 {
     if (control->is_draining) {
         control->is_over = true; /* told twice: now */
         return;
     }
-    uint64_t deadline_s = engine_configuration(control->engine)->settings.drain_deadline_s;
+    const struct settings *settings = settings_of(control);
+    uint64_t deadline_s = settings->drain_deadline_s;
     control->is_draining = true;
     control->drain_until_ms = clock_ms() + deadline_s * 1000;
-    engine_set_draining(control->engine, true);
-    notify("STOPPING=1");
+    control->hung_up_until_ms = control->drain_until_ms + timer_64_t1_ms(settings);
+    engine_set_intake(control->engine, ENGINE_STOPS);
+    notify_stopping(control->hung_up_until_ms + settings->trunk_leave_ms + STOP_MS - clock_ms());
     log_info(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
              "draining: new calls get 503, %llu s for the others", (unsigned long long)deadline_s);
 }
@@ -234,28 +251,34 @@ static bool has_left_trunks(struct control *control)
     return clock_ms() >= control->leave_until_ms || !trunks_left(control->engine);
 }
 
+/* What is left at the deadline: once. */
+static void end_late(struct control *control, size_t calls, bool is_bye)
+{
+    control->is_late = true;
+    log_warning(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
+                "the deadline is over: %zu calls %s", calls,
+                is_bye ? "get BYE" : "are left as they are");
+    if (is_bye)
+        calls_end_all(control->engine, TEXT("SIP;cause=503;text=\"Shutting down\""));
+}
+
 /*
  * What is left at the deadline is left as it is, and the parties go on without us, or is ended by
- * BYE. The BYEs are waited for; Timer F bounds that.
+ * BYE. The BYEs are waited for as long as Timer F runs, and with them what no BYE ends: a request
+ * whose handler sleeps, say.
  */
 static void check_drained(struct control *control)
 {
     if (!control->is_draining || control->is_over)
         return;
     size_t calls = calls_count(control->engine);
-    bool is_late = clock_ms() >= control->drain_until_ms;
+    uint64_t now_ms = clock_ms();
     bool is_bye = engine_configuration(control->engine)->is_drain_bye;
-    bool is_done = calls == 0 || (is_late && !is_bye);
+    if (calls && now_ms >= control->drain_until_ms && !control->is_late)
+        end_late(control, calls, is_bye);
+    bool is_done =
+        calls == 0 || (control->is_late && !is_bye) || now_ms >= control->hung_up_until_ms;
     control->is_over = is_done && has_left_trunks(control);
-    if (calls && is_late && is_bye && !control->is_hung_up) {
-        control->is_hung_up = true;
-        log_warning(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
-                    "the deadline is over: %zu calls get BYE", calls);
-        calls_end_all(control->engine, TEXT("SIP;cause=503;text=\"Shutting down\""));
-    } else if (calls && is_late && !is_bye) {
-        log_warning(engine_log(control->engine), LOG_CONTROL, TEXT_NONE,
-                    "the deadline is over: %zu calls are left as they are", calls);
-    }
 }
 
 /* The specs of `reload --test` have ended, or take too long. */

@@ -15,7 +15,8 @@ struct control; /* counted */
 /**
  * Listen on the control socket; nobody is served yet.
  * @param socket_path  NULL: signals only
- * @return 0, ERROR_IN_USE (another lunasip answers there), ERROR_TRANSPORT, ERROR_MEMORY
+ * @return 0, ERROR_IN_USE (another lunasip answers there), ERROR_ARGUMENT (there is a file, which
+ *         is left alone), ERROR_TRANSPORT, ERROR_MEMORY
  */
 int control_open(struct control **controlp, const char *socket_path);
 /** Make this account the owner of the socket, and of its folder if that was made. */

@@ -183,6 +183,8 @@ json_t *status_json(struct engine *engine)
         add_counters(&totals, records_counters(engine_records(engine)));
     add_counters(&totals, engine_control_counters(engine));
     json_object_set_new(status, "version", json_string(LUNASIP_VERSION));
+    json_object_set_new(status, "intake",
+                        json_string(engine_intake_name(engine_get_intake(engine))));
     set_number(status, "uptime_s", engine_uptime_s(engine));
     set_number(status, "workers", engine_worker_count(engine));
     set_number(status, "transactions", totals.transactions);

@@ -437,10 +437,30 @@ static void set_draining(struct worker *worker, void *arg)
     worker_set_draining(worker, *(bool *)arg);
 }
 
-void engine_set_draining(struct engine *engine, bool is_draining)
+const char *engine_intake_name(enum engine_intake intake)
 {
+    switch (intake) {
+    case ENGINE_SERVES: return "serving";
+    case ENGINE_DRAINS: return "draining";
+    case ENGINE_STOPS: return "stopping";
+    }
+    return "unknown";
+}
+
+int engine_set_intake(struct engine *engine, enum engine_intake intake)
+{
+    bool is_draining = intake != ENGINE_SERVES;
+    if (engine->intake == ENGINE_STOPS && intake != ENGINE_STOPS)
+        return ERROR_STATE;
+    engine->intake = intake;
     for (unsigned i = 0; i < engine->worker_count; i++)
         worker_ask(engine->workers[i], set_draining, &is_draining);
+    return 0;
+}
+
+enum engine_intake engine_get_intake(const struct engine *engine)
+{
+    return engine->intake;
 }
 
 /* ---- reading ---- */

@@ -74,8 +74,17 @@ int engine_reload_tested(struct engine *engine, const char *route_path, uint64_t
  * @return whether old generations are still alive: ask again
  */
 bool engine_tidy(struct engine *engine);
-/** Refuse new calls (503 with Retry-After) or take them again; from the control thread. */
-void engine_set_draining(struct engine *engine, bool is_draining);
+/** Does it take new calls? Others than ENGINE_SERVES refuse them with 503 and Retry-After. */
+enum engine_intake {
+    ENGINE_SERVES,
+    ENGINE_DRAINS, /**< until it is told to serve again */
+    ENGINE_STOPS,  /**< for good */
+};
+/** @return "serving", "draining" or "stopping" */
+const char *engine_intake_name(enum engine_intake intake);
+/** From the control thread. @return 0, or ERROR_STATE: it stops, and nothing takes that back */
+int engine_set_intake(struct engine *engine, enum engine_intake intake);
+enum engine_intake engine_get_intake(const struct engine *engine);
 
 /* For control and status. */
 const struct configuration *engine_configuration(const struct engine *engine);

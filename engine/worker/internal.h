@@ -44,6 +44,7 @@ struct engine {
     uint64_t started_us; /* wall clock */
     struct hash_key hash_key;
     size_t old_generations; /* alive when engine_tidy() last looked, all workers */
+    enum engine_intake intake;
     bool is_started, is_untidy;
 };
 

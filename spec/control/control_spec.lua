@@ -1,6 +1,8 @@
 -- Clients of the control socket that say half a line, too much, or do not read: each is cut off and counted, and
 -- the next one is served. The control thread serves one after the other.
+local lunasip = require "support.lunasip"
 local posix = require "support.posix"
+local process = require "support.process"
 local running = require "worker.running"
 
 describe("the control socket", function()
@@ -37,6 +39,25 @@ describe("the control socket", function()
         client.close()
         return table.concat(parts)
     end
+
+    it("is made in the place of no file", function()
+        it_runs = running.start()
+        local folder = process.folder()
+        local path = folder .. "/notes.txt"
+        local function write(name, text)
+            local file = assert(io.open(folder .. "/" .. name, "w"))
+            file:write(text)
+            file:close()
+        end
+        write("notes.txt", "of somebody's")
+        write("route.lua", "function request_route(req) req:reply(480) end")
+        write("conf.lua", ('listen { lan = "udp:%s:5062" } route "route.lua" control { socket = "notes.txt" }')
+            :format(it_runs.at(30)))
+        local code, said = process.run({ lunasip.build .. "/lunasip", "run", folder .. "/conf.lua" }, 60)
+        assert.equal(3, code)
+        assert.matches("notes.txt: a file of that name is no socket; change the control block", said)
+        assert.equal("of somebody's", io.open(path):read "*a")
+    end)
 
     it("reads a request in pieces", function()
         start()

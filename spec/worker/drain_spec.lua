@@ -1,4 +1,6 @@
 -- A stop that loses no call: SIGTERM and `ctl stop`.
+local network = require "support.network"
+local posix = require "support.posix"
 local running = require "worker.running"
 
 local SIGTERM = 15
@@ -75,6 +77,57 @@ describe("draining", function()
         end
         assert.equal(0, it_runs:wait_for_end())
         assert.matches("the deadline is over: 1 calls get BYE", engine.process:output())
+    end)
+
+    it("waits no longer for what no BYE ends than it waits for the BYEs", function()
+        local alice, _, engine = start {
+            blocks = { drain = { deadline_s = 1, rule = "bye" }, timers = { t1_ms = 10, t2_ms = 40, t4_ms = 50 } },
+            route = "local to = '%s' function request_route(req) require 'lunasip'.sleep(3600) req:reply(200, to) end",
+        }
+        alice:ask("OPTIONS", { uri = "sip:bob@example.net" })
+        posix.wait_until(function() return engine:status().waiting == 1 end, 60)
+        engine.process:signal(SIGTERM)
+        assert.equal(0, it_runs:wait_for_end())
+        assert.matches("the deadline is over: 1 calls get BYE", engine.process:output())
+    end)
+
+    it("says once what it leaves, while it waits for a trunk", function()
+        local at = network.block()
+        local _, bob, engine = start {
+            at = at, blocks = {
+                drain = { deadline_s = 1 }, trunk = { leave_ms = 700,
+                    bob = { registrar = ("sip:%s:5060"):format(at(21)), user = "us", interface = "private" },
+                },
+            },
+        }
+        assert.equal(0, (engine:ctl("trunks", "refresh", "bob"))) -- the first one may have come before bob
+        bob:reply(bob:receive("REGISTER", 60), 200)
+        it_runs:call()
+        engine.process:signal(SIGTERM)
+        assert.equal("0", bob:receive("REGISTER", 60):header "Expires") -- which is not answered
+        assert.equal(0, it_runs:wait_for_end())
+        assert.equal(1, select(2, engine.process:output():gsub("the deadline is over", "")))
+    end)
+
+    it("is for good once it stops", function()
+        local alice, _, engine = start()
+        assert.equal("serving", engine:status().intake)
+        assert.equal(0, (engine:ctl "drain"))
+        assert.equal("draining", engine:status().intake)
+        assert.equal(0, (engine:ctl("drain", "off")))
+        it_runs:call()
+        engine.process:signal(SIGTERM)
+        it_runs:wait_for_log "draining"
+        assert.equal("stopping", engine:status().intake)
+        local code, said = engine:ctl("drain", "off")
+        assert.equal(1, code)
+        assert.matches("it stops", said)
+        local carol = it_runs:agent("carol", it_runs.at(13), it_runs.public)
+        carol:invite "sip:bob@example.net"
+        carol:receive(503)
+        alice:hangup()
+        it_runs.bob:reply(it_runs.bob:receive "BYE", 200)
+        assert.equal(0, it_runs:wait_for_end())
     end)
 
     it("is what `ctl stop` does too", function()
