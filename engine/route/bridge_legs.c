@@ -6,8 +6,13 @@
 
 /* ---- the table ---- */
 
+/*
+ * A call that comes back to us is the callee's leg of one bridge and the caller's of another, with the
+ * same Call-ID and tag: whose the tag is tells them apart.
+ */
 struct leg_key {
     struct text call_id, tag;
+    bool is_caller;
 };
 
 static uint64_t key_hash(const struct proxy *proxy, const struct leg_key *key)
@@ -20,12 +25,16 @@ static bool match(const struct hash_link *link, const void *arg)
 {
     const struct bridge_leg *leg = CONTAINER_OF(link, struct bridge_leg, link);
     const struct leg_key *key = arg;
-    return text_equal(leg->call_id, key->call_id) && text_equal(leg->tag, key->tag);
+    bool is_caller = leg == &leg->bridge->caller;
+    return (is_caller == key->is_caller || leg->is_replaced) &&
+           text_equal(leg->call_id, key->call_id) && text_equal(leg->tag, key->tag);
 }
 
-static struct bridge_leg *leg_find(struct proxy *proxy, struct text call_id, struct text tag)
+/* The leg whose party has that tag, a caller, or where we have it, a callee's; or one that was replaced. */
+static struct bridge_leg *leg_find(struct proxy *proxy, struct text call_id, struct text tag,
+                                   bool is_caller)
 {
-    const struct leg_key key = {call_id, tag};
+    const struct leg_key key = {call_id, tag, is_caller};
     if (!proxy->legs.count || !tag.n)
         return NULL;
     struct hash_link *link = hash_find(&proxy->legs, key_hash(proxy, &key), match, &key);
@@ -34,7 +43,7 @@ static struct bridge_leg *leg_find(struct proxy *proxy, struct text call_id, str
 
 int bridge_leg_open(struct bridge *bridge, struct bridge_leg *leg)
 {
-    const struct leg_key key = {leg->call_id, leg->tag};
+    const struct leg_key key = {.call_id = leg->call_id, .tag = leg->tag};
     leg->bridge = bridge;
     return hash_insert(&bridge->proxy->legs, &leg->link, key_hash(bridge->proxy, &key));
 }
@@ -57,12 +66,9 @@ static struct bridge_leg *find_either(struct proxy *proxy, struct text call_id,
                                       struct text from_tag, struct text to_tag,
                                       bool *is_from_caller)
 {
-    struct bridge_leg *leg = leg_find(proxy, call_id, from_tag);
+    struct bridge_leg *leg = leg_find(proxy, call_id, from_tag, true);
     *is_from_caller = leg != NULL;
-    if (leg)
-        return leg == &leg->bridge->caller || leg->is_replaced ? leg : NULL;
-    leg = leg_find(proxy, call_id, to_tag);
-    return leg && (leg == &leg->bridge->callee || leg->is_replaced) ? leg : NULL;
+    return leg ? leg : leg_find(proxy, call_id, to_tag, false);
 }
 
 struct bridge_leg *bridge_leg_of_request(struct proxy *proxy, struct message *request,
@@ -81,9 +87,8 @@ struct bridge *bridge_of_dialog(struct proxy *proxy, struct text call_id, struct
 
 struct bridge *bridge_find(struct proxy *proxy, struct text call_id, struct text tag)
 {
-    struct bridge_leg *leg = leg_find(proxy, call_id, tag);
-    bool is_callee = leg && (leg == &leg->bridge->callee || leg->is_replaced);
-    return is_callee && !leg->bridge->is_ended ? leg->bridge : NULL;
+    struct bridge_leg *leg = leg_find(proxy, call_id, tag, false);
+    return leg && !leg->bridge->is_ended ? leg->bridge : NULL;
 }
 
 /* ---- forks ---- */

@@ -55,4 +55,32 @@ describe("a call of two legs", function()
         world.hang_up(alice, bob)
         finish()
     end)
+
+    it("may lead to us again, as another one of two legs", function()
+        open { body = [[
+            if req.interface == "public" then
+                assert(sip.call.bridge(req, { to = "sip:bob@10.0.0.1:5060", interface = "private" }))
+            else
+                assert(sip.call.bridge(req, { to = "sip:bob@10.0.0.20:5060", interface = "private" }))
+            end
+        ]] }
+        for _, from_bob in ipairs { false, true } do
+            alice:invite "sip:bob@example.net"
+            bob:reply(bob:receive "INVITE", 200)
+            alice:receive(200)
+            bob:receive "ACK"
+            alice:ask "INFO"
+            bob:reply(bob:receive "INFO", 200)
+            alice:receive(200)
+            bob:ask "INFO"
+            alice:reply(alice:receive "INFO", 200)
+            bob:receive(200)
+            if from_bob then
+                world.hang_up(bob, alice)
+            else
+                world.hang_up(alice, bob)
+            end
+            finish()
+        end
+    end)
 end)
