@@ -82,7 +82,8 @@ static void take_provisional(struct bridge_exchange *exchange, struct message *r
 static void end_late(struct bridge_exchange *exchange, struct bridge_fork *fork,
                      struct message *response)
 {
-    hang_up_accepted(exchange->bridge->proxy, response,
+    struct bridge *bridge = exchange->bridge;
+    hang_up_accepted(bridge->proxy, response, ++bridge->callee.cseq,
                      fork ? &fork->is_hung_up : &exchange->is_late_hung_up);
     if (!exchange->fork) /* CANCEL or a refusal crossed it: only repetitions come */
         linger(exchange);

@@ -87,7 +87,8 @@ static void give_up_target(struct bridge_transfer *transfer)
     give_up_stay(transfer->stay);
     transfer->stay = NULL;
     if (transfer->accepted) {
-        hang_up_accepted(transfer->bridge->proxy, transfer->accepted, &target->is_late_hung_up);
+        hang_up_accepted(transfer->bridge->proxy, transfer->accepted, ++transfer->leg.cseq,
+                         &target->is_late_hung_up);
         bridge_exchange_linger(target);
         transfer->accepted = memory_release(transfer->accepted);
     } else if (!target->uac || !uac_cancel(target->uac, TEXT_NONE)) {
@@ -391,7 +392,7 @@ static void target_accepted(struct bridge_exchange *target, struct message *resp
     if (is_same && !transfer->is_over)
         return; /* the party that stays has not answered yet */
     if (transfer->is_over || transfer->fork || bridge->is_ended) {
-        hang_up_accepted(bridge->proxy, response, &target->is_late_hung_up);
+        hang_up_accepted(bridge->proxy, response, ++transfer->leg.cseq, &target->is_late_hung_up);
         return;
     }
     transfer->accepted = memory_ref(response);

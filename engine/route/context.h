@@ -327,8 +327,13 @@ void sides_accepted(struct response_context *context, struct message *response);
  */
 void hang_up_late(struct response_context *context, struct branch *branch,
                   struct message *response);
-/** The same for a 2xx of a two-leg call. @param is_hung_up  set with the BYE, of which one is enough */
-void hang_up_accepted(struct proxy *proxy, struct message *response, bool *is_hung_up);
+/**
+ * The same for a 2xx of a two-leg call.
+ * @param bye_cseq    of the BYE: PRACK and UPDATE of that fork had lower ones
+ * @param is_hung_up  set with the BYE, of which one is enough
+ */
+void hang_up_accepted(struct proxy *proxy, struct message *response, uint32_t bye_cseq,
+                      bool *is_hung_up);
 
 /* bridge*.c: two-leg calls; the rest is in bridge.h and bridge_parts.h */
 /**

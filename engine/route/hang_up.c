@@ -117,7 +117,8 @@ static struct text value_of(const struct message *message, enum header_kind kind
     return header ? header->value : TEXT_NONE;
 }
 
-void hang_up_accepted(struct proxy *proxy, struct message *response, bool *is_hung_up)
+void hang_up_accepted(struct proxy *proxy, struct message *response, uint32_t bye_cseq,
+                      bool *is_hung_up)
 {
     const struct name_addr *contact = message_contact(response);
     if (!contact || response->method != METHOD_INVITE)
@@ -135,7 +136,7 @@ void hang_up_accepted(struct proxy *proxy, struct message *response, bool *is_hu
     int error = uac_send(NULL, proxy, &request, NULL, NULL); /* for each repetition of the 2xx */
     if (!error && !*is_hung_up) {
         request.method = METHOD_BYE;
-        request.cseq++;
+        request.cseq = bye_cseq;
         error = uac_send(NULL, proxy, &request, on_bye_done, proxy);
         proxy->byes_pending += error == 0;
         *is_hung_up = error == 0;
@@ -147,7 +148,10 @@ void hang_up_accepted(struct proxy *proxy, struct message *response, bool *is_hu
 
 void hang_up_late(struct response_context *context, struct branch *branch, struct message *response)
 {
-    hang_up_accepted(context->proxy, response, &branch->is_hung_up);
+    struct dialog_side caller, callee = {.cseq = response->cseq_number};
+    if (context->dialog) /* PRACK and UPDATE may have taken numbers */
+        dialog_sides(context->dialog, message_to_tag(response), &caller, &callee);
+    hang_up_accepted(context->proxy, response, callee.cseq + 1, &branch->is_hung_up);
 }
 
 /* One visit of all calls. */

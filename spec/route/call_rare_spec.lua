@@ -83,4 +83,32 @@ describe("a call of two legs", function()
             finish()
         end
     end)
+
+    it("ends a second fork's 2xx with a number above those of its PRACK (s12.2.1.1)", function()
+        open()
+        local function early(invite, tag)
+            bob:reply(invite, 183, { to_tag = tag, headers = { Require = "100rel", RSeq = "5" } })
+            alice:prack(alice:receive(183))
+            local prack = bob:receive "PRACK"
+            bob:reply(prack, 200)
+            alice:receive { status = 200, method = "PRACK" }
+            return prack.cseq
+        end
+        alice:invite("sip:bob@example.net", { headers = { Supported = "100rel" } })
+        local invite = bob:receive "INVITE"
+        local one, two = early(invite, "one"), early(invite, "two")
+        assert.is_true(one < two)
+        bob:reply(invite, 200, { to_tag = "one" })
+        alice:receive { status = 200, method = "INVITE" }
+        assert.equal("one", bob:receive("ACK"):tag "To")
+        bob:reply(invite, 200, { to_tag = "two" })
+        assert.equal("two", bob:receive("ACK"):tag "To")
+        local bye = bob:receive "BYE"
+        assert.equal("two", bye:tag "To")
+        assert.is_true(bye.cseq > two)
+        bob:reply(bye, 200)
+        bob.call.local_tag = "one"
+        world.hang_up(alice, bob)
+        finish()
+    end)
 end)

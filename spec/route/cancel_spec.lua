@@ -123,6 +123,26 @@ describe("CANCEL processing (RFC 3261 §9, §16.10)", function()
         world.hang_up(alice, bob)
     end)
 
+    it("of ours that crosses a 2xx: that is ended with a number above those of PRACK (§12.2.1.1)", function()
+        open { auto_cancel = false }
+        alice:invite("sip:bob@example.net", { headers = { Supported = "100rel" } })
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 183, { reliable = true })
+        alice:prack(alice:receive(183))
+        local prack = bob:receive "PRACK"
+        bob:reply(prack, 200)
+        alice:receive { status = 200, method = "PRACK" }
+        net:command("calls", "end", alice.call.id)
+        alice:receive(503)
+        bob:reply(invite, 200)
+        assert.equal(invite.cseq, bob:receive("ACK").cseq)
+        local bye = bob:receive "BYE"
+        assert.is_true(bye.cseq > prack.cseq)
+        bob:reply(bye, 200)
+        bob:reply(bob:receive "CANCEL", 200)
+        world.finish(net)
+    end)
+
     it("that meets nothing reaches request_route, whose answer is stateless", function()
         open { body = 'sip.log.info("stray %s", req.method) req:reply(481, "Call/Transaction Does Not Exist")' }
         alice:send(world.raw { method = "CANCEL" })
