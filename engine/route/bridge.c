@@ -144,6 +144,7 @@ static int create(struct bridge **bridgep, struct response_context *context,
         return ERROR_MEMORY;
     bridge->proxy = proxy;
     bridge->refer = options->refer;
+    bridge->invite_cseq = context->request->cseq_number;
     bridge->dialog = memory_ref(context->dialog);
     list_append(&proxy->bridges, &bridge->link);
     int error = make_legs(bridge, context, options, to);

@@ -140,7 +140,10 @@ struct bridge_fork *bridge_fork_take(struct bridge *bridge, struct message *resp
         counter_count(proxy->options.counters, COUNTER_DIALOG_LEG_LIMIT);
         return NULL;
     }
-    return bridge_fork_create(bridge, tag);
+    fork = bridge_fork_create(bridge, tag);
+    if (fork)
+        fork->remote_cseq[1] = bridge->invite_cseq; /* lower ones are of before (s12.1.1) */
+    return fork;
 }
 
 void bridge_fork_release(struct bridge_fork *fork)

@@ -133,6 +133,7 @@ struct bridge {
     struct text pass;                 /**< names of further headers that pass */
     struct text username, password;   /**< towards the callee */
     struct bridge_options again;      /**< to send the INVITE again; absent if that never happens */
+    uint32_t invite_cseq;             /**< of the caller's INVITE */
     unsigned redirects;               /**< that were followed */
     void *kept;                       /**< of the script host; owned reference, NULL: none */
     struct bridge_transfer *transfer; /**< under way; NULL: none */

@@ -193,6 +193,10 @@ static void take_bye(struct bridge *bridge, struct bridge_fork *fork,
 {
     const struct header *reason = message_header(context->request, HEADER_REASON);
     struct text value = reason ? reason->value : TEXT_NONE;
+    if (fork && context->request->cseq_number < fork->remote_cseq[is_from_caller]) { /* s12.2.2 */
+        refuse(context, 500, TEXT_NONE);
+        return;
+    }
     /* BYEs that cross: our own waits for its answer, and this one has ended the same call. */
     bool ends_call = !bridge->is_ended && (fork == bridge->chosen || !bridge->chosen);
     struct message *request = memory_ref(context->request); /* whose Reason goes on */

@@ -111,4 +111,23 @@ describe("a call of two legs", function()
         world.hang_up(alice, bob)
         finish()
     end)
+
+    it("refuses numbers below that of the INVITE, of a BYE, too (s12.2.2)", function()
+        open()
+        alice:invite "sip:bob@example.net" -- numbered 1
+        bob:reply(bob:receive "INVITE", 200)
+        alice:receive(200)
+        bob:receive "ACK"
+        alice:request(alice.call, "INFO", { cseq = 0 })
+        alice:receive { status = 500, method = "INFO" }
+        alice:request(alice.call, "INFO", { cseq = 9 })
+        bob:reply(bob:receive "INFO", 200)
+        alice:receive(200)
+        alice:request(alice.call, "BYE", { cseq = 8 })
+        alice:receive { status = 500, method = "BYE" }
+        assert.equal(1, net:status().dialogs)
+        alice.call.cseq = 9
+        world.hang_up(alice, bob)
+        finish()
+    end)
 end)
