@@ -81,6 +81,12 @@ static void end_answered(struct proxy *proxy, struct dialog *dialog, enum dialog
 
 static void end_unanswered(struct response_context *context, struct text reason)
 {
+    struct bridge *bridge =
+        context->dialog ? dialog_attachment(context->dialog, DIALOG_BRIDGE) : NULL;
+    if (bridge) { /* whose CANCEL says why, too */
+        bridge_hang_up(bridge, DIALOG_END_LOCAL, reason);
+        return;
+    }
     memory_ref(context);
     notes_reason(context->dialog, reason);
     branch_cancel_all(context, NULL, reason);

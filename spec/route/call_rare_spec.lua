@@ -130,4 +130,28 @@ describe("a call of two legs", function()
         world.hang_up(alice, bob)
         finish()
     end)
+
+    it("gives the CANCEL its Reason when it is ended from here", function()
+        open()
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 180)
+        alice:receive(180)
+        net:command("calls", "end", alice.call.id)
+        assert.matches("^SIP;", bob:receive("CANCEL"):header "Reason")
+        alice:receive(503)
+        finish()
+    end)
+
+    it("passes OPTIONS whose answer describes the callee (s11.2)", function()
+        open { body = world.two_legs() }
+        world.answer(alice, bob, { sdp = true })
+        alice:ask "OPTIONS"
+        bob:reply(bob:receive "OPTIONS", 200, { sdp = true })
+        assert.not_matches("10%.0%.0%.20", alice:receive({ status = 200, method = "OPTIONS" }).body)
+        alice:update()
+        bob:reply(bob:receive "UPDATE", 200, { sdp = true })
+        assert.not_matches("10%.0%.0%.20", alice:receive({ status = 200, method = "UPDATE" }).body)
+        world.hang_up(alice, bob)
+        finish()
+    end)
 end)
