@@ -247,14 +247,15 @@ http {
 -- logrotate; a file put aside by lunasip itself is called FILE.20260131T235959Z.
 records {
     -- file = "../run/calls.jsonl", -- where lines are appended
-    -- database = "mysql://...", -- Kamailio's tables acc and acc_cdrs, as rows of them; or postgres://, sqlite:
+    -- database = "mysql://...", -- rows of Kamailio's acc, acc_cdrs, missed_calls; or postgres://, sqlite:
     -- spool = "../run/calls.spool", -- needed with a database: records wait here for it, also over a restart
-    -- acc_extra = { "account" }, -- further columns of acc, each a field: { "account", ua = "user_agent" }
+    -- acc_extra = { "account" }, -- more columns of acc, missed_calls, each a field: { "account", ua = "user_agent" }
     -- cdr_extra = { "account", callid = "call_id" }, -- the same of acc_cdrs
     -- spool_mib = 1024, -- records that wait for the database: beyond it they are lost to it; 1 to 1048576
     -- failed = 1, -- 1: calls that nobody answered have a record, too; 0: they do not; 0 to 1
     -- fields_bytes = 1024, -- names and texts of one call's own fields; 0 to 65536
     -- gather_ms = 50, -- how long records are gathered, which are written together; 0 to 10000
+    -- missed = 0, -- 1: calls that nobody answered have a row in missed_calls, too; 0 to 1
     -- queue = 20000, -- records that wait to be written; 1 to 10000000
     -- rotate_mib = 100, -- a larger file is put aside; 0: none is; 0 to 1048576
     -- rotate_s = 0, -- a file this old is put aside; 0: none is; 0 to 31536000

@@ -124,6 +124,7 @@
     XX(records, fields_bytes, 1024, 0, 65536, "names and texts of one call's own fields")          \
     XX(records, gather_ms, 50, 0, 10000,                                                           \
        "how long records are gathered, which are written together")                                \
+    XX(records, missed, 0, 0, 1, "1: calls that nobody answered have a row in missed_calls, too")  \
     XX(records, queue, 20000, 1, 10000000, "records that wait to be written")                      \
     XX(records, rotate_mib, 100, 0, 1048576, "a larger file is put aside; 0: none is")             \
     XX(records, rotate_s, 0, 0, 31536000, "a file this old is put aside; 0: none is")              \

@@ -248,3 +248,6 @@ struct media_stream_statistics {
 /** @return streams written to @p v, at most @p most */
 size_t media_call_statistics(const struct media_call *call, struct media_stream_statistics *v,
                              size_t most);
+/** The same between the caller and the callee with that tag, also one that has not got the call (any more). */
+size_t media_call_tag_statistics(const struct media_call *call, struct text callee_tag,
+                                 struct media_stream_statistics *v, size_t most);

@@ -49,10 +49,9 @@ static void read_side(const struct media_branch *branch, const struct media_leg 
     s->rtt_us = READ(side->reports.rtt_us);
 }
 
-size_t media_call_statistics(const struct media_call *call, struct media_stream_statistics *v,
-                             size_t most)
+static size_t read_leg(const struct media_call *call, const struct media_leg *leg,
+                       struct media_stream_statistics *v, size_t most)
 {
-    const struct media_leg *leg = call->active;
     size_t count = 0;
     for (unsigned i = 0; leg && i < leg->count && count < most; i++) {
         const struct media_branch *branch = leg->branch;
@@ -66,4 +65,16 @@ size_t media_call_statistics(const struct media_call *call, struct media_stream_
         read_side(branch, leg, &call->caller, i, &s->callee);
     }
     return count;
+}
+
+size_t media_call_statistics(const struct media_call *call, struct media_stream_statistics *v,
+                             size_t most)
+{
+    return read_leg(call, call->active, v, most);
+}
+
+size_t media_call_tag_statistics(const struct media_call *call, struct text callee_tag,
+                                 struct media_stream_statistics *v, size_t most)
+{
+    return read_leg(call, media_leg_find(call, callee_tag), v, most);
 }

@@ -118,11 +118,11 @@ static void put_side(struct writer *w, const char *name, const struct record_sid
     writer_close(w, '}');
 }
 
-static void put_media(struct writer *w, const struct call_record *record)
+static void put_media(struct writer *w, const struct record_stream *streams, size_t count)
 {
     writer_open(w, "media", '[');
-    for (size_t i = 0; i < record->stream_count; i++) {
-        const struct record_stream *stream = &record->streams[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct record_stream *stream = &streams[i];
         writer_open(w, NULL, '{');
         put_count(w, "index", stream->index);
         put_word(w, "type", stream->type);
@@ -131,8 +131,6 @@ static void put_media(struct writer *w, const struct call_record *record)
         writer_close(w, '}');
     }
     writer_close(w, ']');
-    if (record->has_media_timeout)
-        writer_literal(w, "media_timeout", "true");
 }
 
 static void put_tries(struct writer *w, const struct call_record *record)
@@ -147,6 +145,24 @@ static void put_tries(struct writer *w, const struct call_record *record)
         if (one->status)
             put_count(w, "status", one->status);
         put_count(w, "at_ms", one->at_ms);
+        writer_close(w, '}');
+    }
+    writer_close(w, ']');
+}
+
+static void put_transfers(struct writer *w, const struct call_record *record)
+{
+    if (!record->transfers)
+        return;
+    writer_open(w, "transfers", '[');
+    for (const struct record_transfer *one = record->transfers; one; one = one->next) {
+        writer_open(w, NULL, '{');
+        put_word(w, "of", one->of);
+        put_text(w, "uri", one->uri);
+        put_count(w, "status", one->status);
+        put_count(w, "at_ms", one->at_ms);
+        if (one->stream_count)
+            put_media(w, one->streams, one->stream_count);
         writer_close(w, '}');
     }
     writer_close(w, ']');
@@ -214,8 +230,12 @@ int call_record_print(const struct call_record *record, struct buffer *out)
     put_text(&w, "ruri_user", record->ruri_user);
     put_times(&w, record);
     put_end(&w, record);
-    put_media(&w, record);
+    put_media(&w, record->streams, record->stream_count);
+    if (record->has_media_timeout)
+        writer_literal(&w, "media_timeout", "true");
+    put_text(&w, "trunk", record->trunk);
     put_tries(&w, record);
+    put_transfers(&w, record);
     put_fields(&w, record);
     put_count(&w, "generation", record->generation);
     writer_close(&w, '}');

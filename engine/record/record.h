@@ -54,6 +54,17 @@ struct record_try {
     uint64_t at_ms;
 };
 
+/** A transfer of an answered call of two legs. */
+struct record_transfer {
+    struct record_transfer *next;
+    const char *of; /**< "caller", "callee": who was to be replaced; static */
+    struct text uri;
+    unsigned status; /**< 200: it was done */
+    uint64_t at_ms;
+    const struct record_stream *streams; /**< with the callee that was replaced, until then */
+    size_t stream_count;
+};
+
 /** One of the script's own. */
 struct record_field {
     struct record_field *next;
@@ -81,8 +92,10 @@ struct call_record {
     bool has_media_timeout;
     struct record_stream streams[RECORD_STREAMS];
     size_t stream_count;
-    struct record_try *tries;    /**< in order */
-    struct record_field *fields; /**< in order */
+    struct text trunk;                 /**< name of the one that the callee was called by */
+    struct record_transfer *transfers; /**< in order */
+    struct record_try *tries;          /**< in order */
+    struct record_field *fields;       /**< in order */
     unsigned generation;
 };
 

@@ -181,6 +181,8 @@ static void apply_settings(struct records *records)
 {
     const struct settings *settings = &records->settings;
     atomic_store(&records->queue, settings->records_queue);
+    if (records->sql)
+        record_sql_set_missed(records->sql, settings->records_missed != 0);
     if (records->file)
         record_file_set_limits(records->file,
                                &(struct record_file_limits){
@@ -334,6 +336,7 @@ int records_start(struct records *records)
     int error = open_database(records);
     if (error)
         return error;
+    apply_settings(records);
     records->is_started = true;
     loop_wake(records->loop);
     return loop_start(records->loop);

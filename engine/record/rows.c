@@ -15,9 +15,21 @@
 #define CODE_MOST    3
 #define REASON_MOST  128
 
-static const char acc_columns[] = "method, from_tag, to_tag, callid, sip_code, sip_reason, time";
-static const char cdr_columns[] = "start_time, end_time, duration";
-static const size_t own_columns[ROW_TABLE_COUNT] = {7, 3};
+#define EVENT_COLUMNS "method, from_tag, to_tag, callid, sip_code, sip_reason, time"
+
+static const struct {
+    const char *name, *columns;
+    size_t count;
+} tables[ROW_TABLE_COUNT] = {
+    [ROW_ACC] = {"acc", EVENT_COLUMNS, 7},
+    [ROW_MISSED] = {"missed_calls", EVENT_COLUMNS, 7},
+    [ROW_CDR] = {"acc_cdrs", "start_time, end_time, duration", 3},
+};
+
+const char *row_table_name(enum row_table table)
+{
+    return tables[table].name;
+}
 
 /* "column=name" */
 static struct text column_of(const char *extra, struct text *name)
@@ -30,14 +42,13 @@ static struct text column_of(const char *extra, struct text *name)
 
 size_t row_columns(enum row_table table, const struct row_extra *extra)
 {
-    return own_columns[table] + extra->count;
+    return tables[table].count + extra->count;
 }
 
 struct text row_statement(enum row_table table, const struct row_extra *extra, size_t count,
                           struct arena *arena)
 {
-    bool is_acc = table == ROW_ACC;
-    struct text name, columns = text_of(is_acc ? acc_columns : cdr_columns), places = TEXT("?");
+    struct text name, columns = text_of(tables[table].columns), places = TEXT("?");
     for (size_t i = 0; i < extra->count; i++)
         columns = arena_printf(arena, "%.*s, %.*s", TEXT_ARG(columns),
                                TEXT_ARG(column_of(extra->v[i], &name)));
@@ -48,7 +59,7 @@ struct text row_statement(enum row_table table, const struct row_extra *extra, s
         rows = arena_printf(arena, "%.*s, %.*s", TEXT_ARG(rows), TEXT_ARG(row));
     if (!columns.p || !places.p || !row.p || !rows.p)
         return TEXT_NONE;
-    return arena_printf(arena, "INSERT INTO %s (%.*s) VALUES %.*s", is_acc ? "acc" : "acc_cdrs",
+    return arena_printf(arena, "INSERT INTO %s (%.*s) VALUES %.*s", tables[table].name,
                         TEXT_ARG(columns), TEXT_ARG(rows));
 }
 
@@ -149,7 +160,7 @@ static struct database_value *add_row(struct reading *r, enum row_table table)
     for (size_t i = 0; i < extra->count; i++) {
         struct text name;
         column_of(extra->v[i], &name);
-        row->values[own_columns[table] + i] = extra_value(r, name);
+        row->values[tables[table].count + i] = extra_value(r, name);
     }
     *r->last = row;
     r->last = &row->next;
@@ -157,10 +168,10 @@ static struct database_value *add_row(struct reading *r, enum row_table table)
 }
 
 /* @param from, to  whose tag is From's and To's: the sender's comes first */
-static void add_event(struct reading *r, const char *method, const char *from, const char *to,
-                      json_int_t code, const char *reason, json_int_t ms)
+static void add_event(struct reading *r, enum row_table table, const char *method, const char *from,
+                      const char *to, json_int_t code, const char *reason, json_int_t ms)
 {
-    struct database_value *v = add_row(r, ROW_ACC);
+    struct database_value *v = add_row(r, table);
     struct text digits = arena_printf(r->arena, "%03d", (int)(code % 1000));
     if (!v || !digits.p) {
         r->error = ERROR_MEMORY;
@@ -188,22 +199,30 @@ static void add_cdr(struct reading *r)
     };
 }
 
-static void add_rows(struct reading *r)
+static void add_invite(struct reading *r, enum row_table table, json_int_t ms)
+{
+    add_event(r, table, "INVITE", "caller", "callee", number_at(r, NULL, "status"),
+              string_at(r, NULL, "reason"), ms);
+}
+
+static void add_rows(struct reading *r, bool wants_missed)
 {
     json_int_t answer_ms = number_at(r, "times_ms", "answer");
     json_int_t end_ms = number_at(r, "times_ms", "end");
     bool by_callee = strcmp(string_at(r, NULL, "ended_by"), "callee") == 0;
-    add_event(r, "INVITE", "caller", "callee", number_at(r, NULL, "status"),
-              string_at(r, NULL, "reason"), answer_ms ? answer_ms : end_ms);
-    if (!answer_ms)
+    add_invite(r, ROW_ACC, answer_ms ? answer_ms : end_ms);
+    if (!answer_ms) {
+        if (wants_missed)
+            add_invite(r, ROW_MISSED, end_ms);
         return;
+    }
     if (strcmp(string_at(r, NULL, "end"), "idle") != 0) /* nobody said BYE then */
-        add_event(r, "BYE", by_callee ? "callee" : "caller", by_callee ? "caller" : "callee", 200,
-                  "OK", end_ms);
+        add_event(r, ROW_ACC, "BYE", by_callee ? "callee" : "caller",
+                  by_callee ? "caller" : "callee", 200, "OK", end_ms);
     add_cdr(r);
 }
 
-int rows_of_line(struct text line, const struct row_extra extra[ROW_TABLE_COUNT],
+int rows_of_line(struct text line, const struct row_extra extra[ROW_TABLE_COUNT], bool wants_missed,
                  struct arena *arena, struct row **last)
 {
     json_t *record = json_loadb(line.p, line.n, 0, NULL);
@@ -213,7 +232,7 @@ int rows_of_line(struct text line, const struct row_extra extra[ROW_TABLE_COUNT]
         json_decref(record);
         return ERROR_SYNTAX;
     }
-    add_rows(&r);
+    add_rows(&r, wants_missed);
     json_decref(record);
     return r.error;
 }

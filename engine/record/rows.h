@@ -4,7 +4,9 @@
 #include "base/arena.h"
 #include "database/database.h"
 
-enum row_table { ROW_ACC, ROW_CDR, ROW_TABLE_COUNT };
+enum row_table { ROW_ACC, ROW_MISSED, ROW_CDR, ROW_TABLE_COUNT };
+/** "acc" and so on. */
+const char *row_table_name(enum row_table table);
 
 /** Further columns of one table: "column=name". */
 struct row_extra {
@@ -26,9 +28,10 @@ struct text row_statement(enum row_table table, const struct row_extra *extra, s
                           struct arena *arena);
 /**
  * The rows of one line, in the order of their events; texts are in the arena.
- * @param extra  of each table
+ * @param extra        of each table
+ * @param wants_missed  a call that nobody answered has one in missed_calls, too
  * @param last   where they are appended: *last is the first new one
  * @return 0, ERROR_MEMORY, ERROR_SYNTAX (it is no record)
  */
-int rows_of_line(struct text line, const struct row_extra extra[ROW_TABLE_COUNT],
+int rows_of_line(struct text line, const struct row_extra extra[ROW_TABLE_COUNT], bool wants_missed,
                  struct arena *arena, struct row **last);

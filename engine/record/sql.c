@@ -42,6 +42,7 @@ struct record_sql {
     uint64_t retry_us;           /* wall clock: not before */
     bool is_away;                /* and it was said */
     bool is_made;                /* SQLite: the tables are there */
+    bool wants_missed;
 };
 
 static void batch_destroy(void *object)
@@ -64,7 +65,8 @@ int record_sql_create(struct record_sql **sqlp, const struct record_sql_options 
     if (!sql)
         return ERROR_MEMORY;
     sql->options = *options;
-    sql->extra[ROW_ACC] = (struct row_extra){options->acc_extra, options->acc_extra_count};
+    sql->extra[ROW_ACC] = sql->extra[ROW_MISSED] =
+        (struct row_extra){options->acc_extra, options->acc_extra_count};
     sql->extra[ROW_CDR] = (struct row_extra){options->cdr_extra, options->cdr_extra_count};
     int error = options->refused_path
                     ? record_file_create(&sql->refused, options->refused_path, options->log)
@@ -75,6 +77,11 @@ int record_sql_create(struct record_sql **sqlp, const struct record_sql_options 
     }
     *sqlp = sql;
     return 0;
+}
+
+void record_sql_set_missed(struct record_sql *sql, bool wants_missed)
+{
+    sql->wants_missed = wants_missed;
 }
 
 /* ---- what the database says ---- */
@@ -105,8 +112,7 @@ static bool is_refusal(int error)
 static void put_aside(struct record_sql *sql, const struct row *row, int error, const char *problem)
 {
     log_error(sql->options.log, LOG_RECORD, TEXT_NONE, "the database refuses a row of %s: %s%s%s",
-              row->table == ROW_ACC ? "acc" : "acc_cdrs", error_text(error), problem[0] ? ": " : "",
-              problem);
+              row_table_name(row->table), error_text(error), problem[0] ? ": " : "", problem);
     counter_count(sql->options.counters, COUNTER_RECORDS_REFUSED);
     if (sql->refused)
         record_file_append(sql->refused, row->line, io_wall_us(sql->options.io) / 1000);
@@ -240,7 +246,7 @@ static int read_line(struct record_sql *sql, struct batch *batch, struct text li
                      struct row **lasts[ROW_TABLE_COUNT])
 {
     struct row *rows = NULL;
-    int error = rows_of_line(line, sql->extra, &batch->arena, &rows);
+    int error = rows_of_line(line, sql->extra, sql->wants_missed, &batch->arena, &rows);
     if (error == ERROR_SYNTAX) {
         log_error(sql->options.log, LOG_RECORD, TEXT_NONE, "a line of the spool is no record");
         return 0;
@@ -272,12 +278,16 @@ static int make_rows(struct record_sql *sql, struct batch *batch)
     return error;
 }
 
+#define CREATE_EVENTS(name)                                                                        \
+    "CREATE TABLE IF NOT EXISTS " name " (id INTEGER PRIMARY KEY NOT NULL, "                       \
+    "method VARCHAR(16) DEFAULT '' NOT NULL, from_tag VARCHAR(128) DEFAULT '' NOT NULL, "          \
+    "to_tag VARCHAR(128) DEFAULT '' NOT NULL, callid VARCHAR(255) DEFAULT '' NOT NULL, "           \
+    "sip_code VARCHAR(3) DEFAULT '' NOT NULL, sip_reason VARCHAR(128) DEFAULT '' NOT NULL, "       \
+    "time TIMESTAMP NOT NULL)"
+
 static const char *const create_tables[] = {
-    "CREATE TABLE IF NOT EXISTS acc (id INTEGER PRIMARY KEY NOT NULL, "
-    "method VARCHAR(16) DEFAULT '' NOT NULL, from_tag VARCHAR(128) DEFAULT '' NOT NULL, "
-    "to_tag VARCHAR(128) DEFAULT '' NOT NULL, callid VARCHAR(255) DEFAULT '' NOT NULL, "
-    "sip_code VARCHAR(3) DEFAULT '' NOT NULL, sip_reason VARCHAR(128) DEFAULT '' NOT NULL, "
-    "time TIMESTAMP NOT NULL)",
+    CREATE_EVENTS("acc"),
+    CREATE_EVENTS("missed_calls"),
     "CREATE TABLE IF NOT EXISTS acc_cdrs (id INTEGER PRIMARY KEY NOT NULL, "
     "start_time TIMESTAMP DEFAULT '2000-01-01 00:00:00' NOT NULL, "
     "end_time TIMESTAMP DEFAULT '2000-01-01 00:00:00' NOT NULL, "

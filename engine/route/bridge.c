@@ -258,6 +258,8 @@ static int start(struct bridge *bridge, struct response_context *context,
         bridge_exchange_drop(exchange);
         return error;
     }
+    if (options->trunk.n)
+        notes_trunk(bridge->dialog, options->trunk);
     counter_count(bridge->proxy->options.counters, COUNTER_CALL_BRIDGED);
     context->is_decided = true;
     request_reply_trying(context);

@@ -28,6 +28,7 @@ struct bridge_options {
     bool follows_redirects;         /**< 3xx: to its first Contact; else the caller sees 480 */
     enum bridge_refer refer;
     bool refuses_100rel; /**< offer it to nobody; 420 to a caller that requires it */
+    struct text trunk;   /**< of the configuration, that the callee is called by: for the record */
     struct text pass;    /**< names of further headers that pass, both ways; separated by commas */
 };
 

@@ -10,6 +10,7 @@
  * A transferor that hangs up meanwhile has left: the transfer goes on without it.
  */
 #include "route/bridge_parts.h"
+#include "route/notes.h"
 
 #define GLARE_LEAST_MS  2100 /* RFC 3261 s14.1 */
 #define GLARE_SPREAD_MS 1900
@@ -99,12 +100,22 @@ static void give_up_target(struct bridge_transfer *transfer)
     }
 }
 
+/* For the record. */
+static void note(const struct bridge_transfer *transfer, unsigned status)
+{
+    const struct bridge *bridge = transfer->bridge;
+    bool is_replaced = status == 200 && transfer->of_callee;
+    notes_transfer(bridge->proxy, bridge->dialog, transfer->of_callee, transfer->uri, status,
+                   is_replaced ? bridge_media_tag(bridge->chosen) : TEXT_NONE);
+}
+
 static void fail(struct bridge_transfer *transfer, unsigned status)
 {
     struct bridge *bridge = memory_ref(transfer->bridge);
     bool is_left = transfer->is_left, of_callee = transfer->of_callee;
     notify(transfer, status, true);
     give_up_target(transfer);
+    note(transfer, status);
     bridge_tell(bridge, (struct bridge_event){.kind = BRIDGE_EVENT_TRANSFER, .status = status});
     if (is_left)
         bridge_end(bridge, DIALOG_END_BYE, 487, TEXT_NONE, !of_callee);
@@ -226,6 +237,7 @@ static void complete(struct bridge_transfer *transfer, struct message *response)
     if (!transfer->is_left)
         bridge_say_bye(bridge, !transfer->of_callee, TEXT_NONE);
     forget_first(bridge);
+    note(transfer, 200);
     if (transfer->of_callee)
         replace_callee(transfer);
     else

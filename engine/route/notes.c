@@ -2,6 +2,7 @@
 #include "route/notes.h"
 
 #include "base/memory.h"
+#include "record/record.h"
 
 static void forget_text(struct text *t)
 {
@@ -27,7 +28,14 @@ static void destroy(void *object)
         memory_free_raw(notes->tries);
         notes->tries = next;
     }
+    while (notes->transfers) {
+        struct note_transfer *next = notes->transfers->next;
+        memory_free_raw(notes->transfers->streams);
+        memory_free_raw(notes->transfers);
+        notes->transfers = next;
+    }
     variables_release(&notes->fields);
+    forget_text(&notes->trunk);
     forget_text(&notes->phrase);
     forget_text(&notes->reason);
 }
@@ -63,6 +71,7 @@ void notes_begin(struct response_context *context)
         return;
     }
     notes->last = &notes->tries;
+    notes->last_transfer = &notes->transfers;
     notes->caller = (struct note_source){request->source.peer, request->source.listener};
     notes->ruri_bytes = ruri.n;
     memcpy(notes->ruri, ruri.p, ruri.n);
@@ -141,6 +150,47 @@ void notes_request(struct proxy *proxy, const struct dialog *dialog, const struc
     notes->bye_ms = now_ms(proxy);
     forget_text(&notes->reason);
     keep_text(&notes->reason, reason ? reason->value : TEXT_NONE);
+}
+
+void notes_trunk(const struct dialog *dialog, struct text name)
+{
+    struct notes *notes = notes_of(dialog);
+    if (notes)
+        keep_text(&notes->trunk, name);
+}
+
+/* What the relay measured of a callee whose ports go back now. Without memory the record lacks it. */
+static void keep_streams(struct note_transfer *one, const struct dialog *dialog,
+                         struct text media_tag)
+{
+    struct media_stream_statistics v[RECORD_STREAMS];
+    const struct media_call *call = dialog_attachment(dialog, DIALOG_MEDIA);
+    size_t count =
+        call && media_tag.n ? media_call_tag_statistics(call, media_tag, v, RECORD_STREAMS) : 0;
+    one->streams = count ? memory_raw(count * sizeof *v) : NULL;
+    if (!one->streams)
+        return;
+    one->stream_count = count;
+    memcpy(one->streams, v, count * sizeof *v);
+}
+
+void notes_transfer(struct proxy *proxy, const struct dialog *dialog, bool is_of_callee,
+                    struct text uri, unsigned status, struct text media_tag)
+{
+    struct notes *notes = notes_of(dialog);
+    struct note_transfer *one = notes ? memory_raw(sizeof *one + uri.n) : NULL;
+    if (!one)
+        return;
+    *one = (struct note_transfer){
+        .at_ms = now_ms(proxy),
+        .is_of_callee = is_of_callee,
+        .status = (uint16_t)status,
+        .uri_bytes = uri.n,
+    };
+    memcpy(one->uri, uri.p, uri.n);
+    keep_streams(one, dialog, media_tag);
+    *notes->last_transfer = one;
+    notes->last_transfer = &one->next;
 }
 
 void notes_reason(const struct dialog *dialog, struct text reason)

@@ -18,6 +18,18 @@ struct note_try {
     char uri[];
 };
 
+/** A party was replaced by another, or was not. */
+struct note_transfer {
+    struct note_transfer *next;
+    uint64_t at_ms;
+    bool is_of_callee;
+    uint16_t status; /**< final response of the other one, 200: it has the call */
+    size_t stream_count;
+    struct media_stream_statistics *streams; /**< owned: of the callee that was replaced */
+    size_t uri_bytes;
+    char uri[];
+};
+
 /** Where the messages of a party came from. */
 struct note_source {
     struct address peer;             /**< AF_UNSPEC: not known */
@@ -28,7 +40,9 @@ struct note_source {
 struct notes {
     uint64_t progress_ms, bye_ms;
     struct note_source caller, callee;
-    struct note_try *tries, **last; /**< owned */
+    struct note_try *tries, **last;                   /**< owned */
+    struct note_transfer *transfers, **last_transfer; /**< owned */
+    struct text trunk; /**< owned: name of the one that the callee was called by */
     struct variables fields;
     struct text phrase, reason; /**< owned: reason phrase, value of a Reason header */
     uint16_t status;            /**< final, of the INVITE; 0: none yet */
@@ -53,6 +67,15 @@ void notes_response(struct response_context *context, unsigned status, struct te
 void notes_accepted(const struct dialog *dialog, const struct message *response);
 /** A request within the call: of a BYE, its time and reason. */
 void notes_request(struct proxy *proxy, const struct dialog *dialog, const struct message *request);
+/** It is called by a trunk of the configuration. */
+void notes_trunk(const struct dialog *dialog, struct text name);
+/**
+ * A transfer is over.
+ * @param status     200, or why nothing came of it
+ * @param media_tag  by which the relay knows the callee that is replaced, and is still there; absent: none is
+ */
+void notes_transfer(struct proxy *proxy, const struct dialog *dialog, bool is_of_callee,
+                    struct text uri, unsigned status, struct text media_tag);
 /** Why it is ended: value of a Reason header; absent: nothing is said. */
 void notes_reason(const struct dialog *dialog, struct text reason);
 

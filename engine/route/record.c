@@ -159,6 +159,17 @@ static void fill_side(struct record_side *to, const struct media_side_statistics
     memcpy(to->codec, from->codec, sizeof to->codec);
 }
 
+static void fill_streams(struct record_stream *streams, const struct media_stream_statistics *v,
+                         size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        streams[i].index = v[i].index;
+        memcpy(streams[i].type, v[i].type, sizeof streams[i].type);
+        fill_side(&streams[i].caller, &v[i].caller, &v[i].callee);
+        fill_side(&streams[i].callee, &v[i].callee, &v[i].caller);
+    }
+}
+
 static void fill_media(struct filling *f)
 {
     struct media_stream_statistics v[RECORD_STREAMS];
@@ -167,13 +178,7 @@ static void fill_media(struct filling *f)
         return;
     f->record->has_media_timeout = media_call_is_closed(call);
     f->record->stream_count = media_call_statistics(call, v, RECORD_STREAMS);
-    for (size_t i = 0; i < f->record->stream_count; i++) {
-        struct record_stream *stream = &f->record->streams[i];
-        stream->index = v[i].index;
-        memcpy(stream->type, v[i].type, sizeof stream->type);
-        fill_side(&stream->caller, &v[i].caller, &v[i].callee);
-        fill_side(&stream->callee, &v[i].callee, &v[i].caller);
-    }
+    fill_streams(f->record->streams, v, f->record->stream_count);
 }
 
 /* ---- lists ---- */
@@ -190,6 +195,35 @@ static void fill_tries(struct filling *f)
         to->set = from->set;
         to->status = from->status;
         to->at_ms = epoch_ms(f, from->at_ms);
+        *last = to;
+        last = &to->next;
+    }
+}
+
+static void fill_replaced(struct filling *f, struct record_transfer *to,
+                          const struct note_transfer *from)
+{
+    struct record_stream *streams =
+        from->stream_count ? make(f, from->stream_count * sizeof *streams) : NULL;
+    if (!streams)
+        return;
+    fill_streams(streams, from->streams, from->stream_count);
+    to->streams = streams;
+    to->stream_count = from->stream_count;
+}
+
+static void fill_transfers(struct filling *f)
+{
+    struct record_transfer **last = &f->record->transfers;
+    for (const struct note_transfer *from = f->notes->transfers; from; from = from->next) {
+        struct record_transfer *to = make(f, sizeof *to);
+        if (!to)
+            return;
+        to->of = dialog_ender_name(from->is_of_callee ? DIALOG_ENDER_CALLEE : DIALOG_ENDER_CALLER);
+        to->uri = keep(f, (struct text){from->uri, from->uri_bytes});
+        to->status = from->status;
+        to->at_ms = epoch_ms(f, from->at_ms);
+        fill_replaced(f, to, from);
         *last = to;
         last = &to->next;
     }
@@ -220,7 +254,9 @@ static int fill(struct filling *f)
     fill_times(f);
     fill_end(f);
     fill_media(f);
+    f->record->trunk = keep(f, f->notes->trunk);
     fill_tries(f);
+    fill_transfers(f);
     variables_for_each(&f->notes->fields, fill_field, f);
     if (generation && handlers->generation_number)
         f->record->generation = handlers->generation_number(generation);

@@ -30,6 +30,7 @@ static int take_trunk(struct bridge_options *options, struct trunk_terms **terms
         return ERROR_NOT_FOUND;
     struct trunk_terms *terms = *termsp = trunk_terms_of(trunk);
     memory_release(trunk);
+    options->trunk = name;
     set_default(&options->interface, terms->interface);
     set_default(&options->next_hop, terms->proxy);
     if (!options->username.n && terms->password) {

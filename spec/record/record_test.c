@@ -98,6 +98,10 @@ static void test_media_and_fields(void **state)
     struct record_try try = {.uri = TEXT("sip:gw"), .set = 2, .status = 503, .at_ms = 7};
     record->fields = &first;
     record->tries = &try;
+    struct record_transfer transfer = {
+        .of = "caller", .uri = TEXT("sip:carol"), .status = 200, .at_ms = 9};
+    record->transfers = &transfer;
+    record->trunk = TEXT("provider");
     record->stream_count = 1;
     record->streams[0] = (struct record_stream){
         .type = "audio",
@@ -114,6 +118,11 @@ static void test_media_and_fields(void **state)
     assert_string_equal(string_at(json, "fields", "account"), "a?\"1");
     assert_true(json_real_value(json_object_get(json_object_get(json, "fields"), "rate")) == 0.25);
     assert_int_equal(number_at(json_array_get(json_object_get(json, "tries"), 0), "status"), 503);
+    const json_t *moved = json_array_get(json_object_get(json, "transfers"), 0);
+    assert_string_equal(string_at(moved, NULL, "of"), "caller");
+    assert_string_equal(string_at(moved, NULL, "uri"), "sip:carol");
+    assert_int_equal(number_at(moved, "status"), 200);
+    assert_string_equal(string_at(json, NULL, "trunk"), "provider");
     json_decref(json);
     memory_release(record);
 }

@@ -250,6 +250,75 @@ describe("the record of a call", function()
         assert.same({ "failed", 603, 603 }, { list[2].outcome, list[2].status, list[2].tries[1].status })
     end)
 
+    it("of two legs names the trunk of the configuration that the callee was called by", function()
+        open([[assert(sip.call.bridge(req, { to = "sip:4711@10.0.0.20:5060", trunk = "provider" }))]], {
+            conf = {
+                records = {},
+                trunk = { provider = { registrar = "sip:10.0.0.50", user = "4930", interface = "private" } },
+            },
+        })
+        talk()
+        hang_up(alice, bob)
+        assert.equal("provider", record().trunk)
+    end)
+
+    it("of two legs tells transfers, done or not", function()
+        open [[
+            local call = assert(sip.call.bridge(req, {
+                to = "sip:4711@10.0.0.20:5060", interface = "private", refer = "handle",
+                media = { from = "public", to = "private" },
+            }))
+        ]]
+        local carol = callees.carol
+        talk(1, 1)
+        bob:send_rtp(30)
+        net:advance(1)
+        for _, status in ipairs { 486, 200 } do
+            bob:ask("REFER", { headers = { ["Refer-To"] = "<sip:carol@10.0.0.21:5060>" } })
+            bob:receive(202)
+            local invite = carol:receive "INVITE"
+            carol:reply(invite, status, { sdp = status == 200 })
+            if status == 200 then
+                alice:reply(alice:receive "INVITE", 200, { sdp = true })
+                carol:receive "ACK"
+            end
+            for _ = 1, 2 do bob:reply(bob:receive "NOTIFY", 200) end
+        end
+        bob:reply(bob:receive "BYE", 200)
+        net:advance(0.1)
+        carol:send_rtp(20)
+        net:advance(2)
+        hang_up(carol, alice)
+        local r = record()
+        assert.same({ "answered", "bye", "callee" }, { r.outcome, r["end"], r.ended_by })
+        assert.equal("10.0.0.20:5060", r.callee.source) -- who had it first
+        local told = {}
+        for i, one in ipairs(r.transfers) do
+            told[i] = { one.of, one.uri, one.status }
+            assert.is_true(one.at_ms > r.times_ms.answer and one.at_ms <= r.times_ms["end"])
+        end
+        assert.same({ { "callee", "sip:carol@10.0.0.21:5060", 486 }, { "callee", "sip:carol@10.0.0.21:5060", 200 } },
+            told)
+        assert.same({ 30, 20 }, { r.transfers[2].media[1].callee.packets, r.media[1].callee.packets })
+        assert.is_nil(r.transfers[1].media)
+    end)
+
+    it("has the cause that CANCEL tells (RFC 3326)", function()
+        open()
+        alice:invite "sip:4711@example.net"
+        bob:reply(bob:receive "INVITE", 180)
+        alice:receive(180)
+        local function sent(name) return alice.call.last_sent:match("\r\n(" .. name .. ": [^\r\n]+)") end
+        alice:send(world.raw {
+            method = "CANCEL", via = sent "Via", from = sent "From", to = sent "To", call_id = sent "Call%-ID",
+            headers = { 'Reason: SIP;cause=200;text="Call completed elsewhere"' },
+        })
+        bob:receive "CANCEL"
+        alice:receive(487)
+        local r = record()
+        assert.same({ "cancelled", 'SIP;cause=200;text="Call completed elsewhere"' }, { r.outcome, r.reason_header })
+    end)
+
     it("is one for each of many calls at once, in the order of their ends", function()
         open(nil, { workers = 3 })
         for i = 1, 12 do

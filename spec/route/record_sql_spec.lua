@@ -11,6 +11,7 @@ local TABLES = [[
     CREATE TABLE acc (id INTEGER PRIMARY KEY, method VARCHAR(16), from_tag VARCHAR(128), to_tag VARCHAR(128),
         callid VARCHAR(255), sip_code VARCHAR(3), sip_reason VARCHAR(128), time TIMESTAMP NOT NULL,
         account VARCHAR(20));
+    CREATE TABLE missed_calls AS SELECT * FROM acc;
     CREATE TABLE acc_cdrs (id INTEGER PRIMARY KEY, start_time TIMESTAMP, end_time TIMESTAMP, duration FLOAT(10,3),
         account VARCHAR(20) CHECK (account <> 'a-13'), callid VARCHAR(255));
 ]]
@@ -141,11 +142,46 @@ describe("records in a database", function()
         assert.equal(6, count "acc_cdrs")
     end)
 
+    it("has missed calls in a table of their own, too, where that is asked for (records.missed)", function()
+        local function miss(number, status)
+            alice:invite("sip:" .. number .. "@example.net")
+            bob:reply(bob:receive "INVITE", status)
+            alice:receive(status)
+            net:settle()
+        end
+        open()
+        miss("1", 486)
+        assert.same({ 1, 0 }, { count "acc", count "missed_calls" })
+        net:close()
+        open { records = { missed = 1 } }
+        miss("2", 486)
+        alice:invite "sip:3@example.net"
+        bob:reply(bob:receive "INVITE", 180)
+        alice:receive(180)
+        alice:hangup()
+        alice:receive(487)
+        call "4"
+        hang_up(alice, bob)
+        net:settle()
+        local columns = "method, from_tag, to_tag, callid, sip_code, sip_reason, time, account"
+        local missed = db:rows("SELECT " .. columns .. " FROM missed_calls ORDER BY callid")
+        assert.equal(2, #missed)
+        assert.same(db:rows("SELECT " .. columns .. " FROM acc WHERE sip_code <> '200' ORDER BY callid"), missed)
+        local seen = {}
+        for _, row in ipairs(missed) do seen[row.account] = row.method .. " " .. row.sip_code end
+        assert.same({ ["a-2"] = "INVITE 486", ["a-3"] = "INVITE 487" }, seen)
+        assert.same({ 4, 1 }, { count "acc", count "acc_cdrs" })
+    end)
+
     it("makes the tables in SQLite", function()
-        open { databases = {}, records = { acc_extra = {}, cdr_extra = {} } }
+        open { databases = {}, records = { acc_extra = {}, cdr_extra = {}, missed = 1 } }
         call "1"
         hang_up(alice, bob)
-        assert.same({ 2, 1 }, { count "acc", count "acc_cdrs" })
+        alice:invite "sip:2@example.net"
+        bob:reply(bob:receive "INVITE", 486)
+        alice:receive(486)
+        net:settle()
+        assert.same({ 3, 1, 1 }, { count "acc", count "missed_calls", count "acc_cdrs" })
     end)
 
     it("are lost to it, and counted, beyond records.spool_mib", function()
