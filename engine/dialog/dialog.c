@@ -81,6 +81,7 @@ struct dialog *dialog_new(struct dialogs *dialogs, struct message *invite)
     }
     dialog->dialogs = dialogs;
     dialog->invite_cseq = invite->cseq_number;
+    dialog->invites = 1;
     dialog->started_ms = loop_now_ms(dialogs->options.loop);
     return dialog;
 }
@@ -221,7 +222,10 @@ void dialog_on_response(struct dialog *dialog, struct message *response)
 
 void dialog_on_failure(struct dialog *dialog, unsigned status)
 {
+    dialog->failed++;
     if (dialog->state == DIALOG_CONFIRMED) /* a re-INVITE failed: the call goes on (s14.1) */
+        return;
+    if (dialog->failed < dialog->invites) /* another one goes on */
         return;
     if (dialog->state != DIALOG_TERMINATED)
         dialog->failure_status = (uint16_t)status;
@@ -341,6 +345,11 @@ struct text dialog_from_uri(const struct dialog *dialog)
 struct text dialog_to_uri(const struct dialog *dialog)
 {
     return text_at(dialog, DIALOG_TEXT_TO);
+}
+
+unsigned dialog_invites(const struct dialog *dialog)
+{
+    return dialog->invites;
 }
 
 enum dialog_state dialog_current_state(const struct dialog *dialog)

@@ -101,8 +101,13 @@ struct dialog *dialogs_find_attached(const struct dialogs *dialogs, enum dialog_
 typedef void dialog_visit_handler(void *arg, struct dialog *dialog);
 void dialogs_for_each(struct dialogs *dialogs, dialog_visit_handler *visit, void *arg);
 
-/** Begin one for an out-of-dialog INVITE; found again when called twice for the same INVITE. @return 0, ERROR_LIMIT, ERROR_MEMORY; *dialogp returned borrowed, alive until it ends: who keeps it longer takes a reference */
+/**
+ * Begin one for an out-of-dialog INVITE. An INVITE with the same Call-ID and From tag, as a proxy before us
+ * forks it (s16.6), shares it: it ends when the last of them has failed. @return 0, ERROR_LIMIT, ERROR_MEMORY; *dialogp returned borrowed, alive until it ends: who keeps it longer takes a reference
+ */
 int dialog_create(struct dialog **dialogp, struct dialogs *dialogs, struct message *invite);
+/** How many INVITEs have come to share it, the one that made it included. */
+unsigned dialog_invites(const struct dialog *dialog);
 /** Tell DIALOG_EVENT_START, once: what is to hang on it from the start does. @return 0 or ERROR_CANCELLED (its handler ended it) */
 int dialog_start(struct dialog *dialog, struct message *invite);
 /** The dialog of an in-dialog request or of a response: Call-ID and From tag, either direction. NULL. Returned borrowed. */
@@ -110,7 +115,7 @@ struct dialog *dialog_find(struct dialogs *dialogs, struct message *message);
 
 /** A response to the dialog-making INVITE goes upstream: early, confirmed. */
 void dialog_on_response(struct dialog *dialog, struct message *response);
-/** The final non-2xx response to the INVITE was sent (or 487): ends it. */
+/** The final non-2xx response to an INVITE of it was sent (or 487): ends it with the last of them. */
 void dialog_on_failure(struct dialog *dialog, unsigned status);
 /** An in-dialog request passed: keeps it alive. */
 void dialog_on_request(struct dialog *dialog, struct message *request);

@@ -88,8 +88,10 @@ int dialog_create(struct dialog **dialogp, struct dialogs *dialogs, struct messa
     const struct caller_key key = {invite->call_id, message_from_tag(invite)};
     uint64_t hash = hash_of(dialogs, &key);
     *dialogp = find(dialogs, &key, hash);
-    if (*dialogp)
+    if (*dialogp) {
+        (*dialogp)->invites++;
         return 0;
+    }
     if (dialogs->all.count >= dialogs->options.settings->limits_dialogs) {
         counter_count(dialogs->options.counters, COUNTER_DIALOG_LIMIT);
         return ERROR_LIMIT;

@@ -35,11 +35,12 @@ struct dialog {
     struct dialog_side caller;                  /**< its cseq is per leg */
     uint32_t invite_cseq;                       /**< of the INVITE that made it */
     uint32_t text_bytes[DIALOG_TEXT_COUNT];
-    uint16_t failure_status; /**< of the INVITE; 0: none */
-    bool is_started;         /**< its START was told */
-    uint8_t state;           /**< enum dialog_state; only grows */
-    uint8_t end;             /**< enum dialog_end once TERMINATED */
-    uint8_t ender;           /**< enum dialog_ender, likewise */
+    uint32_t invites, failed; /**< INVITEs that share it, and of them those that were refused */
+    uint16_t failure_status;  /**< of the INVITE; 0: none */
+    bool is_started;          /**< its START was told */
+    uint8_t state;            /**< enum dialog_state; only grows */
+    uint8_t end;              /**< enum dialog_end once TERMINATED */
+    uint8_t ender;            /**< enum dialog_ender, likewise */
     char texts[];
 };
 

@@ -274,6 +274,8 @@ int bridge_begin(struct bridge **bridgep, struct response_context *context,
     int error = check(context, options);
     if (!error)
         error = call_dialog(context);
+    if (!error && context->invite_index) /* as a UAS's: there is one with that Call-ID and tag */
+        error = ERROR_STATE;
     if (error)
         return error;
     struct bridge_options full = *options;

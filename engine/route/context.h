@@ -102,6 +102,7 @@ struct response_context {
     bool is_collecting_done; /**< the best response is being chosen or was sent */
     bool is_best_old;        /**< of branches before the last relay: any new one is better */
     bool best_is_local;
+    uint16_t invite_index; /**< among the INVITEs that share the dialog */
     uint16_t running;      /**< handlers that run or wait; a branch route runs inside of relay */
     uint16_t branch_count; /**< ever made */
     uint16_t pending;      /**< branches not final */
@@ -290,6 +291,8 @@ int call_media_request(struct response_context *context, const struct branch *br
 void call_media_response(struct branch *branch, struct message *response, struct edits *edits);
 /** No answer will come from it: its ports go back. */
 void call_media_branch_failed(const struct branch *branch);
+/** Of INVITEs that share a dialog one is refused: the offer that media.manage made for it is void. */
+void call_media_invite_failed(const struct response_context *context);
 /** BYE was done: the media of that callee go, those of other forks stay. */
 void call_media_bye(const struct response_context *context);
 /** Make the dialog of an INVITE that is record-routed. */

@@ -101,6 +101,18 @@ static bool is_unanswered_call(const struct response_context *context)
            !context->is_dropped;
 }
 
+/* An INVITE of that call, of which a proxy before us may have sent several. */
+static struct response_context *find_unanswered(const struct proxy *proxy,
+                                                const struct dialog *dialog)
+{
+    LIST_FOR_EACH (link, &proxy->contexts) {
+        struct response_context *context = CONTAINER_OF(link, struct response_context, link);
+        if (context->dialog == dialog && is_unanswered_call(context))
+            return context;
+    }
+    return NULL;
+}
+
 void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, enum dialog_end end,
                    struct text reason)
 {
@@ -108,13 +120,13 @@ void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, enum dialog_end e
         end_answered(proxy, dialog, end, reason);
         return;
     }
-    LIST_FOR_EACH (link, &proxy->contexts) {
-        struct response_context *context = CONTAINER_OF(link, struct response_context, link);
-        if (context->dialog == dialog && is_unanswered_call(context)) {
-            end_unanswered(context, reason);
-            return;
-        }
+    struct response_context *context = find_unanswered(proxy, dialog);
+    memory_ref(dialog);
+    for (size_t left = dialog_invites(dialog); context && left; left--) {
+        end_unanswered(context, reason);
+        context = find_unanswered(proxy, dialog);
     }
+    memory_release(dialog);
 }
 
 static struct text value_of(const struct message *message, enum header_kind kind)

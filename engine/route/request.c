@@ -68,8 +68,10 @@ void request_answered(struct response_context *context, unsigned status)
                   context->branch_count > 0; /* one that we refused ends nothing */
     context->is_final_sent = true;
     context->is_decided = true;
-    if (dialog && context->is_dialog_making && status >= 300)
+    if (dialog && context->is_dialog_making && status >= 300) {
+        call_media_invite_failed(context);
         dialog_on_failure(dialog, status);
+    }
     if (dialog && is_bye) {
         dialog_on_bye_done(dialog, context->request);
         call_media_bye(context);

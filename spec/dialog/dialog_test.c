@@ -89,6 +89,9 @@ static void the_same_invite_finds_its_dialog(void **state)
     struct dialog *dialog = begin(bench);
     assert_ptr_equal(begin(bench), dialog);
     assert_int_equal(dialogs_count(bench->dialogs), 1);
+    assert_int_equal(dialog_invites(dialog), 2);
+    dialog_on_failure(dialog, 486); /* of one that a proxy before us has forked */
+    assert_int_equal(dialogs_count(bench->dialogs), 1);
     dialog_on_failure(dialog, 407);
     begin(bench); /* again, with credentials: a call of its own */
     expect_events(bench, "start end start ");
