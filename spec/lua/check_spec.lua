@@ -437,6 +437,25 @@ event_route["media:timeout"] = function(event) log.info(event, "after %d s", eve
         assert.equal("", found.text)
     end)
 
+    it("names each flag of rtpengine that is not built", function()
+        local file = assert(io.open "engine/media/flag_names.c")
+        local list = file:read("*a"):match "not_built%[%] = (%b{})"
+        file:close()
+        local lines = { "local media = require('lunasip').media", "function request_route(req)" }
+        local names = {}
+        for name in list:gmatch '"([^"]+)"' do
+            names[#names + 1] = name:gsub("%-%*$", "=x")
+            lines[#lines + 1] = ("media.manage(req, '%s')"):format(names[#names])
+        end
+        assert.is_true(#names > 120)
+        lines[#lines + 1] = "req:relay() end"
+        local said = check_source(table.concat(lines, "\n")).text
+        for i, name in ipairs(names) do
+            local fault = (":%d:19: media flag '%s' is not supported"):format(i + 2, name)
+            assert.is_truthy(said:find(fault, 1, true), fault .. "\n" .. said)
+        end
+    end)
+
     it("leaves alone the examples of lua/API.md", function()
         local file = assert(io.open "lua/API.md")
         local page = file:read "*a"
