@@ -545,6 +545,65 @@ describe("media of a call", function()
         alice:receive(500)
     end)
 
+    -- A phone that lost its power calls again under the same Call-ID, with the tag that it had or with another one.
+    for what, tag in pairs { ["the same tag"] = "a1", ["another tag"] = "a2" } do
+        it("a dialog that begins anew, with " .. what .. ", frees those of both", function()
+            open { conf = {
+                listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },
+                media = { public = "192.0.2.1", private = "10.0.0.1", ports = { 30000, 30099 } },
+                media_limits = { timeout_s = 10, offer_timeout_s = 20 },
+            } }
+            local SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+                .. "m=audio 40000 RTP/AVP 8\r\n"
+            local function invite(number, from_tag)
+                alice:send(world.raw {
+                    branch = "z" .. number, cseq = number, from = "From: <sip:alice@example.net>;tag=" .. from_tag,
+                    headers = { "Content-Type: application/sdp" }, body = SDP,
+                })
+                bob:reply(bob:receive "INVITE", 200, { sdp = true, to_tag = "b" .. number })
+                return alice:receive(200)
+            end
+            local function ask(method, number, from_tag, to)
+                alice:send(world.raw {
+                    method = method, branch = method .. number, cseq = number, to = "To: " .. to,
+                    from = "From: <sip:alice@example.net>;tag=" .. from_tag, uri = "sip:bob@10.0.0.20:5060",
+                    headers = { "Route: <sip:10.0.0.1;lr>", "Route: <sip:192.0.2.1;lr>" },
+                })
+            end
+            local first = invite(1, "a1")
+            ask("ACK", 1, "a1", first:header "To")
+            bob:receive "ACK"
+            assert.is_true(net:status().media.ports > 0)
+            local second = invite(20, tag)
+            ask("ACK", 20, tag, second:header "To")
+            ask("BYE", 21, tag, second:header "To")
+            bob:reply(bob:receive "BYE", 200)
+            alice:receive(200)
+            net:advance(30) -- nothing is sent in the first one: media_limits.timeout_s
+            assert.equal(0, net:status().media.ports)
+            ask("BYE", 2, "a1", first:header "To")
+            bob:reply(bob:receive "BYE", 200)
+            alice:receive(200)
+            net:advance(1)
+            assert.equal(0, net:status().dialogs)
+        end)
+    end
+
+    it("a call that is tried again after a challenge has its ports once", function()
+        open { body = [[
+            if not req:header "Authorization" then
+                return sip.auth.challenge(req, "example.net", { code = 401 })
+            end
+        ]] .. world.TO_BOB }
+        alice.credentials = { username = "alice", password = "secret" }
+        answered { "audio" }
+        local ports = net:status().media.ports
+        assert.equal(1, net:status().media.calls)
+        world.hang_up(alice, bob)
+        assert.is_true(ports > 0)
+        assert.equal(0, net:status().media.ports)
+    end)
+
     it("media that stops ends the call's media, and the dialog can still be ended", function()
         open { conf = {
             listen = { public = { "udp:192.0.2.1:5060" }, private = { "udp:10.0.0.1:5060" } },

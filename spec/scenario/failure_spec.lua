@@ -40,15 +40,17 @@ describe("calls that fail", function()
     end)
 
     describe("because nobody takes them", function()
-        it("end with 408 when the gateway says nothing (Timer B)", function()
-            local sbc = start { timers = QUICK }
-            local silent = assert(posix.udp(sbc.private_gateway, 5060))
-            sbc:expect_calls {
-                from = "public", caller = "uac_refused", calls = 5, rate = 100, values = { status = 408 },
-            }
-            assert.is_truthy(silent.receive():match "^INVITE ")
-            silent.close()
-        end)
+        for _, from in ipairs { "public", "private" } do
+            it("end with 408 when the gateway says nothing (Timer B), called from the " .. from .. " side", function()
+                local sbc = start { timers = QUICK }
+                local silent = assert(posix.udp(from == "public" and sbc.private_gateway or sbc.public_gateway, 5060))
+                sbc:expect_calls {
+                    from = from, caller = "uac_refused", calls = 5, rate = 100, values = { status = 408 },
+                }
+                assert.is_truthy(silent.receive():match "^INVITE ")
+                silent.close()
+            end)
+        end
 
         -- The gateway sees CANCEL and answers 487 (uas_cancel); the caller gave nothing up and hears 408 (s16.8).
         it("end with 408 when the gateway rings for ever (Timer C), and the gateway is cancelled", function()
@@ -59,28 +61,37 @@ describe("calls that fail", function()
             }
         end)
 
-        it("end with 503 when every gateway of the set is down", function()
+        -- A private source is known because it is a gateway of set 2.
+        it("end with 503 when every gateway of the set is down, on either side", function()
             local sbc = start {
                 timers = QUICK,
                 sets = function(b) return {
-                    [1] = { "sip:" .. b.public_gateway },
+                    [1] = { "sip:" .. b.at(13), "sip:" .. b.at(14) },
                     [2] = { "sip:" .. b.at(22), "sip:" .. b.at(23) },
                 } end,
             }
-            sbc:expect_calls {
-                from = "public", caller = "uac_refused", calls = calls, rate = 100, values = { status = 503 },
-            }
+            for from, host in pairs { public = sbc.public_caller, private = sbc.at(22) } do
+                sbc:expect_calls {
+                    from = from, caller_host = host, caller = "uac_refused", calls = calls, rate = 100,
+                    values = { status = 503 },
+                }
+            end
         end)
     end)
 
     describe("at a gateway that is down", function()
         local function two_gateways(b)
-            return { [1] = { "sip:" .. b.public_gateway }, [2] = { "sip:" .. b.at(22), "sip:" .. b.private_gateway } }
+            return {
+                [1] = { "sip:" .. b.at(13), "sip:" .. b.public_gateway },
+                [2] = { "sip:" .. b.at(22), "sip:" .. b.private_gateway },
+            }
         end
 
-        it("pass over it at once when its host says so (ICMP)", function()
+        it("pass over it at once when its host says so (ICMP), on either side", function()
             local sbc = start { sets = two_gateways, timers = border.PATIENT }
-            sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = calls, rate = 100 }
+            for _, from in ipairs { "public", "private" } do
+                sbc:expect_calls { from = from, caller = "uac", gateway = "uas", calls = calls, rate = 100 }
+            end
         end)
 
         it("pass over it when it stays silent (Timer B)", function()
