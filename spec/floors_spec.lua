@@ -12,6 +12,10 @@ describe("the floors of engine/", function()
         assert.equal("", table.concat(floors.without_readme(floors.read("engine", ".")), "\n"))
     end)
 
+    it("name each of their files there, and none that is not there", function()
+        assert.equal("", table.concat(floors.unnamed_files(floors.read("engine", ".")), "\n"))
+    end)
+
     it("name no module", function()
         local complaints = {}
         for name in io.popen("ls modules 2>/dev/null"):lines() do
@@ -52,6 +56,16 @@ describe("the floors check itself", function()
         assert.same({}, complaints_of("engine/sip/parse_osip.c", '#include <osipparser2/osip_parser.h>\n'))
         assert.same({}, complaints_of("engine/io/uv.c", '#include "base/list.h"\n#include <uv.h>\n'))
         assert.same({}, complaints_of("engine/main.c", '#include "worker/worker.h"\n'))
+    end)
+
+    it("refuses a README.md that leaves out a file, or names one that is not there", function()
+        assert.same({
+            "engine/sip/README.md does not name edit_print.c", "engine/sip/README.md names gone.h, which is not there",
+        }, floors.unnamed_files {
+            ["engine/sip/README.md"] = "| `edit` | edits | `sip/message.h` | `gone.h`",
+            ["engine/sip/edit.c"] = "", ["engine/sip/edit.h"] = "", ["engine/sip/edit_print.c"] = "",
+            ["engine/sip/message.h"] = "", ["engine/main.c"] = "",
+        })
     end)
 
     it("refuses a library outside its place", function()

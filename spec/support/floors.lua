@@ -176,4 +176,33 @@ function M.without_readme(files)
     return missing
 end
 
+local LIBRARY_HEADERS = { ["lua.h"] = true, ["uv.h"] = true }
+
+local function is_named(readme, file)
+    return (" " .. readme .. " "):find("[^%w_]" .. file:gsub("%.[ch]$", ""):gsub("%p", "%%%0") .. "[^%w_]")
+end
+
+--- Files of engine/'s folders that the folder's README.md does not name (with or without `.c` and `.h`), and names of
+-- files there that are no files.
+function M.unnamed_files(files)
+    local complaints, is_file = {}, {}
+    for path in pairs(files) do is_file[path:match "[^/]+$"] = true end
+    for path in pairs(files) do
+        local folder, file = path:match "^(engine/[^/]+)/([^/]+%.[ch])$"
+        local readme = folder and files[folder .. "/README.md"]
+        if readme and not is_named(readme, file) then
+            complaints[#complaints + 1] = ("%s/README.md does not name %s"):format(folder, file)
+        end
+        if path:match "README%.md$" then
+            for name in files[path]:gmatch "`[%w_/]-([%w_]+%.[ch])`" do
+                if not is_file[name] and not LIBRARY_HEADERS[name] then
+                    complaints[#complaints + 1] = ("%s names %s, which is not there"):format(path, name)
+                end
+            end
+        end
+    end
+    table.sort(complaints)
+    return complaints
+end
+
 return M
