@@ -117,6 +117,8 @@ struct dialog *dialog_find(struct dialogs *dialogs, struct message *message);
 void dialog_on_response(struct dialog *dialog, struct message *response);
 /** The final non-2xx response to an INVITE of it was sent (or 487): ends it with the last of them. */
 void dialog_on_failure(struct dialog *dialog, unsigned status);
+/** Somebody gave a sign of life that it does not hear of: it is idle from now on. Not once it has ended. */
+void dialog_touch(struct dialog *dialog);
 /** An in-dialog request passed: keeps it alive. */
 void dialog_on_request(struct dialog *dialog, struct message *request);
 /**

@@ -46,7 +46,5 @@ struct dialog {
 
 /** Make one that is in no table and has no timer yet. @return NULL without memory; returned owned */
 struct dialog *dialog_new(struct dialogs *dialogs, struct message *invite);
-/** (Re)start the idle timer. */
-void dialog_touch(struct dialog *dialog);
 /** Tell the user, if there is one. */
 void dialog_tell(struct dialog *dialog, enum dialog_event event, struct message *message);

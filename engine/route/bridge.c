@@ -1,5 +1,5 @@
 /* The life of a two-leg call: made of an INVITE, ended from either leg or from here. */
-#include "route/bridge_parts.h"
+#include "route/bridge_session.h"
 
 /* ---- making ---- */
 
@@ -8,6 +8,7 @@ static void destroy(void *arg)
     struct bridge *bridge = arg;
     list_remove(&bridge->link);
     bridge_legs_close(bridge);
+    memory_release(bridge->sessions);
     LIST_FOR_EACH_SAFE (link, &bridge->forks)
         bridge_fork_release(CONTAINER_OF(link, struct bridge_fork, link));
     dialog_side_release(&bridge->caller_side);
@@ -18,8 +19,18 @@ static void destroy(void *arg)
     arena_reset(&bridge->arena);
 }
 
-/* May this request become a two-leg call? Answers what only RFC 3261 decides. */
-static int check(struct response_context *context, const struct bridge_options *options)
+/* As it is given here, or where the script tracks the call. */
+static struct session_timer wanted_timer(const struct response_context *context,
+                                         const struct bridge_options *options)
+{
+    const struct track *track = context->dialog ? dialog_track(context->dialog) : NULL;
+    return options->session_timer.expires_s || !track ? options->session_timer
+                                                      : track_session_timer(track);
+}
+
+/* May this request become a two-leg call? Answers what only the RFCs decide. */
+static int check(struct response_context *context, const struct bridge_options *options,
+                 const struct session_timer *timer)
 {
     struct message *request = context->request;
     if (context->is_cancelled)
@@ -39,7 +50,7 @@ static int check(struct response_context *context, const struct bridge_options *
     struct text unsupported =
         bridge_unsupported(request, options->refuses_100rel ? TEXT_NONE : TEXT(BRIDGE_100REL));
     if (!unsupported.n)
-        return 0;
+        return timer->expires_s && session_timer_refuse(context, timer) ? ERROR_LIMIT : 0;
     proxy_reply(context, &(struct response_options){
                              .status = 420,
                              .headers = arena_printf(&request->arena, "Unsupported: %.*s\r\n",
@@ -188,6 +199,7 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
     buffer_append(&headers, bridge_allow(bridge));
     if (bridge->offers_100rel)
         buffer_append(&headers, TEXT("Supported: " BRIDGE_100REL "\r\n"));
+    bridge_session_print(exchange, &headers);
     bridge_request_headers(bridge, context->edits, options->headers, &headers);
     struct uac_request request = {
         .method = METHOD_INVITE,
@@ -204,6 +216,7 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
         .why = &exchange->why,
     };
     take_body(context, &request);
+    bridge_session_sent(exchange, request.body, request.content_type);
     exchange->cseq_out = request.cseq;
     error = bridge_print_credentials(exchange, METHOD_INVITE, to, request.body, &headers);
     request.headers = buffer_text(&headers);
@@ -233,7 +246,7 @@ static int keep_options(struct bridge *bridge, const struct bridge_options *opti
         {&again->from, options->from},
         {&again->headers, options->headers},
     };
-    bool may_come_again = options->username.n || options->follows_redirects;
+    bool may_come_again = options->username.n || options->follows_redirects || bridge->sessions;
     again->follows_redirects = options->follows_redirects;
     for (size_t i = 0; may_come_again && i < sizeof copies / sizeof *copies; i++) {
         *copies[i].to = arena_copy(&bridge->arena, copies[i].from);
@@ -271,7 +284,8 @@ int bridge_begin(struct bridge **bridgep, struct response_context *context,
                  const struct bridge_options *options)
 {
     struct bridge *bridge = NULL;
-    int error = check(context, options);
+    const struct session_timer timer = wanted_timer(context, options);
+    int error = check(context, options, &timer);
     if (!error)
         error = call_dialog(context);
     if (!error && context->invite_index) /* as a UAS's: there is one with that Call-ID and tag */
@@ -287,7 +301,12 @@ int bridge_begin(struct bridge **bridgep, struct response_context *context,
     if (error)
         return error;
     dialog_attach(context->dialog, DIALOG_BRIDGE, bridge);
-    error = start(bridge, context, &full);
+    if (timer.expires_s)
+        error = bridge_sessions_begin(bridge, context->request, &timer);
+    if (!error && options->keepalive_ms)
+        error = proxy_keep_alive(context, options->keepalive_ms, options->keepalive_failures);
+    if (!error)
+        error = start(bridge, context, &full);
     if (error)
         dialog_attach(context->dialog, DIALOG_BRIDGE, NULL);
     else
@@ -413,6 +432,7 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
     bridge->is_ended = true;
     notes_reason(bridge->dialog, reason);
     memory_ref(bridge);
+    bridge_sessions_stop(bridge);
     int left = bridge_transfer_abandon(bridge);
     LIST_FOR_EACH_SAFE (link, &bridge->exchanges)
         end_exchange(CONTAINER_OF(link, struct bridge_exchange, link), status, reason);
@@ -444,6 +464,7 @@ static void stop(struct bridge *bridge)
 {
     bridge->is_ended = true;
     memory_ref(bridge);
+    bridge_sessions_stop(bridge);
     LIST_FOR_EACH_SAFE (link, &bridge->exchanges)
         bridge_exchange_drop(CONTAINER_OF(link, struct bridge_exchange, link));
     memory_release(bridge);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "dialog/track.h"
 #include "route/proxy.h"
 
 struct
@@ -29,7 +30,11 @@ struct bridge_options {
     enum bridge_refer refer;
     bool refuses_100rel; /**< offer it to nobody; 420 to a caller that requires it */
     struct text trunk;   /**< of the configuration, that the callee is called by: for the record */
-    struct text pass;    /**< names of further headers that pass, both ways; separated by commas */
+    struct session_timer
+        session_timer;           /**< of each leg (RFC 4028); expires_s 0: as it is tracked */
+    uint64_t keepalive_ms;       /**< as proxy_keep_alive(); 0: none */
+    unsigned keepalive_failures; /**< likewise */
+    struct text pass; /**< names of further headers that pass, both ways; separated by commas */
 };
 
 /**
@@ -37,7 +42,8 @@ struct bridge_options {
  * either leg says is handled here, not by request_route.
  * @param bridgep  returned borrowed, alive until the call ends
  * @return 0; ERROR_STATE (no INVITE outside of a dialog, or answered already), ERROR_CANCELLED,
- *         ERROR_ARGUMENT (URI, from or interface), ERROR_LIMIT (Max-Forwards, dialogs, transactions),
+ *         ERROR_ARGUMENT (URI, from or interface), ERROR_LIMIT (Max-Forwards, dialogs, transactions,
+ *         a session interval below session_timer.least_s: 422 was answered),
  *         ERROR_UNSUPPORTED (it requires an extension: 420 was answered), ERROR_NOT_FOUND (name),
  *         ERROR_MEMORY: nothing was sent to the callee
  */

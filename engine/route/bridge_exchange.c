@@ -1,5 +1,5 @@
 /* One request of one leg and what it became on the other: its answer goes back from here. */
-#include "route/bridge_parts.h"
+#include "route/bridge_session.h"
 
 static void destroy(void *arg)
 {
@@ -8,6 +8,7 @@ static void destroy(void *arg)
     memory_release(exchange->held);
     buffer_release(&exchange->accepted);
     buffer_release(&exchange->ack_body);
+    buffer_release(&exchange->offered);
     memory_release(exchange->bridge);
 }
 
@@ -134,6 +135,8 @@ static void print_headers(const struct bridge_exchange *exchange, const struct m
         uac_print_contact(out, exchange->context->request->source.listener, leg->contact_user);
     if (status / 100 == 2 && is_invite)
         buffer_append(out, bridge_allow(bridge));
+    if (status / 100 == 2)
+        bridge_session_print_answer(exchange, out);
     bridge_response_headers(bridge, response, out);
 }
 
@@ -194,6 +197,8 @@ static int print(struct bridge_exchange *exchange, struct bridge_fork *fork,
                            .server = bridge->proxy->options.server,
                            .copy_record_route = exchange->is_first && status < 300,
                        });
+    if (!error && !out->error)
+        bridge_session_answered(exchange, fork, status, buffer_text(&body), type);
     buffer_release(&headers);
     buffer_release(&body);
     return error ? error : out->error;
@@ -259,8 +264,11 @@ static void keep_body(struct bridge_exchange *exchange, struct message *ack)
     if (!text_equal(bridge->body_type, type)) /* the arena lives as long as the call */
         bridge->body_type = arena_copy(&bridge->arena, type);
     exchange->ack_type = bridge->body_type;
-    if (!error)
+    if (!error) {
+        bridge_session_told(bridge, exchange->fork, !exchange->is_from_caller,
+                            buffer_text(&exchange->ack_body), type);
         return;
+    }
     buffer_clear(&exchange->ack_body);
     log_warning(bridge->proxy->options.log, LOG_MEDIA, ack->call_id, "SDP of ACK not passed: %s",
                 error_text(error));

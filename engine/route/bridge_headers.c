@@ -7,7 +7,10 @@
 
 #define BIT(kind) (UINT64_C(1) << HEADER_##kind)
 
-/* Retry-After, Reason, Unsupported and Min-SE explain a refusal; RFC 4028 works from end to end. */
+/*
+ * Retry-After, Reason, Unsupported and Min-SE explain a refusal. Session timers are told from end to
+ * end, unless the script wants them of each leg (bridge_session.c).
+ */
 static const uint64_t passing_kinds = BIT(REASON) | BIT(SUBJECT) | BIT(RETRY_AFTER) |
                                       BIT(UNSUPPORTED) | BIT(EXPIRES) | BIT(SESSION_EXPIRES) |
                                       BIT(MIN_SE) | BIT(CONTENT_ENCODING) | BIT(DATE);
@@ -25,7 +28,7 @@ static const struct text passing_names[] = {
     {"Recv-Info", 9},
 };
 
-/* Extensions that work across us: session timers are told from end to end. */
+/* Extensions that work across us. */
 static const struct text passing_extensions[] = {{"timer", 5}};
 
 static bool is_extension(struct text tag)
@@ -56,6 +59,8 @@ static bool passes(const struct bridge *bridge, enum header_kind kind, struct te
 {
     if (bridge->refer == BRIDGE_REFER_PASS && is_of_refer(kind, name))
         return true;
+    if (bridge->sessions && (kind == HEADER_SESSION_EXPIRES || kind == HEADER_MIN_SE))
+        return false;
     if (kind != HEADER_OTHER && passing_kinds >> kind & 1)
         return true;
     for (size_t i = 0; i < sizeof passing_names / sizeof *passing_names; i++)
@@ -108,7 +113,10 @@ static void print_extensions(struct buffer *out, struct text name, struct text v
 static void pass(const struct bridge *bridge, struct buffer *out, enum header_kind kind,
                  struct text name, struct text value)
 {
-    if (kind == HEADER_SUPPORTED || kind == HEADER_REQUIRE)
+    bool is_extension_list = kind == HEADER_SUPPORTED || kind == HEADER_REQUIRE;
+    if (is_extension_list && bridge->sessions)
+        return; /* each leg has what it has by itself */
+    if (is_extension_list)
         print_extensions(out, text_of(header_kind_name(kind)), value);
     else if (passes(bridge, kind, name))
         print_line(out, name, value);

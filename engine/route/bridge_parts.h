@@ -78,6 +78,7 @@ struct bridge_exchange {
     struct timer timer;                 /**< Timer C, then 64*T1 for the ACK */
     struct buffer accepted;             /**< 2xx to INVITE as it went back */
     struct buffer ack_body;             /**< of the ACK that followed */
+    struct buffer offered;              /**< SDP of its request, where refreshes repeat it; owned */
     struct text ack_type;               /**< its Content-Type, in the bridge's arena */
     struct bridge_transfer *transfer;   /**< that it is part of; in the bridge's arena */
     struct bridge_challenge *challenge; /**< answered by it; in the bridge's arena, NULL: none */
@@ -139,6 +140,7 @@ struct bridge {
     struct bridge_transfer *transfer; /**< under way; NULL: none */
     struct bridge_leg *replaced;      /**< by transfers of before */
     unsigned transfers;               /**< that were begun */
+    struct bridge_sessions *sessions; /**< session timers (bridge_session.h); owned, NULL: none */
     enum bridge_refer refer;
     uint16_t told_status; /**< provisional one that the script heard of last */
     bool is_ended;
@@ -317,8 +319,8 @@ bool bridge_transfer_leave(struct bridge *bridge, bool is_caller);
 unsigned bridge_take_refer(struct bridge *bridge, struct message *refer, bool is_from_caller);
 
 /* bridge_request.c */
-/** Is an offer of either party not answered yet? */
-bool bridge_is_offering(const struct bridge *bridge);
+/** Is an offer of either party, or of ours, not answered yet? @param except  does not count; NULL: all do */
+bool bridge_is_offering(const struct bridge *bridge, const struct bridge_exchange *except);
 /** Send the request of an exchange to the other leg, again when it was challenged. @return as uac_send() */
 int bridge_pass_on(struct bridge_exchange *exchange);
 

@@ -1,5 +1,5 @@
 /* Requests within the dialogs of a two-leg call, from either leg (RFC 3261 s12.2.2, s14.2, s15.1.2). */
-#include "route/bridge_parts.h"
+#include "route/bridge_session.h"
 
 static void refuse(struct response_context *context, unsigned status, struct text headers)
 {
@@ -18,18 +18,21 @@ static void on_done(void *arg, struct message *response)
     struct bridge *bridge = memory_ref(exchange->bridge);
     unsigned status = exchange->why == ERROR_TIMEOUT ? 408 : 503;
     exchange->uac = NULL;
-    if (response && !bridge->is_ended && bridge_challenged(exchange, response) &&
+    if (response && !bridge->is_ended &&
+        (bridge_challenged(exchange, response) || bridge_session_raised(exchange, response)) &&
         bridge_pass_on(exchange) == 0) {
         memory_release(bridge);
         memory_release(exchange);
         return;
     }
     if (response) {
-        status = response->status;
+        status = bridge_session_refusal(bridge, response->status);
         if (status == 401 || status == 407)
             status = 403; /* a challenge is between the callee and us */
         if (exchange->method == METHOD_UPDATE && status / 100 == 2)
             bridge_learn(bridge, exchange->fork, !exchange->is_from_caller, response, TEXT_NONE);
+        if (status / 100 == 2)
+            bridge_session_accepted(exchange, response);
         if (bridge_exchange_answer(exchange, exchange->fork, response, status))
             status = 500;
     }
@@ -57,9 +60,11 @@ int bridge_pass_on(struct bridge_exchange *exchange)
     bridge_request_headers(bridge, exchange->context->edits,
                            is_invite ? bridge_allow(bridge) : TEXT_NONE, &headers);
     bridge_reliable_print_rack(exchange, &headers);
+    bridge_session_print(exchange, &headers);
     int error = bridge_body(bridge, exchange->fork, message, exchange->is_from_caller,
                             !exchange->is_answer, &body, &request.content_type);
     request.body = buffer_text(&body);
+    bridge_session_sent(exchange, request.body, request.content_type);
     if (!error)
         error = bridge_print_credentials(exchange, message->method, exchange->fork->callee.target,
                                          request.body, &headers);
@@ -122,17 +127,20 @@ static bool is_open(const struct bridge_exchange *exchange)
                : exchange->method == METHOD_UPDATE && exchange->has_sdp;
 }
 
-bool bridge_is_offering(const struct bridge *bridge)
+bool bridge_is_offering(const struct bridge *bridge, const struct bridge_exchange *except)
 {
-    LIST_FOR_EACH (link, &bridge->exchanges)
-        if (is_open(CONTAINER_OF(link, struct bridge_exchange, link)))
+    LIST_FOR_EACH (link, &bridge->exchanges) {
+        const struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
+        if (exchange != except && is_open(exchange))
             return true;
+    }
     return false;
 }
 
 /*
  * An offer that another one is in the way of (s14.2, RFC 3311 s5.2): 491 when that one travels
- * towards its sender, 500 when its sender has not waited for the answer to its own. 0: none is.
+ * towards its sender, or is one of ours; 500 when its sender has not waited for the answer to its
+ * own. 0: none is.
  */
 static unsigned glare(const struct bridge *bridge, const struct bridge_fork *fork,
                       const struct message *request, bool is_from_caller)
@@ -144,7 +152,7 @@ static unsigned glare(const struct bridge *bridge, const struct bridge_fork *for
         const struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
         bool is_early = exchange->is_first && !is_invite && fork->is_agreed; /* RFC 3311 s5.1 */
         if (is_open(exchange) && !is_early)
-            return exchange->is_from_caller == is_from_caller ? 500 : 491;
+            return exchange->context && exchange->is_from_caller == is_from_caller ? 500 : 491;
     }
     return 0;
 }
@@ -258,7 +266,9 @@ static void take_info(struct bridge *bridge, struct bridge_fork *fork,
 static void take_request(struct bridge *bridge, struct bridge_fork *fork,
                          struct response_context *context, bool is_from_caller)
 {
-    if (refuse_unfit(bridge, fork, context, is_from_caller))
+    if (refuse_unfit(bridge, fork, context, is_from_caller) ||
+        bridge_session_refuse(bridge, context) ||
+        bridge_session_take(bridge, fork, context, is_from_caller))
         return;
     unsigned status = glare(bridge, fork, context->request, is_from_caller);
     if (status)

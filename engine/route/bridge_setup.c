@@ -5,7 +5,7 @@
  * its way, and until then the 2xx that its sender repeats is repeated (s13.3.1.4), as is the ACK
  * afterwards. If nobody acknowledges in 64*T1 the call ends with BYE.
  */
-#include "route/bridge_parts.h"
+#include "route/bridge_session.h"
 
 static void warn(const struct bridge_exchange *exchange, const struct message *response, int error)
 {
@@ -108,6 +108,7 @@ static void pass_accepted(struct bridge_exchange *exchange, struct message *resp
         notes_accepted(bridge->dialog, response);
     }
     linger(exchange);
+    bridge_session_accepted(exchange, response);
     int error = bridge_exchange_answer(exchange, exchange->fork, response, response->status);
     if (!error && exchange->is_first)
         bridge_tell(bridge,
@@ -201,7 +202,8 @@ static bool ask_again(struct bridge_exchange *exchange, struct message *response
 {
     struct bridge *bridge = exchange->bridge;
     if (bridge->is_ended || exchange->is_final_sent ||
-        (!bridge_challenged(exchange, response) && !redirected(exchange, response)))
+        (!bridge_challenged(exchange, response) && !redirected(exchange, response) &&
+         !bridge_session_raised(exchange, response)))
         return false;
     int error =
         exchange->is_first ? bridge_invite(exchange, &bridge->again) : bridge_pass_on(exchange);
@@ -225,7 +227,7 @@ void bridge_invite_done(void *arg, struct message *response)
         return;
     }
     if (response)
-        status = refusal(response->status);
+        status = bridge_session_refusal(bridge, refusal(response->status));
     if (response && bridge_exchange_answer(exchange, exchange->fork, response, status))
         status = 500;
     bridge_exchange_refuse(exchange, status, TEXT_NONE); /* unless it was answered */

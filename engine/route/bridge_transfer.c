@@ -9,7 +9,7 @@
  *
  * A transferor that hangs up meanwhile has left: the transfer goes on without it.
  */
-#include "route/bridge_parts.h"
+#include "route/bridge_session.h"
 #include "route/notes.h"
 
 #define GLARE_LEAST_MS  2100 /* RFC 3261 s14.1 */
@@ -225,6 +225,7 @@ static void complete(struct bridge_transfer *transfer, struct message *response)
     struct bridge *bridge = memory_ref(transfer->bridge);
     struct bridge_exchange *target = transfer->target, *stay = transfer->stay;
     bridge_learn(bridge, bridge->chosen, transfer->of_callee, response, TEXT_NONE);
+    bridge_session_accepted(stay, response);
     bridge_exchange_acknowledge(stay, NULL);
     int error = pass_answer(transfer, response);
     if (error) {
@@ -243,6 +244,9 @@ static void complete(struct bridge_transfer *transfer, struct message *response)
     else
         replace_caller(transfer);
     bridge->transfer = NULL;
+    bridge_session_replaced(bridge, !transfer->of_callee, transfer->accepted,
+                            buffer_text(&target->ack_body), target->ack_type);
+    call_keepalive_replaced(bridge->dialog, !transfer->of_callee);
     transfer->accepted = memory_release(transfer->accepted);
     target->fork = stay->fork = bridge->chosen;
     bridge_exchange_acknowledge(target, NULL);
@@ -298,7 +302,8 @@ static void on_stay_done(void *arg, struct message *response)
     struct bridge *bridge = memory_ref(transfer->bridge);
     unsigned status = response ? response->status : 408;
     stay->uac = NULL;
-    if (response && !transfer->is_over && bridge_challenged(stay, response) &&
+    if (response && !transfer->is_over &&
+        (bridge_challenged(stay, response) || bridge_session_raised(stay, response)) &&
         send_stay(stay) == 0) {
         memory_release(bridge);
         memory_release(stay);
@@ -330,9 +335,11 @@ static int send_stay(struct bridge_exchange *stay)
     struct uac_request request = {
         .method = METHOD_INVITE, .early = on_stay_early, .why = &stay->why};
     buffer_append(&headers, bridge_allow(bridge));
+    bridge_session_print(stay, &headers);
     int error = bridge_body(bridge, media_fork(transfer), transfer->accepted, !transfer->of_callee,
                             true, &body, &request.content_type);
     request.body = buffer_text(&body);
+    bridge_session_sent(stay, request.body, request.content_type);
     if (!error)
         error = bridge_print_credentials(stay, METHOD_INVITE, bridge->chosen->callee.target,
                                          request.body, &headers);
@@ -352,7 +359,7 @@ static int send_stay(struct bridge_exchange *stay)
 static void attempt(struct bridge_transfer *transfer)
 {
     struct bridge *bridge = transfer->bridge;
-    if (bridge_is_offering(bridge)) {
+    if (bridge_is_offering(bridge, NULL)) {
         attempt_after(transfer, BUSY_MS);
         return;
     }
@@ -458,6 +465,7 @@ static int send_target(struct bridge_exchange *target)
     struct buffer headers = {0}, from = {0};
     buffer_printf(&from, "%.*s;tag=%.*s", TEXT_ARG(leg->local), TEXT_ARG(leg->tag));
     buffer_append(&headers, bridge_allow(bridge));
+    bridge_session_print(target, &headers);
     buffer_append(&headers, transfer->lines);
     int error = bridge_print_credentials(target, METHOD_INVITE, transfer->uri, TEXT_NONE, &headers);
     const struct uac_request request = {

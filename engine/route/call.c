@@ -82,8 +82,7 @@ static void end_tracked(struct proxy *proxy, struct dialog *dialog, enum dialog_
         proxy_hang_up(proxy, dialog, DIALOG_END_DURATION,
                       TEXT("SIP;cause=200;text=\"Maximum duration reached\""));
     else if (event == DIALOG_EVENT_SESSION)
-        proxy_hang_up(proxy, dialog, DIALOG_END_SESSION,
-                      TEXT("SIP;cause=408;text=\"Session timer expired\""));
+        proxy_hang_up(proxy, dialog, DIALOG_END_SESSION, SESSION_EXPIRED);
     else
         proxy_hang_up(proxy, dialog, DIALOG_END_SCRIPT, track_reason(track));
 }

@@ -5,12 +5,14 @@
  * parties themselves send afterwards: cseq.c.
  *
  * It hangs on its dialog as DIALOG_KEEPALIVE and ends with it. Of a call that forked to several 2xx the
- * first leg that is up is asked. A call of two legs is none of ours: each of them is a UA's.
+ * first leg that is up is asked; in a call of two legs each party on its own leg.
  */
+#include "route/bridge_parts.h"
 #include "route/context.h"
-#include "route/uac.h"
 
 #include "base/memory.h"
+
+#define CAUSE "keepalive"
 
 struct call_keepalive;
 
@@ -60,10 +62,12 @@ static void on_answer(void *arg, struct message *response)
         give_up(party, "481");
         return;
     }
-    if (response && response->status != 408)
+    if (response && response->status != 408) {
         party->failures = 0;
-    else if (++party->failures >= party->keepalive->failures_most)
+        dialog_touch(party->keepalive->dialog);
+    } else if (++party->failures >= party->keepalive->failures_most) {
         give_up(party, "no answer");
+    }
 }
 
 /* The first leg that is up. */
@@ -74,20 +78,42 @@ static void take_tag(void *arg, struct text callee_tag, enum dialog_state state)
         *tag = callee_tag;
 }
 
-static void ask(struct party *party, struct text callee_tag)
+/* Of a proxied call: as the other party would ask. */
+static int ask_through(struct party *party)
 {
     struct call_keepalive *keepalive = party->keepalive;
+    struct text callee_tag = TEXT_NONE;
+    dialog_for_each_leg(keepalive->dialog, take_tag, &callee_tag);
+    if (!text_is_set(callee_tag))
+        return 0;
+    return call_request_send(&party->asked, keepalive->proxy,
+                             &(struct call_request){
+                                 .dialog = keepalive->dialog,
+                                 .callee_tag = callee_tag,
+                                 .to_caller = party->is_caller,
+                                 .method = METHOD_OPTIONS,
+                                 .cause = CAUSE,
+                             },
+                             on_answer, party);
+}
+
+/* Of a call of two legs: as the UA that we are on that leg. */
+static int ask_on_leg(struct party *party, struct bridge *bridge)
+{
+    struct uac_request request = {.method = METHOD_OPTIONS, .cause = CAUSE};
+    if (!bridge->chosen || bridge->is_ended)
+        return 0;
+    return bridge_send(bridge, bridge->chosen, party->is_caller, &request, &party->asked, on_answer,
+                       party);
+}
+
+static void ask(struct party *party)
+{
+    struct call_keepalive *keepalive = party->keepalive;
+    struct bridge *bridge = dialog_attachment(keepalive->dialog, DIALOG_BRIDGE);
     if (party->asked)
         return;
-    int error = call_request_send(&party->asked, keepalive->proxy,
-                                  &(struct call_request){
-                                      .dialog = keepalive->dialog,
-                                      .callee_tag = callee_tag,
-                                      .to_caller = party->is_caller,
-                                      .method = METHOD_OPTIONS,
-                                      .cause = "keepalive",
-                                  },
-                                  on_answer, party);
+    int error = bridge ? ask_on_leg(party, bridge) : ask_through(party);
     if (error)
         log_warning(keepalive->proxy->options.log, LOG_DIALOG, dialog_call_id(keepalive->dialog),
                     "the %s was not asked whether it is there: %s",
@@ -105,16 +131,22 @@ static void wait(struct call_keepalive *keepalive)
 static void on_timer(void *arg)
 {
     struct call_keepalive *keepalive = arg;
-    struct text callee_tag = TEXT_NONE;
     wait(keepalive);
-    if (dialog_current_state(keepalive->dialog) != DIALOG_CONFIRMED ||
-        dialog_attachment(keepalive->dialog, DIALOG_BRIDGE))
-        return;
-    dialog_for_each_leg(keepalive->dialog, take_tag, &callee_tag);
-    if (!text_is_set(callee_tag))
+    if (dialog_current_state(keepalive->dialog) != DIALOG_CONFIRMED)
         return;
     for (size_t i = 0; i < 2; i++)
-        ask(&keepalive->parties[i], callee_tag);
+        ask(&keepalive->parties[i]);
+}
+
+void call_keepalive_replaced(struct dialog *dialog, bool is_caller)
+{
+    struct call_keepalive *keepalive = dialog_attachment(dialog, DIALOG_KEEPALIVE);
+    if (!keepalive)
+        return;
+    struct party *party = &keepalive->parties[!is_caller];
+    uac_abandon(party->asked);
+    party->asked = NULL;
+    party->failures = 0;
 }
 
 int proxy_keep_alive(struct response_context *context, uint64_t interval_ms, unsigned failures)

@@ -306,7 +306,27 @@ int cseq_request(struct response_context *context, struct edits *edits);
 /** A response goes upstream: CSeq as its request had it. @return as above */
 int cseq_response(struct response_context *context, struct message *response, struct edits *edits);
 
-/* session_timer.c */
+/* session_timer.c (RFC 4028) */
+#define SESSION_LEAST_S 90 /**< of any session interval, s4 */
+#define SESSION_EXPIRED TEXT("SIP;cause=408;text=\"Session timer expired\"") /**< Reason */
+/** What an INVITE or UPDATE asks for, as its script left it. */
+struct session_ask {
+    uint32_t asked_s;                /**< 0: it asks for none */
+    uint32_t least_s;                /**< its Min-SE, or that of s4 */
+    uint32_t fit_s;                  /**< what suits it and the one who wants a timer here */
+    struct header_view asked, least; /**< absent names: no such header */
+    bool knows_timers;               /**< Supported: timer */
+};
+void session_timer_read(const struct response_context *context, const struct session_timer *timer,
+                        struct session_ask *ask);
+/**
+ * Value of Session-Expires, s4.
+ * @param refresher  absent: not said
+ * @return false: malformed
+ */
+bool session_expires_parse(struct text value, uint32_t *seconds, struct text *refresher);
+/** @return true: the interval that it wants is too short, and 422 was answered (s8.1, s9) */
+bool session_timer_refuse(struct response_context *context, const struct session_timer *timer);
 /** Answers 422 when the request wants a session interval that is too short. @return 0 or ERROR_LIMIT */
 int session_timer_check(struct response_context *context);
 /** A request is about to leave: Session-Expires and Min-SE. @return 0 or ERROR_MEMORY */
@@ -314,6 +334,10 @@ int session_timer_request(struct response_context *context, struct edits *edits)
 /** A 2xx goes upstream: the interval that it tells, or that it gets, begins. */
 void session_timer_accepted(struct response_context *context, struct message *response,
                             struct edits *edits);
+
+/* call_keepalive.c */
+/** A transfer has put another in the place of that party: it is asked from now on. */
+void call_keepalive_replaced(struct dialog *dialog, bool is_caller);
 
 /* sides.c */
 /** Record-Route of a message as Route towards its sender, in its arena; absent: none. */

@@ -8,14 +8,13 @@
  *
  * Deviation: a proxy lets the state of an expired session go in silence (s8.3); BYE to both sides is
  * what whoever bills the call needs. Session-Expires of ours names no refresher, as s8.1 wants it.
+ * What a request asks for is read here for calls of two legs, too (bridge_session.c).
  */
 #include "route/context.h"
 
 #include "sip/list_header.h"
 
 #include <stdio.h>
-
-#define LEAST_S 90 /* of any session interval, s4 */
 
 static bool has_timer(const struct response_context *context, struct session_timer *timer)
 {
@@ -28,14 +27,21 @@ static bool has_timer(const struct response_context *context, struct session_tim
     return timer->expires_s != 0;
 }
 
+bool session_expires_parse(struct text value, uint32_t *seconds, struct text *refresher)
+{
+    struct text rest = value;
+    int error = text_to_u32(text_trim(text_split(&rest, ';')), seconds);
+    *refresher = param_find(rest, TEXT("refresher"));
+    return error == 0;
+}
+
 /** Seconds in front of the parameters. @return false: there is no such header, or it is malformed */
 static bool seconds_of(const struct edits *edits, enum header_kind kind, struct header_view *view,
                        uint32_t *seconds)
 {
-    if (!edits_header(edits, kind, TEXT_NONE, view))
-        return false;
-    struct text rest = view->value;
-    return text_to_u32(text_trim(text_split(&rest, ';')), seconds) == 0;
+    struct text refresher;
+    return edits_header(edits, kind, TEXT_NONE, view) &&
+           session_expires_parse(view->value, seconds, &refresher);
 }
 
 static bool knows_timers(const struct message *message)
@@ -43,46 +49,47 @@ static bool knows_timers(const struct message *message)
     return list_header_has(message, HEADER_SUPPORTED, TEXT("timer"));
 }
 
-/* What the request asks for, and what it leaves with (s8.1). */
-struct interval {
-    uint32_t asked_s; /* 0: it asked for none */
-    uint32_t least_s; /* its Min-SE, or that of s4 */
-    uint32_t sent_s;
-    struct header_view asked, least; /* absent names: no such header */
-};
-
-static void read_interval(const struct response_context *context, const struct session_timer *timer,
-                          struct interval *interval)
+void session_timer_read(const struct response_context *context, const struct session_timer *timer,
+                        struct session_ask *ask)
 {
-    *interval = (struct interval){.least_s = LEAST_S};
+    *ask = (struct session_ask){.least_s = SESSION_LEAST_S,
+                                .knows_timers = knows_timers(context->request)};
     uint32_t least_s;
-    if (seconds_of(context->edits, HEADER_MIN_SE, &interval->least, &least_s) && least_s > LEAST_S)
-        interval->least_s = least_s;
-    if (!seconds_of(context->edits, HEADER_SESSION_EXPIRES, &interval->asked, &interval->asked_s))
-        interval->asked_s = 0;
+    if (seconds_of(context->edits, HEADER_MIN_SE, &ask->least, &least_s) && least_s > ask->least_s)
+        ask->least_s = least_s;
+    if (!seconds_of(context->edits, HEADER_SESSION_EXPIRES, &ask->asked, &ask->asked_s))
+        ask->asked_s = 0;
     uint32_t wanted_s = timer->expires_s;
-    if (interval->asked_s && interval->asked_s < wanted_s)
-        wanted_s = interval->asked_s;
-    interval->sent_s = wanted_s > interval->least_s ? wanted_s : interval->least_s;
-    if (interval->asked_s && interval->asked_s < interval->sent_s) /* never raised but for us */
-        interval->sent_s = interval->asked_s;
-    if (interval->sent_s < timer->least_s)
-        interval->sent_s = timer->least_s;
+    if (ask->asked_s && ask->asked_s < wanted_s)
+        wanted_s = ask->asked_s;
+    ask->fit_s = wanted_s > ask->least_s ? wanted_s : ask->least_s;
+    if (ask->asked_s && ask->asked_s < ask->fit_s) /* never raised */
+        ask->fit_s = ask->asked_s;
+}
+
+/* What it leaves with: raised where we want no less (s8.1). */
+static uint32_t sent_s(const struct session_ask *ask, const struct session_timer *timer)
+{
+    return ask->fit_s < timer->least_s ? timer->least_s : ask->fit_s;
+}
+
+bool session_timer_refuse(struct response_context *context, const struct session_timer *timer)
+{
+    struct session_ask ask;
+    session_timer_read(context, timer, &ask);
+    if (!ask.knows_timers || !ask.asked_s || ask.asked_s >= timer->least_s)
+        return false;
+    struct text line =
+        arena_printf(&context->request->arena, "Min-SE: %u\r\n", (unsigned)timer->least_s);
+    proxy_reply(context, &(struct response_options){.status = 422, .headers = line});
+    return true;
 }
 
 int session_timer_check(struct response_context *context)
 {
     struct session_timer timer;
-    struct interval interval;
-    if (!has_timer(context, &timer) || !knows_timers(context->request))
-        return 0;
-    read_interval(context, &timer, &interval);
-    if (!interval.asked_s || interval.asked_s >= timer.least_s)
-        return 0;
-    struct text line =
-        arena_printf(&context->request->arena, "Min-SE: %u\r\n", (unsigned)timer.least_s);
-    proxy_reply(context, &(struct response_options){.status = 422, .headers = line});
-    return ERROR_LIMIT;
+    bool is_refused = has_timer(context, &timer) && session_timer_refuse(context, &timer);
+    return is_refused ? ERROR_LIMIT : 0;
 }
 
 /* Put a number where one stood, with the parameters behind it, or into a new header. */
@@ -104,16 +111,16 @@ static int put_seconds(struct edits *edits, const struct header_view *view, stru
 int session_timer_request(struct response_context *context, struct edits *edits)
 {
     struct session_timer timer;
-    struct interval interval;
+    struct session_ask ask;
     int error = 0;
     if (!has_timer(context, &timer))
         return 0;
-    read_interval(context, &timer, &interval);
+    session_timer_read(context, &timer, &ask);
     /* One that knows no timers cannot be told 422: whoever answers has to know our least. */
-    if (!knows_timers(context->request) && timer.least_s > interval.least_s)
-        error = put_seconds(edits, &interval.least, TEXT("Min-SE"), timer.least_s);
-    if (!error && interval.sent_s != interval.asked_s)
-        error = put_seconds(edits, &interval.asked, TEXT("Session-Expires"), interval.sent_s);
+    if (!ask.knows_timers && timer.least_s > ask.least_s)
+        error = put_seconds(edits, &ask.least, TEXT("Min-SE"), timer.least_s);
+    if (!error && sent_s(&ask, &timer) != ask.asked_s)
+        error = put_seconds(edits, &ask.asked, TEXT("Session-Expires"), sent_s(&ask, &timer));
     return error;
 }
 
@@ -121,16 +128,16 @@ int session_timer_request(struct response_context *context, struct edits *edits)
 static uint32_t give_interval(struct response_context *context, const struct session_timer *timer,
                               struct edits *edits)
 {
-    struct interval interval;
+    struct session_ask ask;
     char value[32];
-    if (!knows_timers(context->request))
+    session_timer_read(context, timer, &ask);
+    if (!ask.knows_timers)
         return 0;
-    read_interval(context, timer, &interval);
-    int n = snprintf(value, sizeof value, "%u;refresher=uac", (unsigned)interval.sent_s);
+    int n = snprintf(value, sizeof value, "%u;refresher=uac", (unsigned)sent_s(&ask, timer));
     int error = edits_append(edits, TEXT("Require"), TEXT("timer"));
     if (!error)
         error = edits_append(edits, TEXT("Session-Expires"), (struct text){value, (size_t)n});
-    return error ? 0 : interval.sent_s;
+    return error ? 0 : sent_s(&ask, timer);
 }
 
 void session_timer_accepted(struct response_context *context, struct message *response,

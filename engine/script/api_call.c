@@ -40,8 +40,21 @@ static int take_trunk(struct bridge_options *options, struct trunk_terms **terms
     return 0;
 }
 
+/** Timers of the call from @p index on: seconds longest and shortest, ms and failures. */
+static void take_timers(lua_State *L, int index, struct bridge_options *options)
+{
+    if (!lua_isnoneornil(L, index))
+        options->session_timer = api_session_timer(L, index);
+    if (lua_isnoneornil(L, index + 2))
+        return;
+    options->keepalive_ms =
+        api_number(L, index + 2, 1, UINT32_MAX * UINT64_C(1000), "keepalive.interval_s, in ms");
+    options->keepalive_failures = (unsigned)api_number(L, index + 3, 1, 100, "keepalive.failures");
+}
+
 /** (req, to, next_hop, interface, from, header lines, names, username, password,
- *  follow redirections, refuse 100rel, trunk, REFER) -> Call-ID, tag; or nil, err */
+ *  follow redirections, refuse 100rel, trunk, REFER, expires_s | nil, min_s, keepalive_ms | nil,
+ *  failures) -> Call-ID, tag; or nil, err */
 static int core_call_bridge(lua_State *L)
 {
     struct subject subject;
@@ -64,6 +77,7 @@ static int core_call_bridge(lua_State *L)
         .refer = (enum bridge_refer)api_number(L, 13, 0, BRIDGE_REFER_PASS, "call.bridge: refer"),
     };
     struct text trunk = option(L, 12, "call.bridge: trunk");
+    take_timers(L, 14, &options);
     struct trunk_terms *terms = NULL;
     struct bridge *bridge = NULL;
     struct script_cause cause;

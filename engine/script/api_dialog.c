@@ -79,24 +79,34 @@ static int hide(lua_State *L, int index, struct response_context *context)
     return error;
 }
 
-/** Seconds at @p index and behind it; nil: no timer is wanted. */
+/* Seconds at @p index and behind it; nil: no timer is wanted. */
 static void set_session_timer(lua_State *L, int index, struct track *track)
 {
     if (lua_isnoneornil(L, index))
         return;
-    track_set_session_timer(
-        track, &(struct session_timer){
-                   .expires_s = (uint32_t)api_number(L, index, 90, UINT32_MAX / 1000,
-                                                     "dialog.track: session_timer.expires_s"),
-                   .least_s = (uint32_t)api_number(L, index + 1, 90, UINT32_MAX / 1000,
-                                                   "dialog.track: session_timer.min_s"),
-               });
+    const struct session_timer timer = api_session_timer(L, index);
+    track_set_session_timer(track, &timer);
+}
+
+/* The INVITE of its other leg has gone without. */
+static bool is_timer_late(lua_State *L, int index, const struct track *track)
+{
+    return !lua_isnoneornil(L, index) && dialog_attachment(track_dialog(track), DIALOG_BRIDGE);
+}
+
+struct session_timer api_session_timer(lua_State *L, int index)
+{
+    const uint64_t most_s = UINT32_MAX / 1000;
+    return (struct session_timer){
+        .expires_s = (uint32_t)api_number(L, index, 90, most_s, "session_timer.expires_s"),
+        .least_s = (uint32_t)api_number(L, index + 1, 90, most_s, "session_timer.min_s"),
+    };
 }
 
 static int keep_alive(lua_State *L, int index, struct response_context *context)
 {
     uint64_t interval_ms = duration_argument(L, index);
-    uint64_t failures = api_number(L, index + 1, 1, 100, "dialog.track: keepalive.failures");
+    uint64_t failures = api_number(L, index + 1, 1, 100, "keepalive.failures");
     return proxy_keep_alive(context, interval_ms, (unsigned)failures);
 }
 
@@ -116,6 +126,8 @@ static int core_dialog_track(lua_State *L)
     int error = proxy_track(&track, subject.context);
     if (error == ERROR_STATE)
         return api_push_failure(L, "this begins no call that could be tracked");
+    if (!error && is_timer_late(L, 6, track))
+        return api_push_failure(L, "session_timer comes too late: the call is bridged already");
     if (!error && has_on_end)
         error = keep_on_end(L, 3, track);
     if (!error && duration_ms)

@@ -406,6 +406,8 @@ struct text api_text(lua_State *L, int index, const char *what);
 struct text api_text_or_none(lua_State *L, int index, const char *what);
 /** Whole number within the range, else misuse. */
 uint64_t api_number(lua_State *L, int index, uint64_t least, uint64_t most, const char *what);
+/** Seconds, the longest at @p index and the shortest behind it, each within its range, else misuse. */
+struct session_timer api_session_timer(lua_State *L, int index);
 /** Nothing, a boolean, a number or a text, else misuse. @param what whose: "dialog.vars". @return its text is borrowed */
 struct value api_value(lua_State *L, int index, const char *what);
 /** note.c: what a script decided, "reply 486 Busy Here". Texts are borrowed. */

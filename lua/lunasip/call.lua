@@ -3,6 +3,7 @@
 --     local call, err = sip.call.bridge(req, { to = "sip:+49301234@trunk.example", from = "sip:+49891@pbx.example" })
 --     if not call then req:reply(500) end
 local call_handle = require "lunasip.call_handle"
+local call_timers = require "lunasip.call_timers"
 local core = require "lunasip.core"
 local media = require "lunasip.media"
 local suggest = require "lunasip.suggest"
@@ -14,7 +15,7 @@ local REFER = { refuse = 0, handle = 1, pass = 2 }
 local KNOWN = {
     to = "string", next_hop = "string", interface = "string", from = "string", headers = "table", pass = "table",
     media = "media", credentials = "table", redirect = "string", prack = "boolean", refer = "string",
-    trunk = "string",
+    trunk = "string", session_timer = "table", keepalive = "table",
 }
 -- Those that the engine makes itself.
 local OURS = {
@@ -91,7 +92,7 @@ end
 --- Join the caller of an INVITE with a callee. request_route; does not yield.
 -- @param request INVITE outside of a dialog
 -- @tparam[opt] table options to, next_hop, interface, from, headers, pass, credentials, trunk, redirect, prack,
---   refer, media
+--   refer, media, session_timer, keepalive
 -- @return the call, or nil, err
 -- @usage local call = sip.call.bridge(req, { to = "sip:bob@10.0.0.20", interface = "private", media = true })
 function M.bridge(request, options)
@@ -109,6 +110,8 @@ function M.bridge(request, options)
     end
     local lines = options.headers and lines_of(options.headers)
     local names = options.pass and names_of(options.pass)
+    local expires_s, least_s = call_timers.session("call.bridge", options.session_timer)
+    local keepalive_ms, failures = call_timers.keepalive("call.bridge", options.keepalive)
     if options.media then
         local ok, err = media.manage(request, options.media ~= true and options.media or nil)
         if not ok then
@@ -118,7 +121,7 @@ function M.bridge(request, options)
     local credentials = options.credentials or {}
     local call_id, tag = core.call_bridge(request, options.to, options.next_hop, options.interface, options.from,
         lines, names, credentials.username, credentials.password, options.redirect == "follow", options.prack == false,
-        options.trunk, REFER[options.refer or "refuse"])
+        options.trunk, REFER[options.refer or "refuse"], expires_s, least_s, keepalive_ms, failures)
     if not call_id then
         return nil, tag
     end

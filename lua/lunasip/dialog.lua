@@ -2,6 +2,7 @@
 --
 -- A handle names its call by a number, so it may be kept anywhere; once the call is gone, what it is asked for
 -- is nil, "the call has ended".
+local call_timers = require "lunasip.call_timers"
 local core = require "lunasip.core"
 
 local M = {}
@@ -93,46 +94,6 @@ local OPTIONS = {
     max_duration_s = true, warn_s = true, on_end = true, hide = true, hide_call_id = true, session_timer = true,
     keepalive = true,
 }
-local SESSION_LEAST_S = 90 -- RFC 4028 s4
-
--- { interval_s =, failures = } as ms and a number; nil: none.
-local function keepalive_numbers(keepalive)
-    if keepalive == nil then
-        return nil
-    elseif type(keepalive) ~= "table" then
-        error("dialog.track: keepalive is { interval_s =, failures = }, not a " .. type(keepalive), 3)
-    end
-    for name in pairs(keepalive) do
-        if name ~= "interval_s" and name ~= "failures" then
-            error("dialog.track: keepalive has no option '" .. tostring(name) .. "'", 3)
-        end
-    end
-    local interval = keepalive.interval_s
-    if type(interval) ~= "number" or interval < 1 or interval > DURATION_MOST_S then
-        error("dialog.track: keepalive.interval_s is a number of seconds, at least 1", 3)
-    end
-    return math.floor(interval * 1000 + 0.5), keepalive.failures or 2
-end
-
--- { expires_s =, min_s = } as two numbers; nil: none.
-local function session_seconds(timer)
-    if timer == nil then
-        return nil
-    elseif type(timer) ~= "table" then
-        error("dialog.track: session_timer is { expires_s =, min_s = }, not a " .. type(timer), 3)
-    end
-    for name in pairs(timer) do
-        if name ~= "expires_s" and name ~= "min_s" then
-            error("dialog.track: session_timer has no option '" .. tostring(name) .. "'", 3)
-        end
-    end
-    local least, expires = timer.min_s or SESSION_LEAST_S, timer.expires_s or 1800
-    local are_numbers = type(least) == "number" and type(expires) == "number"
-    if not are_numbers or least < SESSION_LEAST_S or expires < least then
-        error("dialog.track: session_timer.min_s is at least 90, and expires_s at least that", 3)
-    end
-    return expires, least
-end
 
 -- Interfaces joined by ","; "": all of them; nil: none.
 local function hidden_interfaces(hide)
@@ -173,8 +134,8 @@ function M.track(message, options)
     if options.on_end ~= nil and type(options.on_end) ~= "function" then
         error("dialog.track: on_end is a function, not a " .. type(options.on_end), 2)
     end
-    local expires_s, least_s = session_seconds(options.session_timer)
-    local keepalive_ms, failures = keepalive_numbers(options.keepalive)
+    local expires_s, least_s = call_timers.session("dialog.track", options.session_timer)
+    local keepalive_ms, failures = call_timers.keepalive("dialog.track", options.keepalive)
     local number, err = core.dialog_track(message, duration_ms, options.on_end, hidden_interfaces(options.hide),
         options.hide_call_id, expires_s, least_s, keepalive_ms, failures)
     if not number then

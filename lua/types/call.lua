@@ -13,6 +13,8 @@
 ---@field redirect? "follow"|"refuse" a 3xx of the callee: try its first Contact, or tell the caller 480 (default)
 ---@field prack? boolean false: no 100rel (RFC 3262) on either leg; default: on each that knows it
 ---@field refer? "handle"|"pass"|"refuse" REFER: its sender is replaced by the target here, the other party is told, or 405 (default)
+---@field session_timer? lunasip.SessionTimer of each leg by itself: negotiated, refreshed from here where its party does not
+---@field keepalive? lunasip.KeepaliveOptions to the party of either leg
 ---@field pass? string[] names of further headers that pass, in both directions
 ---@field media? boolean|string|lunasip.MediaOptions put the relay between: as sip.media.manage(req, OPTIONS) before
 

@@ -3,7 +3,8 @@
 -- luacheck: ignore
 
 ---RFC 4028: requests leave with a Session-Expires of at most expires_s; one below min_s is answered 422, or raised where the
----caller knows no timers. A session that nobody refreshes ends with BYE to both sides.
+---caller knows no timers. A session that nobody refreshes ends with BYE to both sides. In a call of two legs each leg has a
+---session of its own, and the engine refreshes it (UPDATE, else re-INVITE) where its party cannot or does not want to.
 ---@class lunasip.SessionTimer
 ---@field expires_s? integer longest session interval: 1800
 ---@field min_s? integer shortest: 90
@@ -17,8 +18,8 @@
 ---@field max_duration_s? number 0.001 to a year: both sides get BYE so long after the answer
 ---@field warn_s? number event_route["dialog:warning"] runs so long before max_duration_s is over; 0: not
 ---@field on_end? fun(event: DialogEvent) runs once, however the call ends, before event_route["dialog:end"]
----@field session_timer? lunasip.SessionTimer for proxied calls
----@field keepalive? lunasip.KeepaliveOptions for proxied calls
+---@field session_timer? lunasip.SessionTimer before sip.call.bridge, if the call gets two legs
+---@field keepalive? lunasip.KeepaliveOptions
 ---@field hide? boolean|string|string[] interfaces: what leaves there names no address but ours (Via, Record-Route, Contact, Warning); true: all
 ---@field hide_call_id? boolean callees on those interfaces see another Call-ID, too
 

@@ -1,11 +1,148 @@
--- Keepalive of a tracked call: OPTIONS within the dialog (RFC 3261 s11, s12.2.1.1) to both parties. Its numbers lie
--- between those of the parties, each of which goes on counting as it does: CSeq is translated on the way.
+-- Keepalive of a call: OPTIONS within the dialog (RFC 3261 s11, s12.2.1.1) to both parties. Of a proxied call its
+-- numbers lie between those of the parties, each of which goes on counting as it does: CSeq is translated on the way.
 local ffi = require "ffi"
 local world = require "route.world"
 
 pcall(ffi.cdef, "void memory_fail_after(uint64_t n); void memory_fail_never(void);")
 
-describe("the keepalive of a call", function()
+describe("the keepalive of a call of two legs", function()
+    local net, alice, bob, callees
+
+    local function open(options, more)
+        net, alice, callees = world.open {
+            body = world.two_legs(("keepalive = { %s }, %s"):format(options or "interval_s = 30", more or "")),
+            more = [[event_route["dialog:end"] = function(event)
+                sip.log.info("ended: %s by %s", event.reason, event.ended_by)
+            end]],
+        }
+        bob = callees.bob
+        alice.auto_options, bob.auto_options = false, false
+    end
+
+    after_each(function()
+        net:close()
+    end)
+
+    local function expect_end()
+        for _, party in ipairs { bob, alice } do
+            local bye = party:receive("BYE", 40)
+            assert.equal([[SIP;cause=408;text="Keepalive failed"]], bye:header "Reason")
+            party:reply(bye, 200)
+        end
+        world.finish_hidden(net)
+        assert.equal(1, net:status().counters["dialog.keepalive"])
+        assert.truthy(net:logged "ended: keepalive by engine")
+    end
+
+    it("asks each party on its own leg, with the numbers of that leg", function()
+        open()
+        local invite = world.answer(alice, bob, { sdp = true })
+        for round = 1, 2 do
+            net:advance(30)
+            local to_bob, to_alice = bob:receive "OPTIONS", alice:receive "OPTIONS"
+            assert.same({ invite:header "Call-ID", invite.cseq + round, "sip:bob@10.0.0.20:5060" },
+                { to_bob:header "Call-ID", to_bob.cseq, to_bob.uri })
+            assert.same({ alice.call.id, round, "sip:alice@192.0.2.10:5060" },
+                { to_alice:header "Call-ID", to_alice.cseq, to_alice.uri })
+            assert.equal(bob.call.local_tag, to_bob:tag "To")
+            assert.equal(alice.call.local_tag, to_alice:tag "To")
+            bob:reply(to_bob, 200)
+            alice:reply(to_alice, 405) -- a sign of life all the same
+        end
+        alice:ask "INFO"
+        bob:reply(bob:receive "INFO", 200)
+        alice:receive(200)
+        world.hang_up(alice, bob)
+        world.finish_hidden(net)
+    end)
+
+    for _, case in ipairs {
+        { name = "481 once", rounds = 1, act = function(party, options) party:reply(options, 481) end },
+        { name = "408 twice in a row", rounds = 2, act = function(party, options) party:reply(options, 408) end },
+        { name = "nothing twice in a row", rounds = 2, act = function() end },
+    } do
+        for _, who in ipairs { "caller", "callee" } do
+            it(("ends both legs when the %s says %s (RFC 5057 s5.1)"):format(who, case.name), function()
+                open "interval_s = 40"
+                world.answer(alice, bob, { sdp = true })
+                local party, other = alice, bob
+                if who == "callee" then
+                    party, other = bob, alice
+                end
+                other.auto_options = true
+                for round = 1, case.rounds do
+                    assert.equal(1, net:status().dialogs)
+                    case.act(party, party:receive("OPTIONS", 41))
+                    net:advance(round == case.rounds and 0 or 0.01)
+                end
+                expect_end()
+            end)
+        end
+    end
+
+    it("asks nobody before the answer, and whoever took a party's place after a transfer", function()
+        open(nil, [[refer = "handle", ]])
+        local carol = callees.carol
+        alice.auto_options = true
+        alice:invite("sip:bob@example.net", { sdp = true })
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 180)
+        alice:receive(180)
+        bob:receive_nothing("OPTIONS", 70)
+        bob:reply(invite, 200, { sdp = true })
+        alice:receive(200)
+        bob:receive "ACK"
+        local asked = bob:receive("OPTIONS", 31)
+        bob:ask("REFER", { headers = { ["Refer-To"] = "<sip:carol@10.0.0.21:5060>" } })
+        bob:receive(202)
+        bob:reply(bob:receive "NOTIFY", 200)
+        carol:reply(carol:receive "INVITE", 200, { sdp = true })
+        alice:reply(alice:receive "INVITE", 200, { sdp = true })
+        alice:receive "ACK"
+        carol:receive "ACK"
+        bob:reply(bob:receive "NOTIFY", 200)
+        bob:reply(bob:receive "BYE", 200)
+        bob:reply(asked, 481) -- he is out of it: nothing that ends the call
+        for _ = 1, 2 do
+            carol:reply(carol:receive("OPTIONS", 31), 200)
+        end
+        assert.equal(1, net:status().dialogs)
+        world.hang_up(alice, carol)
+        world.finish_hidden(net)
+    end)
+
+    it("keeps the call from being idle, and goes on across a reload", function()
+        net, alice, callees = world.open {
+            body = world.two_legs "keepalive = { interval_s = 30 }", conf = { limits = { dialog_idle_s = 60 } },
+        }
+        bob = callees.bob
+        world.answer(alice, bob, { sdp = true })
+        assert.is_true(net:reload { source = world.route "req:reply(403)" })
+        alice.auto_options, bob.auto_options = true, true
+        net:advance(200)
+        assert.equal(1, net:status().dialogs)
+        world.hang_up(alice, bob)
+        world.finish_hidden(net)
+    end)
+
+    it("raises at the script's line for what cannot be meant", function()
+        for options, message in pairs {
+            ["interval = 30"] = "call.bridge: keepalive has no option 'interval'",
+            [""] = "call.bridge: keepalive.interval_s is a number of seconds",
+            ["interval_s = 30, failures = 0"] = "keepalive.failures must be a whole number",
+        } do
+            open(options)
+            alice:invite "sip:bob@example.net"
+            alice:receive(500)
+            net:settle()
+            assert.truthy(net:logged((message:gsub("%p", "%%%0"))))
+            net:close()
+        end
+        open()
+    end)
+end)
+
+describe("the keepalive of a proxied call", function()
     local net, alice, bob, callees
 
     local function open(options, more)

@@ -85,6 +85,8 @@ function request_route(req)
     local call = sip.call.bridge(req, {
         to = PLANS[plan] or PLANS.b, interface = "private", media = { from = "public", to = "private" },
         refer = "handle", redirect = "follow", prack = plan ~= "plain",
+        session_timer = plan == "c" and { expires_s = 90 } or nil,
+        keepalive = plan == "b" and { interval_s = 3 } or nil,
     })
     if not call then
         return req:reply(503)
