@@ -348,13 +348,15 @@ bool bridge_take_cancel(struct response_context *context, struct message *cancel
             bridge_end(bridge, DIALOG_END_CANCELLED, 487, reason, -1);
             return true;
         }
-        memory_ref(exchange);
+        /*
+         * Deviation: not 487 at once (s9.2) but what the other party answers, as a proxy does: where a
+         * 200 crosses the CANCEL, both must know that the session has changed.
+         */
+        if (exchange->uac && uac_cancel(exchange->uac, reason))
+            return true;
+        exchange->uac = NULL;
         bridge_exchange_refuse(exchange, 487, TEXT_NONE);
-        if (exchange->uac && !uac_cancel(exchange->uac, reason)) {
-            exchange->uac = NULL;
-            bridge_exchange_drop(exchange);
-        }
-        memory_release(exchange);
+        bridge_exchange_drop(exchange);
         return true;
     }
     return false;

@@ -91,6 +91,8 @@ static void end_late(struct bridge_exchange *exchange, struct bridge_fork *fork,
 
 static void take_repeated(struct bridge_exchange *exchange)
 {
+    if (!exchange->accepted.n && !exchange->is_acknowledged)
+        linger(exchange); /* it crosses the CANCEL of a re-INVITE that we refused (Timer C) */
     if (exchange->is_acknowledged || !exchange->accepted.n)
         bridge_exchange_acknowledge(exchange, NULL);
     else
@@ -201,7 +203,7 @@ static bool redirected(struct bridge_exchange *exchange, struct message *respons
 static bool ask_again(struct bridge_exchange *exchange, struct message *response)
 {
     struct bridge *bridge = exchange->bridge;
-    if (bridge->is_ended || exchange->is_final_sent ||
+    if (bridge->is_ended || exchange->is_final_sent || exchange->context->is_cancelled ||
         (!bridge_challenged(exchange, response) && !redirected(exchange, response) &&
          !bridge_session_raised(exchange, response)))
         return false;

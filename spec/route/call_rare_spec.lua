@@ -154,4 +154,47 @@ describe("a call of two legs", function()
         world.hang_up(alice, bob)
         finish()
     end)
+
+    it("keeps both parties where they were when the 200 of a re-INVITE crosses its CANCEL (s9.1)", function()
+        open { auto_cancel = false }
+        world.answer(alice, bob)
+        for _ = 1, 3 do
+            alice:reinvite()
+            local invite = bob:receive "INVITE"
+            bob:reply(invite, 100)
+            net:settle(0.1)
+            alice:cancel()
+            bob:reply(invite, 200)
+            bob:receive "ACK"
+            bob:reply(bob:receive "CANCEL", 200)
+            alice:receive { status = 200, method = "INVITE" }
+            net:settle(33)
+            assert.equal(0, net:status().transactions)
+        end
+        alice:reinvite()
+        bob:receive "INVITE" -- and no provisional response: the CANCEL waits (s9.1)
+        alice:cancel()
+        net:settle(1)
+        assert.equal(0, world.count_received(net, "alice", 487))
+        world.hang_up(alice, bob)
+        alice:receive(487)
+        finish()
+    end)
+
+    it("acknowledges the 200 of a re-INVITE that rang too long", function()
+        open { auto_cancel = false, conf = { timers = { c_ms = 181000 } } }
+        world.answer(alice, bob)
+        alice:reinvite()
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 180)
+        net:settle(182)
+        alice:receive { status = 408, method = "INVITE" }
+        bob:reply(invite, 200)
+        assert.equal(invite.cseq, bob:receive("ACK").cseq)
+        bob:reply(bob:receive "CANCEL", 200)
+        net:settle(40)
+        assert.equal(0, net:status().transactions)
+        world.hang_up(bob, alice)
+        finish()
+    end)
 end)

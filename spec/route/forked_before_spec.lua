@@ -1,5 +1,5 @@
--- A proxy before us forks an INVITE, and several of its branches come through us, all with the same Call-ID, From tag and
--- CSeq: one dialog here. What becomes of one of them is not what becomes of the others (RFC 3261 s16.6, s16.7).
+-- A proxy before us forks an INVITE, and several of its branches come through us, all with the same Call-ID, From tag
+-- and CSeq: one dialog here. What becomes of one of them is not what becomes of the others (RFC 3261 s16.6, s16.7).
 local world = require "route.world"
 
 local HOST = [[local host = req["$rU"] == "bob" and "10.0.0.20:5060" or "10.0.0.21:5060"]]
