@@ -1,5 +1,6 @@
 --- The servers that are measured, each behind one interface: `start(at, options)` returns { name, processes, public }.
 -- `at(10)` is the public address, `at(20)` the private one, `at(21):5060` the gateway, `at(12)` the caller.
+local hiding = require "bench.hiding"
 local lunasip = require "support.lunasip"
 local network = require "support.network"
 local posix = require "support.posix"
@@ -112,6 +113,7 @@ end
 
 function M.stop(peer)
     for _, child in ipairs(peer.processes) do child:stop(10) end
+    if peer.server then M.stop(peer.server) end
 end
 
 --- One recvfrom and one sendto per message.
@@ -142,14 +144,17 @@ function M.rtpengine(at)
     return { processes = { child }, ng_port = ng_port }
 end
 
---- options: language ("native" or "lua"), relay (true: with rtpengine), hides (true: with dialog and topoh), children
+--- options: language ("native" or "lua"), relay (true: with rtpengine), hides (true: with dialog and topos), children.
+-- The peer's `server` is the one behind topos.
 function M.kamailio(at, options)
     local folder = process.folder()
     local relay = options.relay and M.rtpengine(at) or nil
+    local storage = options.hides and hiding.start() or nil
     local values = {
         public = at(10), private = at(20), folder = folder, children = options.children or 1, extra = "",
+        topos = storage and storage.config or "",
         define_lua = options.language == "lua" and "#!define WITH_LUA" or "",
-        define_dialog = options.hides and "#!define WITH_DIALOG" or "", with_dialog = tostring(options.hides == true),
+        define_dialog = storage and "#!define WITH_DIALOG" or "", with_dialog = tostring(storage ~= nil),
         define_relay = relay and "#!define WITH_RELAY" or "", ng_port = relay and relay.ng_port or 0,
         with_relay = tostring(relay ~= nil), routing = options.language,
     }
@@ -164,7 +169,7 @@ function M.kamailio(at, options)
     M.wait_bound(child, at(20), 5060)
     local processes = { child }
     if relay then processes[2] = relay.processes[1] end
-    return { processes = processes }
+    return { processes = processes, server = storage }
 end
 
 --- options: workers, media_threads (1), route (scripts/sbc.lua)
