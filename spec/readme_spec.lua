@@ -77,6 +77,7 @@ describe("README.md and its pages", function()
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
             ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
             ["lua http"] = true, ["lua hide"] = true, ["lua legs"] = true, ["lua trunk"] = true,
+            ["lua click"] = true,
             ["json record"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true, ["text account"] = true, ["text filter"] = true,
@@ -199,6 +200,30 @@ describe("README.md and its pages", function()
         for _, agent in ipairs { phone, reception } do
             agent:reply(agent:receive "BYE", 200)
         end
+        assert.no_address("10.0.0.", "public")
+        net:settle(40)
+        net:close()
+    end)
+
+    it("calls for a click", function()
+        local net = lab.new { route = only "lua click" }
+        local phone = net:agent { name = "200", address = "10.0.0.20", side = "private" }
+        local trunk = net:agent { name = "trunk", address = "198.51.100.7" }
+        phone:ask("MESSAGE", { uri = "sip:click@10.0.0.1", content_type = "text/plain", body = "call +49301234" })
+        local ringing = phone:receive "INVITE"
+        phone:receive(202)
+        phone:reply(ringing, 200, { sdp = true })
+        phone:receive "ACK"
+        local invite = trunk:receive "INVITE"
+        assert.equal("sip:+49301234@198.51.100.7", invite.uri)
+        assert.matches('^"Office" <sip:%+4930123@pbx.example>', invite:header "From")
+        trunk:reply(invite, 200, { sdp = true })
+        phone:reply(phone:receive "INVITE", 200, { sdp = true })
+        trunk:receive "ACK"
+        trunk:hangup()
+        phone:reply(phone:receive "BYE", 200)
+        trunk:receive(200)
+        assert.truthy(net:logged "%+49301234: bye")
         assert.no_address("10.0.0.", "public")
         net:settle(40)
         net:close()

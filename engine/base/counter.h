@@ -56,6 +56,7 @@
        "forks refused with 440: more targets than Max-Breadth, or limits.max_breadth without one") \
     XX(ROUTE_QUEUE_FULL, "route.queue_full",                                                       \
        "messages of a waiting call beyond limits.call_queue")                                      \
+    XX(CALL_ORIGINATED, "call.originated", "calls begun here by sip.call.originate")               \
     XX(CALL_BRIDGED, "call.bridged", "calls joined of two legs by sip.call.bridge")                \
     XX(CALL_TRANSFERRED, "call.transferred", "parties of two-leg calls replaced by others")        \
     XX(CALL_GLARE, "call.glare", "offers refused (491, 500) because another was on its way")       \

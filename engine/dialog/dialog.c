@@ -128,18 +128,33 @@ static enum dialog_ender ender_of(const struct dialog *dialog, enum dialog_end e
     }
 }
 
+/* Nobody finds it any more. */
+static void take_out(struct dialog *dialog)
+{
+    dialog->state = DIALOG_TERMINATED;
+    timer_stop(loop_timers(dialog->dialogs->options.loop), &dialog->idle);
+    hash_remove(&dialog->by_caller);
+    list_remove(&dialog->all);
+}
+
+void dialog_forget(struct dialog *dialog)
+{
+    if (dialog->state == DIALOG_TERMINATED)
+        return;
+    take_out(dialog);
+    release_attachments(dialog);
+    memory_release(dialog); /* the table's reference */
+}
+
 static void terminate(struct dialog *dialog, enum dialog_end end, enum dialog_ender ender,
                       struct message *message)
 {
     if (dialog->state == DIALOG_TERMINATED)
         return;
     struct dialogs *dialogs = dialog->dialogs;
-    dialog->state = DIALOG_TERMINATED;
     dialog->end = end;
     dialog->ender = ender;
-    timer_stop(loop_timers(dialogs->options.loop), &dialog->idle);
-    hash_remove(&dialog->by_caller);
-    list_remove(&dialog->all);
+    take_out(dialog);
     struct track *track = dialog_track(dialog);
     if (track)
         track_ended(track);

@@ -110,6 +110,8 @@ int dialog_create(struct dialog **dialogp, struct dialogs *dialogs, struct messa
 unsigned dialog_invites(const struct dialog *dialog);
 /** Tell DIALOG_EVENT_START, once: what is to hang on it from the start does. @return 0 or ERROR_CANCELLED (its handler ended it) */
 int dialog_start(struct dialog *dialog, struct message *invite);
+/** Take back one that was made and not started: nobody is told. */
+void dialog_forget(struct dialog *dialog);
 /** The dialog of an in-dialog request or of a response: Call-ID and From tag, either direction. NULL. Returned borrowed. */
 struct dialog *dialog_find(struct dialogs *dialogs, struct message *message);
 

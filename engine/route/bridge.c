@@ -67,19 +67,16 @@ static struct text edited(const struct response_context *context, enum header_ki
     return is_found ? view.value : TEXT_NONE;
 }
 
-/* Our socket towards the callee, as far as it is known before its name is looked up. */
-static int choose_listener(const struct response_context *context,
-                           const struct bridge_options *options, struct text next_hop,
+int bridge_choose_listener(struct proxy *proxy, struct text interface, struct text next_hop,
                            const struct listener **listenerp)
 {
-    struct transport *transport = context->proxy->options.transport;
+    struct transport *transport = proxy->options.transport;
     struct address address;
     struct uri uri;
-    *listenerp = context->send_listener;
-    if (options->interface.n) {
-        *listenerp = transport_listener(transport, options->interface, TRANSPORT_UDP, AF_INET);
+    if (interface.n) {
+        *listenerp = transport_listener(transport, interface, TRANSPORT_UDP, AF_INET);
         if (!*listenerp)
-            *listenerp = transport_listener(transport, options->interface, TRANSPORT_UDP, AF_INET6);
+            *listenerp = transport_listener(transport, interface, TRANSPORT_UDP, AF_INET6);
         return *listenerp ? 0 : ERROR_ARGUMENT;
     }
     if (!*listenerp && uri_parse(&uri, next_hop) == 0 &&
@@ -88,22 +85,20 @@ static int choose_listener(const struct response_context *context,
     return 0;
 }
 
-/* From of the callee's leg: what the script says, or the caller's name and user at our host. */
-static int make_from(struct bridge *bridge, const struct response_context *context,
-                     const struct bridge_options *options, struct text our_host)
+int bridge_name_leg(struct bridge *bridge, struct bridge_leg *leg, struct text given,
+                    struct text other, struct text our_host)
 {
-    struct bridge_leg *leg = &bridge->callee;
     struct name_addr from;
     struct uri uri;
-    bool is_given = text_is_set(options->from);
-    if (is_given && !text_find(options->from, '<')) {
-        if (uri_parse(&uri, options->from))
+    bool is_given = text_is_set(given);
+    if (is_given && !text_find(given, '<')) {
+        if (uri_parse(&uri, given))
             return ERROR_ARGUMENT;
-        leg->local = arena_printf(&bridge->arena, "<%.*s>", TEXT_ARG(options->from));
+        leg->local = arena_printf(&bridge->arena, "<%.*s>", TEXT_ARG(given));
         leg->contact_user = arena_printf(&bridge->arena, "%.*s", TEXT_ARG(uri.user));
         return leg->local.p && leg->contact_user.p ? 0 : ERROR_MEMORY;
     }
-    if (name_addr_parse(&from, is_given ? options->from : edited(context, HEADER_FROM)))
+    if (name_addr_parse(&from, is_given ? given : other))
         return is_given ? ERROR_ARGUMENT : ERROR_SYNTAX;
     bool has_user = from.uri.user.n > 0;
     leg->contact_user = arena_printf(&bridge->arena, "%.*s", TEXT_ARG(from.uri.user));
@@ -117,19 +112,24 @@ static int make_from(struct bridge *bridge, const struct response_context *conte
     return leg->local.p && leg->contact_user.p ? 0 : ERROR_MEMORY;
 }
 
+bool bridge_draw_leg(struct bridge *bridge, struct bridge_leg *leg)
+{
+    char call_id[BRIDGE_CALL_ID_BYTES], tag[BRIDGE_TAG_BYTES];
+    proxy_draw_call_id(bridge->proxy, call_id, sizeof call_id);
+    random_token(&bridge->proxy->random, tag, sizeof tag);
+    leg->call_id = arena_copy(&bridge->arena, (struct text){call_id, sizeof call_id});
+    leg->tag = arena_copy(&bridge->arena, (struct text){tag, sizeof tag});
+    return leg->call_id.p && leg->tag.p;
+}
+
 static int make_legs(struct bridge *bridge, struct response_context *context,
                      const struct bridge_options *options, struct text to)
 {
     struct arena *arena = &bridge->arena;
     struct message *request = context->request;
-    struct proxy *proxy = bridge->proxy;
     const struct uri *target = message_request_uri(request);
-    char call_id[BRIDGE_CALL_ID_BYTES], tag[BRIDGE_TAG_BYTES];
-    proxy_draw_call_id(proxy, call_id, sizeof call_id);
-    random_token(&proxy->random, tag, sizeof tag);
+    bool is_drawn = bridge_draw_leg(bridge, &bridge->callee);
     bridge->pass = arena_copy(arena, options->pass);
-    bridge->callee.call_id = arena_copy(arena, (struct text){call_id, sizeof call_id});
-    bridge->callee.tag = arena_copy(arena, (struct text){tag, sizeof tag});
     bridge->callee.remote = arena_printf(arena, "<%.*s>", TEXT_ARG(to));
     bridge->caller = (struct bridge_leg){
         .call_id = dialog_call_id(bridge->dialog),
@@ -139,25 +139,32 @@ static int make_legs(struct bridge *bridge, struct response_context *context,
         .contact_user = arena_printf(arena, "%.*s", target ? (int)target->user.n : 0,
                                      target && target->user.n ? target->user.p : ""),
     };
-    bool is_whole = bridge->callee.call_id.p && bridge->callee.tag.p && bridge->callee.remote.p &&
-                    bridge->caller.local.p && bridge->caller.remote.p &&
-                    bridge->caller.contact_user.p &&
+    bool is_whole = is_drawn && bridge->callee.remote.p && bridge->caller.local.p &&
+                    bridge->caller.remote.p && bridge->caller.contact_user.p &&
                     (bridge->pass.p || !text_is_set(options->pass));
     return is_whole ? bridge_legs_open(bridge) : ERROR_MEMORY;
+}
+
+struct bridge *bridge_create(struct proxy *proxy)
+{
+    struct bridge *bridge = memory_alloc(sizeof *bridge, destroy);
+    if (!bridge)
+        return NULL;
+    bridge->proxy = proxy;
+    list_append(&proxy->bridges, &bridge->link);
+    return bridge;
 }
 
 static int create(struct bridge **bridgep, struct response_context *context,
                   const struct bridge_options *options, struct text to)
 {
     struct proxy *proxy = context->proxy;
-    struct bridge *bridge = memory_alloc(sizeof *bridge, destroy);
+    struct bridge *bridge = bridge_create(proxy);
     if (!bridge)
         return ERROR_MEMORY;
-    bridge->proxy = proxy;
     bridge->refer = options->refer;
     bridge->invite_cseq = context->request->cseq_number;
     bridge->dialog = memory_ref(context->dialog);
-    list_append(&proxy->bridges, &bridge->link);
     int error = make_legs(bridge, context, options, to);
     bridge_learn(bridge, NULL, true, context->request, sides_route_set(proxy, context->request));
     if (!error && !text_is_set(bridge->caller_side.target))
@@ -185,13 +192,16 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
     struct text to = options->to, next_hop = options->next_hop;
     struct bridge *bridge = exchange->bridge;
     struct response_context *context = exchange->context;
-    const struct listener *listener;
+    const struct listener *listener = context->send_listener;
     struct buffer headers = {0}, from = {0};
     struct uri uri = {0};
-    int error = choose_listener(context, options, next_hop.n ? next_hop : to, &listener);
+    int error = bridge_choose_listener(bridge->proxy, options->interface,
+                                       next_hop.n ? next_hop : to, &listener);
     uri_parse(&uri, to); /* uac_send() refuses what is none */
     if (!error)
-        error = make_from(bridge, context, options, listener ? text_of(listener->host) : uri.host);
+        error =
+            bridge_name_leg(bridge, &bridge->callee, options->from, edited(context, HEADER_FROM),
+                            listener ? text_of(listener->host) : uri.host);
     if (error)
         return error;
     buffer_printf(&from, "%.*s;tag=%.*s", TEXT_ARG(bridge->callee.local),
@@ -315,6 +325,23 @@ int bridge_begin(struct bridge **bridgep, struct response_context *context,
     return error;
 }
 
+bool bridge_is_originated(const struct bridge *bridge)
+{
+    return bridge->origin != NULL;
+}
+
+struct dialog *bridge_dialog(const struct bridge *bridge)
+{
+    return bridge->dialog;
+}
+
+struct text bridge_target(const struct bridge *bridge, bool is_caller)
+{
+    if (is_caller)
+        return bridge->caller_side.target;
+    return bridge->chosen ? bridge->chosen->callee.target : TEXT_NONE;
+}
+
 struct text bridge_call_id(const struct bridge *bridge)
 {
     return bridge->callee.call_id;
@@ -346,7 +373,8 @@ static int send_bye(struct bridge_exchange *exchange)
     struct buffer headers = {0};
     struct uac_request request = {.method = METHOD_BYE};
     buffer_append(&headers, exchange->reason);
-    int error = bridge_print_credentials(exchange, METHOD_BYE, bridge->chosen->callee.target,
+    int error = bridge_print_credentials(exchange, METHOD_BYE,
+                                         bridge_target(bridge, !exchange->is_from_caller),
                                          TEXT_NONE, &headers);
     request.headers = buffer_text(&headers);
     if (!error)
@@ -378,8 +406,9 @@ void bridge_say_bye(struct bridge *bridge, bool to_caller, struct text reason)
 
 static void end_exchange(struct bridge_exchange *exchange, unsigned status, struct text reason)
 {
-    if (exchange->is_target)
-        return; /* bridge_transfer_abandon() has */
+    if (exchange->is_target ||
+        (exchange->bridge->origin && exchange == exchange->bridge->origin->calling))
+        return; /* bridge_transfer_abandon() and bridge_origin_abandon() have */
     bool is_ringing = exchange->is_first && !exchange->bridge->chosen && exchange->uac;
     bool may_fork = exchange->is_first && exchange->accepted.n && exchange->uac;
     /* A 2xx that nobody has acknowledged: its sender may not be sent BYE before (s15). */
@@ -434,11 +463,15 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
     memory_ref(bridge);
     bridge_sessions_stop(bridge);
     int left = bridge_transfer_abandon(bridge);
+    bridge_origin_abandon(bridge, reason);
     LIST_FOR_EACH_SAFE (link, &bridge->exchanges)
         end_exchange(CONTAINER_OF(link, struct bridge_exchange, link), status, reason);
     for (int to_caller = 0; bridge->chosen && to_caller < 2; to_caller++)
-        if (to_caller != skip && to_caller != left && !(to_caller && bye_waits(bridge, reason)))
+        if (to_caller != skip && to_caller != left && !(!to_caller && bridge_is_alone(bridge)) &&
+            !(to_caller && bye_waits(bridge, reason)))
             bridge_say_bye(bridge, to_caller, reason);
+    if (end == DIALOG_END_FAILED && bridge_is_alone(bridge))
+        dialog_on_failure(bridge->dialog, status);
     dialog_terminate_by(bridge->dialog, end, ender_of(end, skip));
     memory_release(bridge);
 }

@@ -49,6 +49,47 @@ struct bridge_options {
  */
 int bridge_begin(struct bridge **bridgep, struct response_context *context,
                  const struct bridge_options *options);
+/** One party that is called. Texts as in struct bridge_options. */
+struct bridge_party {
+    struct text uri;       /**< Request-URI and To */
+    struct text next_hop;  /**< URI that its INVITE is sent to; absent: @p uri */
+    struct text interface; /**< of ours towards it; absent: chosen by address */
+    struct text
+        shown; /**< From, URI or name-addr; absent: the user of the other party at our host */
+    struct text headers; /**< further lines of its INVITE, each with its line end */
+};
+
+/** A call that begins here. Borrowed during bridge_originate(). */
+struct bridge_origination {
+    struct bridge_party first;      /**< is called at once, and is the caller of the call */
+    struct bridge_party second;     /**< when the first has answered; the callee */
+    struct text username, password; /**< for challenges of either; absent: none */
+    struct text pass;               /**< as in struct bridge_options */
+    bool follows_redirects;         /**< 3xx: to its first Contact; else it has failed, 480 */
+    enum bridge_refer refer;
+    struct text trunk;               /**< that the second is called by: for the record */
+    uint32_t timeout_ms;             /**< of either, without any response; 0: Timer B */
+    uint32_t ringing_timeout_ms;     /**< of either, from its first provisional one; 0: Timer C */
+    bool has_media;                  /**< SDP goes through the relay */
+    struct media_flags *media_flags; /**< shared, "from" is the side of the first; NULL: none */
+    void *generation;                /**< shared; of the script that wants the call */
+};
+
+/**
+ * Call one party, and when it has answered another, and join them (RFC 3725 flow III,
+ * bridge_originate.c). The first one's INVITE is sent; what comes of it call_event tells.
+ * @param bridgep  returned borrowed, alive until the call ends
+ * @return 0; ERROR_STATE (no new calls are taken), ERROR_ARGUMENT (URI, shown or interface),
+ *         ERROR_LIMIT (dialogs, media, transactions), ERROR_NOT_FOUND (name, media interface),
+ *         ERROR_UNSUPPORTED (no relay), ERROR_CANCELLED (its start handler ended it), ERROR_MEMORY:
+ *         but for CANCELLED nothing was sent
+ */
+int bridge_originate(struct bridge **bridgep, struct proxy *proxy,
+                     const struct bridge_origination *wanted);
+/** Did it begin here? */
+bool bridge_is_originated(const struct bridge *bridge);
+/** The dialog that it hangs on, that of the caller; borrowed. */
+struct dialog *bridge_dialog(const struct bridge *bridge);
 /** Call-ID and our tag of the callee's leg: what bridge_find() takes. Borrowed. */
 struct text bridge_call_id(const struct bridge *bridge);
 struct text bridge_tag(const struct bridge *bridge);
@@ -73,8 +114,8 @@ int bridge_transfer(struct bridge *bridge, struct text uri, bool replaces_caller
 
 enum bridge_event_kind {
     BRIDGE_EVENT_RINGING, /**< a provisional response of the callee, told when its status changes */
-    BRIDGE_EVENT_ANSWER,  /**< the 2xx */
-    BRIDGE_EVENT_DTMF,    /**< a digit of either party, by RTP (RFC 4733) or INFO */
+    BRIDGE_EVENT_ANSWER, /**< the 2xx; of a call that begins here, of either party and its joining */
+    BRIDGE_EVENT_DTMF,   /**< a digit of either party, by RTP (RFC 4733) or INFO */
     BRIDGE_EVENT_TRANSFER, /**< one is over: 200, or why nothing came of it */
     BRIDGE_EVENT_END,      /**< it is over; its dialog tells why */
     BRIDGE_EVENT_COUNT
@@ -86,10 +127,10 @@ const char *bridge_event_name(enum bridge_event_kind kind);
 struct bridge_event {
     enum bridge_event_kind kind;
     struct bridge *bridge;
-    unsigned status;      /**< RINGING, ANSWER: of the callee */
+    unsigned status;      /**< RINGING, ANSWER */
     char digit;           /**< DTMF: 0-9, *, #, A-D */
     uint32_t duration_ms; /**< DTMF: 0: not said */
-    bool is_from_caller;  /**< DTMF */
+    bool is_from_caller;  /**< RINGING, ANSWER, DTMF */
     bool is_info;         /**< DTMF: by INFO */
 };
 

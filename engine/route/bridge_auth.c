@@ -30,7 +30,8 @@ bool bridge_challenged(struct bridge_exchange *exchange, const struct message *r
 {
     struct bridge *bridge = exchange->bridge;
     bool is_proxy = response->status == 407;
-    if ((!is_proxy && response->status != 401) || !bridge->username.n || !exchange->is_from_caller)
+    bool may_ask = exchange->is_from_caller || bridge->origin; /* whom we have called ourselves */
+    if ((!is_proxy && response->status != 401) || !bridge->username.n || !may_ask)
         return false;
     struct bridge_challenge *challenge = arena_zalloc(&bridge->arena, sizeof *challenge);
     if (!challenge ||

@@ -101,19 +101,31 @@ struct bridge_exchange {
     bool is_final_sent;              /**< it was answered */
     bool is_stale;                   /**< the last challenge said so */
     bool is_late_hung_up;            /**< a 2xx that nobody waits for got its BYE */
+    bool is_ringing;                 /**< of a call that begins here: a provisional response came */
+};
+
+/** How a call that begins here is to be made; in the bridge's arena. */
+struct bridge_origin {
+    struct bridge_party first, second;
+    const struct listener *first_listener, *second_listener; /**< borrowed; NULL: by address */
+    struct bridge_exchange *calling; /**< INVITE to the first until it is answered; borrowed */
+    uint32_t timeout_ms, ringing_timeout_ms;
+    bool is_joined; /**< the second has answered */
 };
 
 /** One party is being replaced; in the bridge's arena. */
 struct bridge_transfer {
-    struct bridge *bridge;          /**< holder */
-    struct bridge_exchange *target; /**< INVITE to the target; borrowed */
-    struct bridge_exchange *stay;   /**< re-INVITE to the other party; borrowed, NULL: not yet */
-    struct bridge_leg leg;          /**< the target's */
-    struct bridge_leg *old_leg;     /**< room for the transferor's afterwards */
-    struct bridge_fork *fork;       /**< the target that answered; NULL: none did */
-    struct message *accepted;       /**< its 2xx; owned, NULL: none */
-    struct text uri, route, lines;  /**< of the INVITE */
-    uint64_t waited_ms;             /**< for other offers to be answered */
+    struct bridge *bridge;           /**< holder */
+    struct bridge_exchange *target;  /**< INVITE to the target; borrowed */
+    struct bridge_exchange *stay;    /**< re-INVITE to the other party; borrowed, NULL: not yet */
+    struct bridge_leg leg;           /**< the target's */
+    struct bridge_leg *old_leg;      /**< room for the transferor's afterwards */
+    struct bridge_fork *fork;        /**< the target that answered; NULL: none did */
+    struct message *accepted;        /**< its 2xx; owned, NULL: none */
+    struct text uri, route, lines;   /**< of the INVITE */
+    struct text next_hop;            /**< where it goes; absent: by the two before */
+    const struct listener *listener; /**< of ours; NULL: by address */
+    uint64_t waited_ms;              /**< for other offers to be answered */
     uint32_t refer_cseq;
     bool of_callee; /**< it is replaced, else the caller */
     bool is_told;   /**< the transferor hears of it by NOTIFY */
@@ -138,6 +150,7 @@ struct bridge {
     unsigned redirects;               /**< that were followed */
     void *kept;                       /**< of the script host; owned reference, NULL: none */
     struct bridge_transfer *transfer; /**< under way; NULL: none */
+    struct bridge_origin *origin;     /**< NULL: a caller has begun it */
     struct bridge_leg *replaced;      /**< by transfers of before */
     unsigned transfers;               /**< that were begun */
     struct bridge_sessions *sessions; /**< session timers (bridge_session.h); owned, NULL: none */
@@ -161,6 +174,49 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
 void bridge_say_bye(struct bridge *bridge, bool to_caller, struct text reason);
 /** Send the first INVITE, or send it again with credentials. @return as uac_send() */
 int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options *options);
+/** One that is in proxy->bridges and has nothing yet. @return NULL without memory; returned owned */
+struct bridge *bridge_create(struct proxy *proxy);
+/**
+ * Our socket towards a party, as far as it is known before its name is looked up.
+ * @param interface  absent: *listenerp stays, else it is chosen by the address in @p next_hop
+ * @return 0 or ERROR_ARGUMENT (no such interface)
+ */
+int bridge_choose_listener(struct proxy *proxy, struct text interface, struct text next_hop,
+                           const struct listener **listenerp);
+/**
+ * Our From value on a leg where we call, and the user of our Contact.
+ * @param given   URI or name-addr; absent: name and user of @p other at @p our_host
+ * @return 0, ERROR_ARGUMENT (given), ERROR_SYNTAX (other), ERROR_MEMORY
+ */
+int bridge_name_leg(struct bridge *bridge, struct bridge_leg *leg, struct text given,
+                    struct text other, struct text our_host);
+/** Draw Call-ID and our tag of a leg where we call. @return false without memory */
+bool bridge_draw_leg(struct bridge *bridge, struct bridge_leg *leg);
+/** Where requests to that party go; absent: it never said, or is not there yet. */
+struct text bridge_target(const struct bridge *bridge, bool is_caller);
+
+/* bridge_originate.c */
+/** It began here, and there is no callee yet. */
+bool bridge_is_alone(const struct bridge *bridge);
+/** Wait for an answer of a party of a call that begins here. @param is_ringing  it has one, provisional */
+void bridge_origin_wait(struct bridge_exchange *exchange, bool is_ringing, timer_handler *handler);
+/** A provisional response of a party; the script hears of it, and may end the call. */
+void bridge_origin_ringing(struct bridge *bridge, bool is_first, const struct message *response);
+/** The second party has a final response, or will not have one. @param response  may be NULL */
+void bridge_origin_failed(struct bridge *bridge, bool is_first, unsigned status,
+                          const struct message *response);
+/** The second party has answered and is in its place. @param accepted  its 2xx */
+void bridge_origin_joined(struct bridge *bridge, struct message *accepted);
+/** The call ends: an INVITE to the first party is cancelled. */
+void bridge_origin_abandon(struct bridge *bridge, struct text reason);
+
+/* bridge_hold.c */
+/**
+ * An answer that takes every stream of an offer that we could and sends nothing on it (RFC 3264 s6.1).
+ * @param host  ours, in brackets if IPv6
+ * @return 0; ERROR_SYNTAX (no stream that can be held), ERROR_MEMORY
+ */
+int bridge_print_hold(struct text offer, struct text host, struct buffer *out);
 
 /* bridge_auth.c */
 /**
@@ -253,6 +309,12 @@ void bridge_exchange_acknowledge(struct bridge_exchange *exchange, struct messag
 /** The 2xx, provisional and final responses of an INVITE that was passed: handlers of its uac. */
 void bridge_invite_early(void *arg, struct message *response);
 void bridge_invite_done(void *arg, struct message *response);
+/**
+ * Where a 3xx leads, when the script wants to follow and limits.branches allows it; in the arena of
+ * the bridge.
+ * @return absent: it is a refusal like any other
+ */
+struct text bridge_redirection(struct bridge *bridge, const struct message *response);
 /** It was answered: a 2xx that it holds is too late. */
 void bridge_invite_let_go(struct bridge_exchange *exchange);
 /** Start Timer C (RFC 3261 s16.6 11: ours, since nobody else would end it). */
@@ -294,14 +356,16 @@ bool bridge_read_info(const struct message *info, struct bridge_event *event);
 /* bridge_transfer.c */
 /** Who is to take a party's place. Texts are borrowed during bridge_transfer_begin(). */
 struct bridge_referral {
-    struct text uri;   /**< Request-URI and To */
-    struct text route; /**< Route to it; absent: none */
-    struct text lines; /**< further header lines of its INVITE; absent: none */
-    uint32_t cseq;     /**< of the REFER */
-    bool is_told;      /**< the transferor wants to hear of it (NOTIFY) */
+    struct text uri;                 /**< Request-URI and To */
+    struct text route;               /**< Route to it; absent: none */
+    struct text next_hop;            /**< URI that it is sent to; absent: by the two before */
+    const struct listener *listener; /**< our socket; NULL: by address */
+    struct text lines;               /**< further header lines of its INVITE; absent: none */
+    uint32_t cseq;                   /**< of the REFER */
+    bool is_told;                    /**< the transferor wants to hear of it (NOTIFY) */
 };
 /**
- * Begin to replace the callee, or the caller.
+ * Begin to replace the callee, or the caller; or to call the callee where there is none yet.
  * @return 0; ERROR_STATE (not answered, or another one is under way), ERROR_LIMIT
  *         (limits.branches transfers of one call, transactions), errors of uac_send()
  */
@@ -313,6 +377,10 @@ void bridge_transfer_trying(struct bridge *bridge);
 int bridge_transfer_abandon(struct bridge *bridge);
 /** BYE of a party. @return true: it is the transferor, who need not wait for the outcome */
 bool bridge_transfer_leave(struct bridge *bridge, bool is_caller);
+
+/* bridge_place.c */
+/** The target, which was acknowledged by who stays, takes its place; that of nobody, too. */
+void bridge_take_place(struct bridge_transfer *transfer);
 
 /* bridge_refer.c */
 /** @return the status that answers it */

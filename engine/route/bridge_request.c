@@ -66,7 +66,9 @@ int bridge_pass_on(struct bridge_exchange *exchange)
     request.body = buffer_text(&body);
     bridge_session_sent(exchange, request.body, request.content_type);
     if (!error)
-        error = bridge_print_credentials(exchange, message->method, exchange->fork->callee.target,
+        error = bridge_print_credentials(exchange, message->method,
+                                         exchange->is_from_caller ? exchange->fork->callee.target
+                                                                  : bridge->caller_side.target,
                                          request.body, &headers);
     request.headers = buffer_text(&headers);
     if (!error)
@@ -210,7 +212,8 @@ static void take_bye(struct bridge *bridge, struct bridge_fork *fork,
     struct message *request = memory_ref(context->request); /* whose Reason goes on */
     refuse(context, fork ? 200 : 481, TEXT_NONE);
     if (fork && ends_call && !bridge_transfer_leave(bridge, is_from_caller))
-        bridge_end(bridge, DIALOG_END_BYE, 487, value, is_from_caller);
+        bridge_end(bridge, bridge_is_alone(bridge) ? DIALOG_END_CANCELLED : DIALOG_END_BYE, 487,
+                   value, is_from_caller);
     memory_release(request);
 }
 
@@ -263,6 +266,31 @@ static void take_info(struct bridge *bridge, struct bridge_fork *fork,
         bridge_tell(bridge, event);
 }
 
+/*
+ * Of the first party of a call that begins here, while the second is called: there is nobody yet that
+ * it could go to. What it offers must wait (RFC 3261 s14.2).
+ */
+static void answer_alone(struct bridge *bridge, struct response_context *context)
+{
+    struct bridge_event event = {.kind = BRIDGE_EVENT_DTMF};
+    switch (context->request->method) {
+    case METHOD_INFO:
+        if (!bridge_read_info(context->request, &event))
+            event.digit = 0;
+        event.is_from_caller = true;
+        refuse(context, 200, TEXT_NONE);
+        if (event.digit)
+            bridge_tell(bridge, event);
+        break;
+    case METHOD_OPTIONS: refuse(context, 200, bridge_allow(bridge)); break;
+    case METHOD_INVITE:
+    case METHOD_UPDATE:
+    case METHOD_REFER: refuse(context, 491, TEXT_NONE); break;
+    case METHOD_MESSAGE: refuse(context, 480, TEXT_NONE); break;
+    default: refuse(context, 405, bridge_allow(bridge));
+    }
+}
+
 static void take_request(struct bridge *bridge, struct bridge_fork *fork,
                          struct response_context *context, bool is_from_caller)
 {
@@ -270,6 +298,10 @@ static void take_request(struct bridge *bridge, struct bridge_fork *fork,
         bridge_session_refuse(bridge, context) ||
         bridge_session_take(bridge, fork, context, is_from_caller))
         return;
+    if (bridge_is_alone(bridge)) {
+        answer_alone(bridge, context);
+        return;
+    }
     unsigned status = glare(bridge, fork, context->request, is_from_caller);
     if (status)
         counter_count(bridge->proxy->options.counters, COUNTER_CALL_GLARE);

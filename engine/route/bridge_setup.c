@@ -175,22 +175,26 @@ static unsigned refusal(unsigned status)
 }
 
 /*
- * A redirection of the first INVITE that we follow: Call-ID, From and To stay, the Request-URI is the
- * first Contact (s8.1.3.4). As many targets as a fork may have.
+ * A redirection that we follow: Call-ID, From and To stay, the Request-URI is the first Contact
+ * (s8.1.3.4). As many targets as a fork may have.
  */
+struct text bridge_redirection(struct bridge *bridge, const struct message *response)
+{
+    struct proxy *proxy = bridge->proxy;
+    const struct name_addr *contact = message_contact((struct message *)response);
+    if (response->status / 100 != 3 || !contact || !bridge->again.follows_redirects)
+        return TEXT_NONE;
+    if (++bridge->redirects >= proxy->options.settings->limits_branches) {
+        counter_count(proxy->options.counters, COUNTER_ROUTE_BRANCH_LIMIT);
+        return TEXT_NONE;
+    }
+    return arena_copy(&bridge->arena, contact->uri_text);
+}
+
 static bool redirected(struct bridge_exchange *exchange, struct message *response)
 {
     struct bridge *bridge = exchange->bridge;
-    struct proxy *proxy = bridge->proxy;
-    const struct name_addr *contact = message_contact(response);
-    if (response->status / 100 != 3 || !exchange->is_first || !contact ||
-        !bridge->again.follows_redirects)
-        return false;
-    if (++bridge->redirects >= proxy->options.settings->limits_branches) {
-        counter_count(proxy->options.counters, COUNTER_ROUTE_BRANCH_LIMIT);
-        return false;
-    }
-    struct text to = arena_copy(&bridge->arena, contact->uri_text);
+    struct text to = exchange->is_first ? bridge_redirection(bridge, response) : TEXT_NONE;
     if (!text_is_set(to))
         return false;
     bridge->again.to = to;

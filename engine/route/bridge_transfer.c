@@ -115,6 +115,11 @@ static void fail(struct bridge_transfer *transfer, unsigned status)
     bool is_left = transfer->is_left, of_callee = transfer->of_callee;
     notify(transfer, status, true);
     give_up_target(transfer);
+    if (bridge_is_alone(bridge)) {
+        bridge_origin_failed(bridge, false, status, NULL);
+        memory_release(bridge);
+        return;
+    }
     note(transfer, status);
     bridge_tell(bridge, (struct bridge_event){.kind = BRIDGE_EVENT_TRANSFER, .status = status});
     if (is_left)
@@ -144,63 +149,6 @@ bool bridge_transfer_leave(struct bridge *bridge, bool is_caller)
 }
 
 /* ---- done ---- */
-
-/* The leg of the transferor is kept for what it still says, and for handles that name it. */
-static void retire(struct bridge *bridge, struct bridge_leg *leg, struct bridge_leg *kept)
-{
-    hash_remove(&leg->link);
-    *kept = *leg;
-    kept->link = (struct hash_link){0};
-    kept->is_replaced = true;
-    kept->next_replaced = bridge->replaced;
-    bridge->replaced = kept;
-    bridge_leg_open(bridge, kept);
-}
-
-/* 2xx of before, and their forks, are nobody's any more. */
-static void forget_first(struct bridge *bridge)
-{
-    LIST_FOR_EACH_SAFE (link, &bridge->exchanges) {
-        struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
-        if (exchange->is_first)
-            bridge_exchange_drop(exchange);
-    }
-}
-
-static void replace_callee(struct bridge_transfer *transfer)
-{
-    struct bridge *bridge = transfer->bridge;
-    struct bridge_fork *old = bridge->chosen, *fork = transfer->fork;
-    struct media_call *call = media_of(bridge);
-    retire(bridge, &bridge->callee, transfer->old_leg);
-    bridge->callee = transfer->leg;
-    bridge_leg_open(bridge, &bridge->callee);
-    memcpy(fork->local_tag, old->local_tag, sizeof fork->local_tag); /* the caller knows that one */
-    fork->remote_cseq[1] = old->remote_cseq[1];
-    bridge->chosen = fork;
-    if (call)
-        media_call_drop_tag(call, bridge_media_tag(old));
-    bridge_fork_release(old);
-}
-
-static void replace_caller(struct bridge_transfer *transfer)
-{
-    struct bridge *bridge = transfer->bridge;
-    struct bridge_fork *fork = bridge->chosen;
-    retire(bridge, &bridge->caller, transfer->old_leg);
-    memcpy(fork->local_tag, transfer->leg.tag.p, sizeof fork->local_tag);
-    transfer->leg.tag = transfer->fork->remote_tag; /* whoever sends From that tag is the caller */
-    transfer->leg.remote =
-        arena_printf(&bridge->arena, "%.*s;tag=%.*s", TEXT_ARG(transfer->leg.remote),
-                     TEXT_ARG(transfer->fork->remote_tag));
-    bridge->caller = transfer->leg;
-    bridge_leg_open(bridge, &bridge->caller);
-    dialog_side_release(&bridge->caller_side);
-    bridge->caller_side = transfer->fork->callee;
-    transfer->fork->callee = (struct dialog_side){0};
-    fork->remote_cseq[1] = 0;
-    bridge_fork_release(transfer->fork);
-}
 
 /* The party that stays has answered. @return 0, or why its answer cannot be passed */
 static int pass_answer(struct bridge_transfer *transfer, struct message *response)
@@ -234,26 +182,30 @@ static void complete(struct bridge_transfer *transfer, struct message *response)
         memory_release(bridge);
         return;
     }
+    bool is_joining = bridge_is_alone(bridge);
+    struct message *accepted = transfer->accepted;
+    transfer->accepted = NULL;
     notify(transfer, 200, true);
-    if (!transfer->is_left)
+    if (!is_joining && !transfer->is_left)
         bridge_say_bye(bridge, !transfer->of_callee, TEXT_NONE);
-    forget_first(bridge);
-    note(transfer, 200);
-    if (transfer->of_callee)
-        replace_callee(transfer);
-    else
-        replace_caller(transfer);
+    if (!is_joining)
+        note(transfer, 200);
+    bridge_take_place(transfer);
     bridge->transfer = NULL;
-    bridge_session_replaced(bridge, !transfer->of_callee, transfer->accepted,
-                            buffer_text(&target->ack_body), target->ack_type);
-    call_keepalive_replaced(bridge->dialog, !transfer->of_callee);
-    transfer->accepted = memory_release(transfer->accepted);
     target->fork = stay->fork = bridge->chosen;
     bridge_exchange_acknowledge(target, NULL);
     bridge_exchange_linger(target);
     bridge_exchange_linger(stay);
-    counter_count(bridge->proxy->options.counters, COUNTER_CALL_TRANSFERRED);
-    bridge_tell(bridge, (struct bridge_event){.kind = BRIDGE_EVENT_TRANSFER, .status = 200});
+    if (is_joining) {
+        bridge_origin_joined(bridge, accepted);
+    } else {
+        bridge_session_replaced(bridge, !transfer->of_callee, accepted,
+                                buffer_text(&target->ack_body), target->ack_type);
+        call_keepalive_replaced(bridge->dialog, !transfer->of_callee);
+        counter_count(bridge->proxy->options.counters, COUNTER_CALL_TRANSFERRED);
+        bridge_tell(bridge, (struct bridge_event){.kind = BRIDGE_EVENT_TRANSFER, .status = 200});
+    }
+    memory_release(accepted);
     memory_release(bridge);
 }
 
@@ -341,8 +293,9 @@ static int send_stay(struct bridge_exchange *stay)
     request.body = buffer_text(&body);
     bridge_session_sent(stay, request.body, request.content_type);
     if (!error)
-        error = bridge_print_credentials(stay, METHOD_INVITE, bridge->chosen->callee.target,
-                                         request.body, &headers);
+        error = bridge_print_credentials(stay, METHOD_INVITE,
+                                         bridge_target(bridge, transfer->of_callee), request.body,
+                                         &headers);
     request.headers = buffer_text(&headers);
     if (!error)
         error = headers.error;
@@ -421,9 +374,19 @@ static void target_accepted(struct bridge_exchange *target, struct message *resp
         return;
     }
     dialog_side_learn(&transfer->fork->callee, response, sides_route_set(bridge->proxy, response));
-    if (transfer->of_callee)
+    if (transfer->of_callee && !bridge_is_alone(bridge))
         choose_media(transfer, response);
     attempt(transfer);
+}
+
+/* Until it answers. */
+static void target_wait(struct bridge_exchange *target, bool is_ringing)
+{
+    if (bridge_is_alone(target->bridge))
+        bridge_origin_wait(target, is_ringing, on_target_timeout);
+    else
+        bridge_exchange_wait(target, target->bridge->proxy->options.settings->timers_c_ms,
+                             on_target_timeout);
 }
 
 static void on_target_early(void *arg, struct message *response)
@@ -433,14 +396,28 @@ static void on_target_early(void *arg, struct message *response)
     if (response->status >= 200) {
         target_accepted(target, response);
     } else if (!transfer->is_over && !transfer->accepted) {
-        bridge_exchange_wait(target, transfer->bridge->proxy->options.settings->timers_c_ms,
-                             on_target_timeout);
+        target_wait(target, true);
         notify(transfer, response->status, false);
+        if (bridge_is_alone(transfer->bridge))
+            bridge_origin_ringing(transfer->bridge, false, response);
     }
     memory_release(target);
 }
 
 static int send_target(struct bridge_exchange *target);
+
+/* A redirection of the callee of a call that begins here. */
+static bool redirected(struct bridge_transfer *transfer, const struct message *response)
+{
+    struct bridge *bridge = transfer->bridge;
+    struct text uri = bridge_is_alone(bridge) ? bridge_redirection(bridge, response) : TEXT_NONE;
+    if (!text_is_set(uri))
+        return false;
+    transfer->uri = uri;
+    transfer->next_hop = TEXT_NONE;
+    transfer->target->challenge = NULL; /* of somebody else */
+    return true;
+}
 
 static void on_target_done(void *arg, struct message *response)
 {
@@ -448,7 +425,8 @@ static void on_target_done(void *arg, struct message *response)
     struct bridge_transfer *transfer = target->transfer;
     unsigned status = response ? response->status : target->why == ERROR_TIMEOUT ? 408 : 503;
     target->uac = NULL;
-    bool is_again = response && !transfer->is_over && bridge_challenged(target, response) &&
+    bool is_again = response && !transfer->is_over &&
+                    (bridge_challenged(target, response) || redirected(transfer, response)) &&
                     send_target(target) == 0;
     if (!is_again && !transfer->is_over)
         fail(transfer, status < 400 ? 480 : status);
@@ -472,6 +450,8 @@ static int send_target(struct bridge_exchange *target)
         .method = METHOD_INVITE,
         .request_uri = transfer->uri,
         .route = transfer->route,
+        .next_hop = transfer->next_hop,
+        .listener = transfer->listener,
         .from = buffer_text(&from),
         .to = leg->remote,
         .call_id = leg->call_id,
@@ -486,9 +466,9 @@ static int send_target(struct bridge_exchange *target)
         error = headers.error ? headers.error : from.error;
     if (!error)
         error = uac_send(&target->uac, bridge->proxy, &request, on_target_done, target);
+    target->is_ringing = false;
     if (!error)
-        bridge_exchange_wait(target, bridge->proxy->options.settings->timers_c_ms,
-                             on_target_timeout);
+        target_wait(target, false);
     buffer_release(&from);
     buffer_release(&headers);
     return error;
@@ -496,28 +476,36 @@ static int send_target(struct bridge_exchange *target)
 
 /* ---- begin ---- */
 
+/* The leg of a target that takes a party's place. @return false without memory */
+static bool make_leg(struct bridge_transfer *transfer, const struct bridge_referral *referral)
+{
+    struct bridge *bridge = transfer->bridge;
+    const struct bridge_leg *old = transfer->of_callee ? &bridge->callee : &bridge->caller;
+    transfer->old_leg = arena_zalloc(&bridge->arena, sizeof *transfer->old_leg);
+    transfer->leg = (struct bridge_leg){
+        .local = old->local,
+        .remote = arena_printf(&bridge->arena, "<%.*s>", TEXT_ARG(referral->uri)),
+        .contact_user = old->contact_user,
+    };
+    return bridge_draw_leg(bridge, &transfer->leg) && transfer->old_leg && transfer->leg.remote.p;
+}
+
 static int make(struct bridge_transfer *transfer, const struct bridge_referral *referral)
 {
     struct bridge *bridge = transfer->bridge;
     struct arena *arena = &bridge->arena;
-    const struct bridge_leg *old = transfer->of_callee ? &bridge->callee : &bridge->caller;
-    char call_id[BRIDGE_CALL_ID_BYTES], tag[BRIDGE_TAG_BYTES];
-    proxy_draw_call_id(bridge->proxy, call_id, sizeof call_id);
-    random_token(&bridge->proxy->random, tag, sizeof tag);
-    transfer->old_leg = arena_zalloc(arena, sizeof *transfer->old_leg);
+    bool has_leg = true;
     transfer->uri = arena_copy(arena, referral->uri);
     transfer->route = arena_copy(arena, referral->route);
+    transfer->next_hop = arena_copy(arena, referral->next_hop);
     transfer->lines = arena_copy(arena, referral->lines);
-    transfer->leg = (struct bridge_leg){
-        .call_id = arena_copy(arena, (struct text){call_id, sizeof call_id}),
-        .tag = arena_copy(arena, (struct text){tag, sizeof tag}),
-        .local = old->local,
-        .remote = arena_printf(arena, "<%.*s>", TEXT_ARG(referral->uri)),
-        .contact_user = old->contact_user,
-    };
-    bool is_whole = transfer->old_leg && transfer->uri.p && transfer->leg.call_id.p &&
-                    transfer->leg.tag.p && transfer->leg.remote.p &&
-                    (transfer->lines.p || !referral->lines.n) &&
+    transfer->listener = referral->listener;
+    if (bridge_is_alone(bridge))
+        transfer->leg = bridge->callee; /* its names: the script has them already */
+    else
+        has_leg = make_leg(transfer, referral);
+    bool is_whole = has_leg && transfer->uri.p && (transfer->lines.p || !referral->lines.n) &&
+                    (transfer->next_hop.p || !referral->next_hop.n) &&
                     (transfer->route.p || !referral->route.n);
     return is_whole ? 0 : ERROR_MEMORY;
 }

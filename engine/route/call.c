@@ -38,7 +38,7 @@ static int make_dialog(struct response_context *context)
     context->invite_index = (uint16_t)(dialog_invites(dialog) - 1);
     dialog_attach(dialog, DIALOG_GENERATION, context->generation);
     sides_begin(context);
-    notes_begin(context);
+    notes_begin(context->proxy, dialog, context->request);
     return 0;
 }
 
@@ -298,6 +298,26 @@ void call_media_bye(const struct response_context *context)
 
 /* ---- media.manage ---- */
 
+static int attach_media(struct proxy *proxy, struct dialog *dialog, struct media_call **callp)
+{
+    int error = media_call_create(callp, proxy->options.media, dialog_call_id(dialog),
+                                  &proxy->options.mailbox);
+    if (error)
+        return error;
+    dialog_attach(dialog, DIALOG_MEDIA, *callp);
+    memory_release(*callp); /* the dialog holds it now */
+    return 0;
+}
+
+int call_media_begin(struct proxy *proxy, struct dialog *dialog, const struct media_flags *flags)
+{
+    struct media_call *call;
+    if (!proxy->options.media)
+        return ERROR_UNSUPPORTED;
+    int error = attach_media(proxy, dialog, &call);
+    return error || !flags ? error : media_call_set_flags(call, flags, true);
+}
+
 static int media_of_dialog(struct response_context *context, struct media_call **callp)
 {
     struct proxy *proxy = context->proxy;
@@ -311,12 +331,9 @@ static int media_of_dialog(struct response_context *context, struct media_call *
     }
     struct media_call *call = media_of(context);
     if (!call) {
-        int error = media_call_create(&call, proxy->options.media, dialog_call_id(context->dialog),
-                                      &proxy->options.mailbox);
+        int error = attach_media(proxy, context->dialog, &call);
         if (error)
             return error;
-        dialog_attach(context->dialog, DIALOG_MEDIA, call);
-        memory_release(call); /* the dialog holds it now */
     }
     *callp = call;
     return 0;

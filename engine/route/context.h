@@ -295,6 +295,12 @@ void call_media_branch_failed(const struct branch *branch);
 void call_media_invite_failed(const struct response_context *context);
 /** BYE was done: the media of that callee go, those of other forks stay. */
 void call_media_bye(const struct response_context *context);
+/**
+ * Have the relay between the parties of a call that begins here, whose first SDP is still to come.
+ * @param flags  shared, "from" is the caller's side; NULL: none
+ * @return 0, ERROR_UNSUPPORTED (there is no relay), ERROR_NOT_FOUND (interface), ERROR_LIMIT, ERROR_MEMORY
+ */
+int call_media_begin(struct proxy *proxy, struct dialog *dialog, const struct media_flags *flags);
 /** Make the dialog of an INVITE that is record-routed. */
 int call_dialog(struct response_context *context);
 void call_dialog_event(void *arg, struct dialog *dialog, enum dialog_event event,

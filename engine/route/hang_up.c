@@ -113,10 +113,18 @@ static struct response_context *find_unanswered(const struct proxy *proxy,
     return NULL;
 }
 
+/* Is there no INVITE of a caller that would have to be answered? */
+static bool can_end(const struct dialog *dialog)
+{
+    const struct bridge *bridge = dialog_attachment(dialog, DIALOG_BRIDGE);
+    return dialog_current_state(dialog) == DIALOG_CONFIRMED ||
+           (bridge && bridge_is_originated(bridge));
+}
+
 void proxy_hang_up(struct proxy *proxy, struct dialog *dialog, enum dialog_end end,
                    struct text reason)
 {
-    if (dialog_current_state(dialog) == DIALOG_CONFIRMED) {
+    if (can_end(dialog)) {
         end_answered(proxy, dialog, end, reason);
         return;
     }
@@ -181,7 +189,7 @@ struct hang_up_all {
 static void end_one(void *arg, struct dialog *dialog)
 {
     const struct hang_up_all *all = arg;
-    if (dialog_current_state(dialog) == DIALOG_CONFIRMED)
+    if (can_end(dialog))
         end_answered(all->proxy, dialog, DIALOG_END_LOCAL, all->reason);
 }
 

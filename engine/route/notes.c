@@ -58,13 +58,11 @@ static uint64_t now_ms(const struct proxy *proxy)
     return now ? now : 1;
 }
 
-void notes_begin(struct response_context *context)
+void notes_begin(struct proxy *proxy, struct dialog *dialog, const struct message *invite)
 {
-    struct proxy *proxy = context->proxy;
-    struct message *request = context->request;
-    if (!proxy->options.records || notes_of(context->dialog))
+    if (!proxy->options.records || notes_of(dialog))
         return;
-    struct text ruri = request->request_uri;
+    struct text ruri = invite->request_uri;
     struct notes *notes = memory_alloc(sizeof *notes + ruri.n, destroy);
     if (!notes) {
         counter_count(proxy->options.counters, COUNTER_RECORDS_DROPPED);
@@ -72,10 +70,10 @@ void notes_begin(struct response_context *context)
     }
     notes->last = &notes->tries;
     notes->last_transfer = &notes->transfers;
-    notes->caller = (struct note_source){request->source.peer, request->source.listener};
+    notes->caller = (struct note_source){invite->source.peer, invite->source.listener};
     notes->ruri_bytes = ruri.n;
     memcpy(notes->ruri, ruri.p, ruri.n);
-    dialog_attach(context->dialog, DIALOG_NOTES, notes);
+    dialog_attach(dialog, DIALOG_NOTES, notes);
     memory_release(notes);
 }
 
@@ -88,50 +86,91 @@ static unsigned set_of(const struct response_context *context, struct text uri)
     return is_it ? dispatcher_destination_set(gateway) : 0;
 }
 
-void notes_try(struct response_context *context, unsigned branch, struct text uri,
-               const struct address *destination)
+/* @return NULL: without memory, or nobody wants to know */
+static struct note_try *add_try(struct proxy *proxy, struct notes *notes, unsigned branch,
+                                struct text uri)
 {
-    struct notes *notes = notes_of_invite(context);
     struct note_try *one = notes ? memory_raw(sizeof *one + uri.n) : NULL;
     if (!one)
-        return;
+        return NULL;
     *one = (struct note_try){
-        .at_ms = now_ms(context->proxy),
-        .set = set_of(context, uri),
+        .at_ms = now_ms(proxy),
         .branch = (uint16_t)branch,
         .uri_bytes = uri.n,
     };
-    if (destination)
-        one->destination = *destination;
     if (uri.n)
         memcpy(one->uri, uri.p, uri.n);
     *notes->last = one;
     notes->last = &one->next;
+    return one;
 }
 
-void notes_tried(struct response_context *context, unsigned branch, unsigned status)
+void notes_try(struct response_context *context, unsigned branch, struct text uri,
+               const struct address *destination)
 {
-    struct notes *notes = notes_of_invite(context);
+    struct note_try *one = add_try(context->proxy, notes_of_invite(context), branch, uri);
+    if (!one)
+        return;
+    one->set = set_of(context, uri);
+    if (destination)
+        one->destination = *destination;
+}
+
+static void tried(struct notes *notes, unsigned branch, unsigned status)
+{
     for (struct note_try *one = notes ? notes->tries : NULL; one; one = one->next)
         if (one->branch == branch && !one->status)
             one->status = (uint16_t)status;
 }
 
-void notes_response(struct response_context *context, unsigned status, struct text phrase,
-                    struct text reason, bool is_local)
+void notes_tried(struct response_context *context, unsigned branch, unsigned status)
 {
-    struct notes *notes = notes_of_invite(context);
+    tried(notes_of_invite(context), branch, status);
+}
+
+void notes_call(struct proxy *proxy, const struct dialog *dialog, unsigned which, struct text uri)
+{
+    add_try(proxy, notes_of(dialog), which, uri);
+}
+
+void notes_called(const struct dialog *dialog, unsigned which, unsigned status)
+{
+    tried(notes_of(dialog), which, status);
+}
+
+static void set_outcome(struct proxy *proxy, struct notes *notes, unsigned status,
+                        struct text phrase, struct text reason, bool is_local)
+{
     if (!notes || status <= 100 || notes->status)
         return;
     if (status < 200) {
         if (!notes->progress_ms)
-            notes->progress_ms = now_ms(context->proxy);
+            notes->progress_ms = now_ms(proxy);
         return;
     }
     notes->status = (uint16_t)status;
     notes->is_local = is_local;
     keep_text(&notes->phrase, phrase);
     keep_text(&notes->reason, reason);
+}
+
+void notes_response(struct response_context *context, unsigned status, struct text phrase,
+                    struct text reason, bool is_local)
+{
+    set_outcome(context->proxy, notes_of_invite(context), status, phrase, reason, is_local);
+}
+
+void notes_outcome(struct proxy *proxy, const struct dialog *dialog, unsigned status,
+                   struct text phrase, bool is_local)
+{
+    set_outcome(proxy, notes_of(dialog), status, phrase, TEXT_NONE, is_local);
+}
+
+void notes_caller_accepted(const struct dialog *dialog, const struct message *response)
+{
+    struct notes *notes = notes_of(dialog);
+    if (notes)
+        notes->caller = (struct note_source){response->source.peer, response->source.listener};
 }
 
 void notes_accepted(const struct dialog *dialog, const struct message *response)

@@ -54,17 +54,25 @@ struct notes {
 /** Of that dialog; NULL: none. Returned borrowed. */
 struct notes *notes_of(const struct dialog *dialog);
 /** A dialog was made for this request. */
-void notes_begin(struct response_context *context);
+void notes_begin(struct proxy *proxy, struct dialog *dialog, const struct message *invite);
 /** The INVITE was sent to a target. @param destination  NULL: not known */
 void notes_try(struct response_context *context, unsigned branch, struct text uri,
                const struct address *destination);
 /** Its final response came, or will not. */
 void notes_tried(struct response_context *context, unsigned branch, unsigned status);
+/** The same of a call that begins here. @param which  the party, in the place of a branch */
+void notes_call(struct proxy *proxy, const struct dialog *dialog, unsigned which, struct text uri);
+void notes_called(const struct dialog *dialog, unsigned which, unsigned status);
+/** How such a call stands, as notes_response(). */
+void notes_outcome(struct proxy *proxy, const struct dialog *dialog, unsigned status,
+                   struct text phrase, bool is_local);
 /** A response to the INVITE goes to the caller. @param is_local  it is our own */
 void notes_response(struct response_context *context, unsigned status, struct text phrase,
                     struct text reason, bool is_local);
 /** Somebody accepted it. */
 void notes_accepted(const struct dialog *dialog, const struct message *response);
+/** The first party of a call that begins here did. */
+void notes_caller_accepted(const struct dialog *dialog, const struct message *response);
 /** A request within the call: of a BYE, its time and reason. */
 void notes_request(struct proxy *proxy, const struct dialog *dialog, const struct message *request);
 /** It is called by a trunk of the configuration. */

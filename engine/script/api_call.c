@@ -17,25 +17,19 @@ static void set_default(struct text *option, const char *value)
         *option = text_of(value);
 }
 
-/**
- * What a trunk of the configuration says where the script says nothing; its password is not seen by it.
- * @param termsp  returned owned: what the options borrow from
- * @return 0 or ERROR_NOT_FOUND
- */
-static int take_trunk(struct bridge_options *options, struct trunk_terms **termsp,
-                      struct script *script, struct text name)
+int call_take_trunk(const struct trunk_options *options, struct trunk_terms **termsp,
+                    struct script *script, struct text name)
 {
     struct trunk *trunk = script->options.trunks ? trunks_find(script->options.trunks, name) : NULL;
     if (!trunk)
         return ERROR_NOT_FOUND;
     struct trunk_terms *terms = *termsp = trunk_terms_of(trunk);
     memory_release(trunk);
-    options->trunk = name;
-    set_default(&options->interface, terms->interface);
-    set_default(&options->next_hop, terms->proxy);
-    if (!options->username.n && terms->password) {
-        options->username = text_of(terms->auth_user);
-        options->password = text_of(terms->password);
+    set_default(options->interface, terms->interface);
+    set_default(options->next_hop, terms->proxy);
+    if (!options->username->n && terms->password) {
+        *options->username = text_of(terms->auth_user);
+        *options->password = text_of(terms->password);
     }
     return 0;
 }
@@ -81,8 +75,11 @@ static int core_call_bridge(lua_State *L)
     struct trunk_terms *terms = NULL;
     struct bridge *bridge = NULL;
     struct script_cause cause;
-    if (trunk.n && take_trunk(&options, &terms, generation_of(L)->script, trunk))
+    const struct trunk_options from_trunk = {&options.interface, &options.next_hop,
+                                             &options.username, &options.password};
+    if (trunk.n && call_take_trunk(&from_trunk, &terms, generation_of(L)->script, trunk))
         return api_push_failure(L, "the configuration has no such trunk");
+    options.trunk = trunk;
     cause_begin(L, &cause);
     int error = bridge_begin(&bridge, subject.context, &options);
     cause_end(&cause);
@@ -244,6 +241,7 @@ int call_event_push(lua_State *L, const struct run *run)
 {
     const struct bridge_event *event = run->call_event;
     bool is_end = event->kind == BRIDGE_EVENT_END, is_dtmf = event->kind == BRIDGE_EVENT_DTMF;
+    bool has_party = !is_end && event->kind != BRIDGE_EVENT_TRANSFER;
     api_push_literal(L, bridge_event_name(event->kind));
     api_push_text(L, bridge_call_id(event->bridge));
     api_push_text(L, bridge_tag(event->bridge));
@@ -253,7 +251,7 @@ int call_event_push(lua_State *L, const struct run *run)
     else
         lua_pushnil(L);
     push_number_or_nil(L, event->duration_ms);
-    push_literal_or_nil(L, !is_dtmf ? NULL : event->is_from_caller ? "caller" : "callee");
+    push_literal_or_nil(L, !has_party ? NULL : event->is_from_caller ? "caller" : "callee");
     push_literal_or_nil(L, !is_dtmf ? NULL : event->is_info ? "info" : "rtp");
     push_literal_or_nil(L, is_end ? dialog_end_name(dialog_end_reason(run->dialog)) : NULL);
     push_literal_or_nil(L, is_end ? dialog_ender_name(dialog_ended_by(run->dialog)) : NULL);

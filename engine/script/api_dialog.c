@@ -5,6 +5,7 @@
 #include "script/state.h"
 
 #include "base/memory.h"
+#include "route/bridge.h"
 
 #define DURATION_MOST_MS (86400000.0 * 365)
 
@@ -59,6 +60,15 @@ static int keep_on_end(lua_State *L, int index, struct track *track)
     track_keep(track, on_end);
     memory_release(on_end);
     return 0;
+}
+
+static int push_outcome(lua_State *L, int error)
+{
+    if (error == ERROR_STATE)
+        return api_push_failure(L, has_ended);
+    if (error == ERROR_LIMIT)
+        return api_push_failure(L, "full (dialog.vars_bytes)");
+    return api_push_result(L, error);
 }
 
 static uint64_t duration_argument(lua_State *L, int index)
@@ -146,6 +156,28 @@ static int core_dialog_track(lua_State *L)
     return 1;
 }
 
+/** (Call-ID and tag of a call of two legs, max_duration_ms | nil, on_end | nil) -> number, or nil, err */
+static int core_dialog_track_call(lua_State *L)
+{
+    struct text call_id = api_text(L, 1, "Call-ID"), tag = api_text(L, 2, "tag");
+    uint64_t duration_ms = lua_isnoneornil(L, 3) ? 0 : duration_argument(L, 3);
+    struct script *script = generation_of(L)->script;
+    struct bridge *bridge =
+        script && script->proxy ? bridge_find(script->proxy, call_id, tag) : NULL;
+    struct track *track = NULL;
+    if (!bridge)
+        return api_push_failure(L, has_ended);
+    int error = track_create(&track, bridge_dialog(bridge));
+    if (!error && lua_isfunction(L, 4))
+        error = keep_on_end(L, 4, track);
+    if (!error && duration_ms)
+        error = track_limit_duration(track, duration_ms);
+    if (error)
+        return push_outcome(L, error);
+    lua_pushnumber(L, (lua_Number)track_number(track));
+    return 1;
+}
+
 /** (msg) -> number of the tracked call that it is of, or nil */
 static int core_dialog_of(lua_State *L)
 {
@@ -167,15 +199,6 @@ struct track *api_track(lua_State *L)
     uint64_t number = api_number(L, 1, 1, (uint64_t)1 << 53, "dialog: its number");
     return script && script->proxy ? dialogs_find_track(proxy_dialogs(script->proxy), number)
                                    : NULL;
-}
-
-static int push_outcome(lua_State *L, int error)
-{
-    if (error == ERROR_STATE)
-        return api_push_failure(L, has_ended);
-    if (error == ERROR_LIMIT)
-        return api_push_failure(L, "full (dialog.vars_bytes)");
-    return api_push_result(L, error);
 }
 
 /** (number, reason | nil) -> true, or nil, err */
@@ -313,6 +336,7 @@ static int core_dialog_word(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"dialog_track", core_dialog_track},
+    {"dialog_track_call", core_dialog_track_call},
     {"dialog_of", core_dialog_of},
     {"dialog_hang_up", core_dialog_hang_up},
     {"dialog_limit", core_dialog_limit},

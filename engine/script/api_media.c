@@ -111,30 +111,38 @@ static void read_flags(lua_State *L, int index, struct media_flags *flags, struc
         note_fault(fault, error, bad);
 }
 
+int api_read_media_flags(lua_State *L, int index, struct media_flags **flagsp)
+{
+    struct flag_fault fault = {0};
+    if (lua_istable(L, index))
+        check_flags(L, index);
+    else
+        api_text(L, index, "media: options");
+    if (media_flags_create(flagsp))
+        return api_push_result(L, ERROR_MEMORY);
+    read_flags(L, index, *flagsp, &fault);
+    if (!fault.error)
+        return 0;
+    *flagsp = memory_release(*flagsp);
+    return push_fault(L, &fault);
+}
+
 /** (msg [, table | flag string]) -> true or nil, err */
 static int core_media_manage(lua_State *L)
 {
     struct subject subject;
-    struct flag_fault fault = {0};
     struct media_flags *flags = NULL;
     handle_check_context(L, 1, &subject, "media.manage");
     if (!subject.message || handle_is_over(&subject))
         return api_push_result(L, subject.message ? ERROR_CANCELLED : ERROR_STATE);
-    if (lua_istable(L, 2))
-        check_flags(L, 2);
-    else
-        api_text_or_none(L, 2, "media.manage: options");
-    if (!lua_isnoneornil(L, 2)) {
-        if (media_flags_create(&flags))
-            return api_push_result(L, ERROR_MEMORY);
-        lua_settop(L, 2);
-        read_flags(L, 2, flags, &fault);
-    }
+    lua_settop(L, 2);
+    int refused = lua_isnil(L, 2) ? 0 : api_read_media_flags(L, 2, &flags);
+    if (refused)
+        return refused;
     struct branch *branch = subject.run->kind == RUN_BRANCH ? subject.run->route.branch : NULL;
-    int error =
-        fault.error ? 0 : call_media_manage(subject.context, branch, subject.message, flags);
+    int error = call_media_manage(subject.context, branch, subject.message, flags);
     memory_release(flags);
-    return fault.error ? push_fault(L, &fault) : api_push_result(L, error);
+    return api_push_result(L, error);
 }
 
 /** (flag string) -> true, or nil and what is wrong with a flag that is not known or not built */

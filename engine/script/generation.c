@@ -134,6 +134,7 @@ static int load_core(lua_State *L)
     api_media_open(L);
     api_dialog_open(L);
     api_call_open(L);
+    api_originate_open(L);
     api_trunk_open(L);
     api_record_open(L);
     api_variables_open(L);

@@ -309,6 +309,18 @@ bool track_forget_on_end(struct dialog *dialog);
 
 /* ---- api_call.c ---- */
 
+/** What a trunk of the configuration may say of a leg. */
+struct trunk_options {
+    struct text *interface, *next_hop, *username, *password;
+};
+/**
+ * Fill in what the script has not said; it does not see the password.
+ * @param termsp  returned owned: what the options borrow from
+ * @return 0 or ERROR_NOT_FOUND
+ */
+int call_take_trunk(const struct trunk_options *options, struct trunk_terms **termsp,
+                    struct script *script, struct text name);
+
 /** What call:on() was given for an event, with what holds it; NULL: nothing. */
 const struct handler *call_handler(const struct bridge_event *event, void **holder);
 /** The dialog leaves its generation: those functions belong to that. @return true: there were some */
@@ -366,6 +378,13 @@ struct text subject_header(const struct subject *subject, enum header_kind kind)
 struct edits *subject_edits(lua_State *L, const struct subject *subject, const char *what);
 /** Raise for an error that an assignment met. */
 void api_check_assignment(lua_State *L, const char *word, int error);
+
+/**
+ * Flags of the relay at @p index, a table or a text; the stack is not higher. Raises for misuse only.
+ * @param flagsp  returned owned
+ * @return 0, or how many values were pushed: nil and why
+ */
+int api_read_media_flags(lua_State *L, int index, struct media_flags **flagsp);
 
 /** Push a handle for the current run. */
 void handle_push(lua_State *L, const struct run *run, bool is_reply);
@@ -472,6 +491,7 @@ int api_aor_of(lua_State *L, struct text *aor, struct text uri_text);
 void api_media_open(lua_State *L);
 void api_dialog_open(lua_State *L);
 void api_call_open(lua_State *L);
+void api_originate_open(lua_State *L);
 void api_trunk_open(lua_State *L);
 void api_record_open(lua_State *L);
 void api_variables_open(lua_State *L);

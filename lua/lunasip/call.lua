@@ -1,93 +1,26 @@
---- sip.call: calls of two legs, where the engine is the callee of one and the caller of the other (B2BUA).
+--- sip.call: calls of two legs (B2BUA). The engine is the callee of one and the caller of the other, or of both.
 --
 --     local call, err = sip.call.bridge(req, { to = "sip:+49301234@trunk.example", from = "sip:+49891@pbx.example" })
 --     if not call then req:reply(500) end
 local call_handle = require "lunasip.call_handle"
+local call_options = require "lunasip.call_options"
 local call_timers = require "lunasip.call_timers"
 local core = require "lunasip.core"
 local media = require "lunasip.media"
-local suggest = require "lunasip.suggest"
 
 local M = {}
 
-local REFER = { refuse = 0, handle = 1, pass = 2 }
-
-local KNOWN = {
+local BRIDGE = {
     to = "string", next_hop = "string", interface = "string", from = "string", headers = "table", pass = "table",
     media = "media", credentials = "table", redirect = "string", prack = "boolean", refer = "string",
     trunk = "string", session_timer = "table", keepalive = "table",
 }
--- Those that the engine makes itself.
-local OURS = {
-    via = true, v = true, from = true, f = true, to = true, t = true, ["call-id"] = true, i = true, cseq = true,
-    contact = true, m = true, route = true, ["record-route"] = true, ["max-forwards"] = true,
-    ["content-length"] = true, l = true, ["content-type"] = true, c = true, allow = true,
+local ORIGINATE = {
+    from = "string", from_next_hop = "string", from_interface = "string", from_headers = "table",
+    to = "string", next_hop = "string", interface = "string", headers = "table", caller_id = "string",
+    trunk = "string", credentials = "table", redirect = "string", refer = "string", pass = "table", media = "media",
+    timeout_ms = "number", ringing_timeout_ms = "number", on_end = "function",
 }
-
-local function misuse(text, ...)
-    error("call.bridge: " .. text:format(...), 4)
-end
-
--- The same from one function further below.
-local function misuse_name(text, ...)
-    error("call.bridge: " .. text:format(...), 5)
-end
-
-local function check(options)
-    for name, value in pairs(options) do
-        local kind = KNOWN[name]
-        if not kind then
-            misuse("no option '%s'%s", tostring(name), suggest.hint(tostring(name), KNOWN))
-        elseif kind ~= "media" and type(value) ~= kind then
-            misuse("%s is a %s, not a %s", name, kind, type(value))
-        elseif kind == "string" and value:find "[\r\n]" then
-            misuse("%s cannot have line ends in it", name)
-        end
-    end
-end
-
-local function check_credentials(credentials)
-    for name in pairs(credentials) do
-        if name ~= "username" and name ~= "password" then
-            misuse("credentials are { username =, password = }, not '%s'", tostring(name))
-        end
-    end
-    if type(credentials.username) ~= "string" or type(credentials.password) ~= "string" then
-        misuse "credentials need a username and a password"
-    end
-end
-
-local function check_name(name)
-    if type(name) ~= "string" or not name:find "^[%w%-%.!%%%*_%+`'~]+$" then
-        misuse_name("'%s' is no name of a header", tostring(name))
-    elseif OURS[name:lower()] then
-        misuse_name("%s is made by the engine", name)
-    end
-end
-
--- headers = { NAME = VALUE } as lines, in the order of their names.
-local function lines_of(headers)
-    local names, lines = {}, {}
-    for name, value in pairs(headers) do
-        check_name(name)
-        if type(value) ~= "string" and type(value) ~= "number" or tostring(value):find "[\r\n]" then
-            misuse("the value of %s is a text without line ends", name)
-        end
-        names[#names + 1] = name
-    end
-    table.sort(names)
-    for i, name in ipairs(names) do
-        lines[i] = name .. ": " .. headers[name] .. "\r\n"
-    end
-    return table.concat(lines)
-end
-
-local function names_of(pass)
-    for _, name in ipairs(pass) do
-        check_name(name)
-    end
-    return table.concat(pass, ",")
-end
 
 --- Join the caller of an INVITE with a callee. request_route; does not yield.
 -- @param request INVITE outside of a dialog
@@ -100,16 +33,10 @@ function M.bridge(request, options)
     if type(options) ~= "table" then
         error("call.bridge: a table of options is needed, not a " .. type(options), 2)
     end
-    check(options)
-    if options.redirect and options.redirect ~= "follow" and options.redirect ~= "refuse" then
-        error("call.bridge: redirect is 'follow' or 'refuse', not '" .. options.redirect .. "'", 2)
-    elseif options.refer and not REFER[options.refer] then
-        error("call.bridge: refer is 'handle', 'pass' or 'refuse', not '" .. options.refer .. "'", 2)
-    elseif options.credentials then
-        check_credentials(options.credentials)
+    local fault = call_options.fault(options, BRIDGE)
+    if fault then
+        error("call.bridge: " .. fault, 2)
     end
-    local lines = options.headers and lines_of(options.headers)
-    local names = options.pass and names_of(options.pass)
     local expires_s, least_s = call_timers.session("call.bridge", options.session_timer)
     local keepalive_ms, failures = call_timers.keepalive("call.bridge", options.keepalive)
     if options.media then
@@ -120,12 +47,62 @@ function M.bridge(request, options)
     end
     local credentials = options.credentials or {}
     local call_id, tag = core.call_bridge(request, options.to, options.next_hop, options.interface, options.from,
-        lines, names, credentials.username, credentials.password, options.redirect == "follow", options.prack == false,
-        options.trunk, REFER[options.refer or "refuse"], expires_s, least_s, keepalive_ms, failures)
+        call_options.lines_of(options.headers), call_options.names_of(options.pass), credentials.username,
+        credentials.password, options.redirect == "follow", options.prack == false, options.trunk,
+        call_options.REFER[options.refer or "refuse"], expires_s, least_s, keepalive_ms, failures)
     if not call_id then
         return nil, tag
     end
     return call_handle(call_id, tag)
+end
+
+local MOST_MS = 2 ^ 31
+
+local function times_fault(options)
+    for _, name in ipairs { "timeout_ms", "ringing_timeout_ms" } do
+        local ms = options[name]
+        if ms and not (ms >= 1 and ms <= MOST_MS and ms % 1 == 0) then
+            return name .. " is a whole number of ms, not " .. tostring(ms)
+        end
+    end
+end
+
+--- Call one party, and when it has answered another, and join them (click-to-call, RFC 3725). Any handler; does not
+-- yield. call:on("ringing"), ("answer") and ("end") hear what becomes of it, whose event.from tells the party.
+-- @tparam table options from and to: URIs of the two; caller_id, interface, next_hop, headers, trunk, credentials,
+--   from_interface, from_next_hop, from_headers, timeout_ms, ringing_timeout_ms, redirect, refer, pass, media, on_end
+-- @return the call, or nil, err: nothing was sent
+-- @usage local call = sip.call.originate { from = "sip:200@10.0.0.20", to = "sip:+49301234@trunk.example" }
+function M.originate(options)
+    if type(options) ~= "table" then
+        error("call.originate: a table of options is needed, not a " .. type(options), 2)
+    end
+    local fault = call_options.fault(options, ORIGINATE) or times_fault(options)
+    if not fault and not (options.from and options.to) then
+        fault = "from and to are needed: who is called first, and whom it talks to"
+    end
+    if fault then
+        error("call.originate: " .. fault, 2)
+    end
+    local flags, credentials = options.media, options.credentials or {}
+    local call_id, tag = core.call_originate({
+        from = options.from, from_next_hop = options.from_next_hop, from_interface = options.from_interface,
+        from_headers = call_options.lines_of(options.from_headers), to = options.to, next_hop = options.next_hop,
+        interface = options.interface, headers = call_options.lines_of(options.headers),
+        caller_id = options.caller_id, trunk = options.trunk, username = credentials.username,
+        password = credentials.password, follows_redirects = options.redirect == "follow",
+        refer = call_options.REFER[options.refer or "refuse"], pass = call_options.names_of(options.pass),
+        timeout_ms = options.timeout_ms, ringing_timeout_ms = options.ringing_timeout_ms,
+        has_media = flags and true or false,
+    }, type(flags) ~= "boolean" and flags or nil)
+    if not call_id then
+        return nil, tag
+    end
+    local call = call_handle(call_id, tag)
+    if options.on_end then
+        call:on("end", options.on_end)
+    end
+    return call
 end
 
 return M

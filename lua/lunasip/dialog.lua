@@ -114,8 +114,24 @@ local function hidden_interfaces(hide)
     error("dialog.track: hide is true, an interface or a list of them", 3)
 end
 
+local OF_PROXIED_CALLS = { "hide", "hide_call_id", "session_timer", "keepalive" }
+
+-- A call of two legs, by what sip.call gave for it.
+local function track_call(call, options, duration_ms)
+    for _, name in ipairs(OF_PROXIED_CALLS) do
+        if options[name] ~= nil then
+            error("dialog.track: " .. name .. " is for proxied calls", 3)
+        end
+    end
+    return core.dialog_track_call(call.call_id, call.tag, duration_ms, options.on_end)
+end
+
+local function is_call(message)
+    return type(message) == "table" and type(message.call_id) == "string" and type(message.tag) == "string"
+end
+
 --- Keep the call in the script's hands. Implies Record-Route. Request, failure and branch routes, and replies
--- of a relay that was record-routed. Does not yield.
+-- of a relay that was record-routed; a call of sip.call anywhere. Does not yield.
 -- @treturn table handle, or nil, err
 -- @usage local dlg = sip.dialog.track(req, { max_duration_s = 3600 })
 function M.track(message, options)
@@ -134,10 +150,15 @@ function M.track(message, options)
     if options.on_end ~= nil and type(options.on_end) ~= "function" then
         error("dialog.track: on_end is a function, not a " .. type(options.on_end), 2)
     end
-    local expires_s, least_s = call_timers.session("dialog.track", options.session_timer)
-    local keepalive_ms, failures = call_timers.keepalive("dialog.track", options.keepalive)
-    local number, err = core.dialog_track(message, duration_ms, options.on_end, hidden_interfaces(options.hide),
-        options.hide_call_id, expires_s, least_s, keepalive_ms, failures)
+    local number, err
+    if is_call(message) then
+        number, err = track_call(message, options, duration_ms)
+    else
+        local expires_s, least_s = call_timers.session("dialog.track", options.session_timer)
+        local keepalive_ms, failures = call_timers.keepalive("dialog.track", options.keepalive)
+        number, err = core.dialog_track(message, duration_ms, options.on_end, hidden_interfaces(options.hide),
+            options.hide_call_id, expires_s, least_s, keepalive_ms, failures)
+    end
     if not number then
         return nil, err
     end

@@ -18,6 +18,26 @@
 ---@field pass? string[] names of further headers that pass, in both directions
 ---@field media? boolean|string|lunasip.MediaOptions put the relay between: as sip.media.manage(req, OPTIONS) before
 
+---@class lunasip.OriginateOptions
+---@field from string URI of the party that is called first
+---@field to string URI of the other, called when the first has answered
+---@field caller_id? string URI, or name and <URI>, that `to` sees; default: the user of `from` at our address
+---@field interface? string listen interface towards `to`
+---@field next_hop? string URI that the INVITE to `to` is sent to
+---@field headers? table<string, string|number> of the INVITE to `to`
+---@field from_interface? string listen interface towards `from`
+---@field from_next_hop? string URI that the INVITE to `from` is sent to
+---@field from_headers? table<string, string|number> of the INVITE to `from`: one that has a phone answer by itself
+---@field trunk? string of the configuration, towards `to`: its interface, proxy, and its password for challenges
+---@field credentials? lunasip.AnswerOptions for challenges (401, 407) of either
+---@field timeout_ms? integer of each party: without any response; default: Timer B, 32 s
+---@field ringing_timeout_ms? integer of each party: from its first 18x; default: Timer C, 180 s
+---@field redirect? "follow"|"refuse" a 3xx of either: try its first Contact, or end with 480 (default)
+---@field refer? "handle"|"pass"|"refuse" as in BridgeOptions
+---@field pass? string[] as in BridgeOptions
+---@field media? boolean|string|lunasip.MediaOptions put the relay between; `from` in it is the side of `from`
+---@field on_end? fun(event: lunasip.CallEvent) as call:on("end", ...)
+
 ---Two-leg calls (B2BUA, RFC 7092).
 ---@class lunasip.CallMaker
 local CallMaker = {}
@@ -29,6 +49,12 @@ local CallMaker = {}
 ---@return lunasip.Call? call
 ---@return string? err nothing was sent to the callee; the request wants an answer
 function CallMaker.bridge(request, options) end
+
+---Call one party, and when it has answered another, and join them (click-to-call, RFC 3725). Any handler.
+---@param options lunasip.OriginateOptions
+---@return lunasip.Call? call
+---@return string? err nothing was sent
+function CallMaker.originate(options) end
 
 ---@class lunasip.Call
 ---@field call_id string Call-ID of the callee's leg
@@ -54,10 +80,10 @@ function Call:on(event, handler) end
 ---@class lunasip.CallEvent
 ---@field name "ringing"|"answer"|"dtmf"|"transfer"|"end"
 ---@field call lunasip.Call
----@field status? integer ringing, answer: of the callee; transfer: 200, or why nothing came of it; end: of the INVITE that failed
+---@field status? integer ringing, answer: of that party; transfer: 200, or why nothing came of it; end: of the INVITE that failed
 ---@field digit? string dtmf: one of 0123456789*#ABCD
 ---@field duration_ms? integer dtmf: how long the key was pressed, where that was said
----@field from? "caller"|"callee" dtmf: who pressed it
+---@field from? "caller"|"callee" ringing, answer: who did, the callee but for originate; dtmf: who pressed it
 ---@field via? "rtp"|"info" dtmf: telephone-event in the media (RFC 4733), or an INFO with application/dtmf-relay or /dtmf
 ---@field reason? string end: as DialogEvent.reason
 ---@field ended_by? "caller"|"callee"|"engine" end: as DialogEvent.ended_by

@@ -27,8 +27,8 @@
 local Dialog = {}
 
 ---Keep the call in the script's hands; implies Record-Route. Where an INVITE begins a call, and in every later route
----of a call that was record-routed. Done again it finds the same call and sets what is given.
----@param message Message
+---of a call that was record-routed; a call of sip.call anywhere. Done again it finds the same call and sets what is given.
+---@param message Message|lunasip.Call
 ---@param options? lunasip.TrackOptions
 ---@return lunasip.TrackedDialog? dialog, string? err
 function Dialog.track(message, options) end

@@ -102,6 +102,37 @@ function request_route(req)
 end
 ]]
 
+-- Calls that begin here, when a caller asks for one: both parties are called.
+local ORIGINATED = [[
+local sip = require "lunasip"
+local PLANS = { b = "sip:b@10.0.0.20:5060", c = "sip:c@10.0.0.21:5060", name = "sip:d@gw.example" }
+
+function request_route(req)
+    if req:in_dialog() or req.method ~= "OPTIONS" then
+        return req.method ~= "ACK" and req:reply(481) or req:drop()
+    end
+    local plan = req:header "X-Plan"
+    local call = sip.call.originate {
+        from = "sip:a@" .. req["$si"], from_interface = "public", to = PLANS[plan] or PLANS.b, interface = "private",
+        media = plan ~= "plain" and { from = "public", to = "private" }, refer = "handle", redirect = "follow",
+        timeout_ms = 5000, ringing_timeout_ms = 6000,
+    }
+    if not call then
+        return req:reply(503)
+    end
+    req:reply(200)
+    sip.dialog.track(call, { max_duration_s = 25 })
+    call:on("answer", function(event)
+        sip.sleep(0.5)
+        if plan == "script" then
+            event.call:hangup()
+        elseif plan == "transfer" then
+            event.call:transfer "sip:d@10.0.0.22:5060"
+        end
+    end)
+end
+]]
+
 local FINALS_OF_TWO_LEGS = { 200, 200, 200, 200, 200, 200, 486, 503, 302, false }
 local PLANS_OF_TWO_LEGS = { "b", "c", "name", "plain", "script", "transfer" }
 local PLANS = { "one", "parallel", "serial", "sleepy", "name", "lazy", "error" }
@@ -124,18 +155,29 @@ local function route_with(track)
         'if req.method == "CANCEL" then return req:reply(481) end\n    %0', 1))
 end
 
+local function route_of(track, is_two_legs)
+    if is_two_legs then
+        return is_two_legs == "originated" and ORIGINATED or TWO_LEGS
+    end
+    return track and route_with(track) or ROUTE
+end
+
 local function open_world(seed, workers, track, is_two_legs)
     local net = lab.new {
         -- A BYE that was lost for want of memory leaves its dialog to this.
         conf = { limits = { dialog_idle_s = 120 } },
-        route = is_two_legs and TWO_LEGS or track and route_with(track) or ROUTE,
+        route = route_of(track, is_two_legs),
         seed = seed, workers = workers, log_level = "info",
     }
-    local storm = { net = net, is_two_legs = is_two_legs, draw = generator(seed), agendas = {}, order = 0 }
+    local storm = {
+        net = net, is_two_legs = is_two_legs, is_originated = is_two_legs == "originated",
+        draw = generator(seed), agendas = {}, order = 0,
+    }
     storm.callers, storm.callees = {}, {}
     for i = 1, 2 do
         storm.callers[i] = net:agent {
-            name = "caller" .. i, address = "192.0.2." .. 9 + i, auto_prack = is_two_legs,
+            name = "caller" .. i, address = "192.0.2." .. 9 + i, auto_prack = is_two_legs and true,
+            auto_cancel = storm.is_originated,
         }
     end
     for i = 1, 3 do
@@ -244,7 +286,23 @@ local function headers_of_call(storm)
     return { ["X-Plan"] = PLANS_OF_TWO_LEGS[storm.draw(1, #PLANS_OF_TWO_LEGS)], [known] = "100rel" }
 end
 
+local ASK = table.concat({
+    "OPTIONS sip:click@192.0.2.1 SIP/2.0", "Via: SIP/2.0/UDP %s:5060;branch=z9hG4bKask%d", "Max-Forwards: 70",
+    "From: <sip:ask@%s>;tag=ask%d", "To: <sip:click@192.0.2.1>", "Call-ID: ask-%d", "CSeq: 1 OPTIONS",
+    "Contact: <sip:%s>", "X-Plan: %s", "Content-Length: 0",
+}, "\r\n") .. "\r\n\r\n"
+
+-- Who asks hears from the engine as a callee does.
+local function ask_for_call(storm, agent)
+    storm.asked = (storm.asked or 0) + 1
+    agent:send(ASK:format(agent.host, storm.asked, agent.host, storm.asked, storm.asked, agent.host,
+        PLANS_OF_TWO_LEGS[storm.draw(1, #PLANS_OF_TWO_LEGS)]))
+end
+
 local function start_call(storm, agent)
+    if storm.is_originated then
+        return ask_for_call(storm, agent)
+    end
     local draw = storm.draw
     local call = agent:invite("sip:all@example.net", { sdp = draw(1, 4) > 1, headers = headers_of_call(storm) })
     if draw(1, 3) == 1 then
@@ -281,7 +339,7 @@ end
 -- @tparam[opt] boolean without_memory allocations fail now and then
 -- @tparam[opt] function watch(net) called after every step
 -- @tparam[opt] string track options of sip.dialog.track, as Lua
--- @tparam[opt] boolean is_two_legs calls of two legs, not relayed ones
+-- @param[opt] is_two_legs calls of two legs, not relayed ones; "originated": those that the engine begins
 -- @return the network, still open
 function M.run(seed, workers, without_memory, watch, track, is_two_legs)
     local storm = open_world(seed, workers, track, is_two_legs)
@@ -300,7 +358,7 @@ function M.run(seed, workers, without_memory, watch, track, is_two_legs)
     while storm.net:now() < finish do
         step(storm)
         take(storm, storm.callees, on_callee_message)
-        take(storm, storm.callers, on_caller_message)
+        take(storm, storm.callers, storm.is_originated and on_callee_message or on_caller_message)
         run_agenda(storm)
         if watch then
             watch(storm.net)
@@ -373,6 +431,11 @@ end
 --- What is wrong with calls of two legs; nil when nothing is.
 function M.faults_of_two_legs(net)
     return fault_of_finals(net) or without_bye(net)
+end
+
+--- The same of calls that the engine begins.
+function M.faults_of_originated(net)
+    return without_bye(net)
 end
 
 if arg and arg[0] and arg[0]:match "storm%.lua$" then

@@ -69,6 +69,21 @@ int bridge_begin(struct bridge **bridgep, struct response_context *context,
     return context->result ? context->result : ERROR_STATE;
 }
 
+int bridge_originate(struct bridge **bridgep, struct proxy *proxy,
+                     const struct bridge_origination *wanted)
+{
+    (void)bridgep;
+    (void)proxy;
+    (void)wanted;
+    return ERROR_UNSUPPORTED;
+}
+
+struct dialog *bridge_dialog(const struct bridge *bridge)
+{
+    (void)bridge;
+    return NULL;
+}
+
 struct text bridge_call_id(const struct bridge *bridge)
 {
     (void)bridge;
