@@ -36,8 +36,9 @@ const char *dialog_ender_name(enum dialog_ender ender)
 static void release_attachments(struct dialog *dialog)
 {
     static const enum dialog_attachment order[] = {
-        DIALOG_KEEPALIVE, DIALOG_MEDIA, DIALOG_BRIDGE, DIALOG_LOAD,      DIALOG_IDENTITY,
-        DIALOG_TOPOLOGY,  DIALOG_TRACK, DIALOG_NOTES,  DIALOG_GENERATION};
+        DIALOG_KEEPALIVE, DIALOG_MEDIA,    DIALOG_BRIDGE, DIALOG_LOAD,  DIALOG_IDENTITY,
+        DIALOG_ASSERTED,  DIALOG_TOPOLOGY, DIALOG_TRACK,  DIALOG_NOTES, DIALOG_GENERATION};
+    _Static_assert(sizeof order / sizeof order[0] == DIALOG_ATTACHMENT_COUNT, "each is released");
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         void *object = dialog->attachments[order[i]];
         dialog->attachments[order[i]] = NULL;

@@ -83,6 +83,7 @@ enum dialog_attachment {
     DIALOG_GENERATION,
     DIALOG_LOAD,
     DIALOG_IDENTITY,  /**< From and To that a script changed */
+    DIALOG_ASSERTED,  /**< other identities that a script changed */
     DIALOG_TRACK,     /**< what a script keeps with it: track.h */
     DIALOG_BRIDGE,    /**< the two-leg call whose caller's leg it is */
     DIALOG_TOPOLOGY,  /**< how it is hidden from its parties */

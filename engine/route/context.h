@@ -279,6 +279,17 @@ int identity_response(struct response_context *context, struct message *response
 void identity_names(const struct dialog *dialog, struct text callee_tag, bool of_caller,
                     struct text *from, struct text *to);
 
+/* asserted.c */
+/**
+ * A request is about to leave: what a script made of P-Asserted-Identity and Remote-Party-ID in the
+ * INVITE is remembered, or made of the same values again. After the script's edits.
+ * @return 0 or ERROR_MEMORY
+ */
+int asserted_request(struct response_context *context, struct edits *edits);
+/** A response goes upstream: the same, of the callee's. @return 0 or ERROR_MEMORY */
+int asserted_response(struct response_context *context, struct message *response,
+                      struct edits *edits);
+
 /* call.c */
 /**
  * Rewrite the SDP of the context's request, which is about to leave (after media.manage).

@@ -33,6 +33,8 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
     struct buffer *scratch = &context->proxy->out;
     int error = identity_request(context, edits);
     if (!error)
+        error = asserted_request(context, edits);
+    if (!error)
         error = edit_received(context->request, edits);
     if (!error)
         error = edit_max_forwards(context, edits);

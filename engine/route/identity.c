@@ -8,7 +8,7 @@
  *     knows is read from its own responses, since the branches of a fork may differ.
  *
  * Only names and URIs change hands: tags and other parameters are never touched, a script that loses
- * the tag gets it back. P-Asserted-Identity belongs to no dialog and is not looked at.
+ * the tag gets it back. P-Asserted-Identity and Remote-Party-ID are in asserted.c.
  */
 #include "route/context.h"
 

@@ -127,9 +127,10 @@ static void routes_done(struct reply_run *run)
     if (context->server && response->status / 100 <= 2)
         call_media_response(run->branch, response, run->edits);
     identity_response(context, response, run->edits); /* without memory it goes on as it is */
+    bool is_shown = asserted_response(context, response, run->edits) == 0;
     if (response->status / 100 == 2)
         session_timer_accepted(context, response, run->edits);
-    if (cseq_response(context, response, run->edits) ||
+    if (!is_shown || cseq_response(context, response, run->edits) ||
         topology_response(run->branch, response, run->edits)) {
         if (response->status >= 200)
             response_local(run->branch, 500);

@@ -32,7 +32,8 @@ end
 
 local MOST_ALLOCATIONS = 3000 -- more than one call makes: reaching it means that the sweep never ended
 
-local REWRITE = [[req.from_uri = "sip:+4930123@trunk.example" req.to_uri = "sip:+4989456@trunk.example"]]
+local REWRITE = [[req.from_uri = "sip:+4930123@trunk.example" req.to_uri = "sip:+4989456@trunk.example"
+    req:set_header("P-Asserted-Identity", "<sip:+4930123@trunk.example>")]]
 
 local FORWARD = [[
 function request_route(req)

@@ -186,41 +186,141 @@ end
         assert.equal(0, world.count_received(net, "bob", "INVITE"))
     end)
 
-    -- P-Asserted-Identity (RFC 3325 s9.1) and Remote-Party-ID speak of one message, and no dialog is known by them:
-    -- what a script changes goes no further than the message, and what comes later passes as it is. The same holds
-    -- for the Request-URI: later requests go to the Contact (RFC 3261 s12.2.1.1).
-    it("stand beside identities and numbers that belong to one message", function()
-        open {
-            body = REWRITE .. [[
-                req["$rU"] = "0049" .. req["$rU"]:sub(2)
-                req:set_header("P-Asserted-Identity", "<sip:+4930123@trunk.example>")
-                req:remove_header "Remote-Party-ID"
-            ]] .. world.TO_BOB,
-            more = [[function onreply_route(reply) reply:remove_header "Remote-Party-ID" end]],
-        }
-        local asserted = "<sip:alice@inside.example>"
-        local headers = { { "P-Asserted-Identity", asserted }, { "Remote-Party-ID", asserted } }
-        alice:invite("sip:01234@example.net", { headers = headers })
+    -- The Request-URI is of one message: later requests go to the Contact (RFC 3261 s12.2.1.1).
+    it("stand beside a number that belongs to one message", function()
+        open { body = REWRITE .. [[req["$rU"] = "0049" .. req["$rU"]:sub(2)]] .. world.TO_BOB }
+        alice:invite "sip:01234@example.net"
         local invite = bob:receive "INVITE"
         assert.equal("sip:00491234@example.net", invite.uri)
-        assert.equal("<sip:+4930123@trunk.example>", invite:header "P-Asserted-Identity")
-        assert.is_nil(invite:header "Remote-Party-ID")
-        assert.equal(BOB_FROM, name(invite:header "From"))
-        bob:reply(invite, 200, { headers = headers })
-        local ok = alice:receive(200)
-        assert.equal(asserted, ok:header "P-Asserted-Identity")
-        assert.is_nil(ok:header "Remote-Party-ID")
-        assert.equal("<sip:01234@example.net>", name(ok:header "To"))
+        bob:reply(invite, 200)
+        assert.equal("<sip:01234@example.net>", name(alice:receive(200):header "To"))
         bob:receive "ACK"
-        alice:ask("INFO", { headers = headers })
+        alice:ask "INFO"
         local info = bob:receive "INFO"
-        assert.equal(asserted, info:header "P-Asserted-Identity")
-        assert.equal(asserted, info:header "Remote-Party-ID")
-        assert_names(info, BOB_FROM, BOB_TO)
         assert.matches("^sip:bob@10.0.0.20", info.uri)
         bob:reply(info, 200)
         assert.equal("<sip:01234@example.net>", name(alice:receive(200):header "To"))
         world.hang_up(alice, bob)
+    end)
+
+    describe("and P-Asserted-Identity (RFC 3325 s9.1) with Remote-Party-ID", function()
+        local INSIDE, OUTSIDE = "<sip:alice@inside.example>", "<sip:+4930123@trunk.example>"
+        local BOB_INSIDE, BOB_SHOWN = '"Bob" <sip:bob@inside.example>', "<sip:+4989456@trunk.example>"
+        local EDIT = [[
+            req:set_header("P-Asserted-Identity", "<sip:+4930123@trunk.example>")
+            req:remove_header "Remote-Party-ID"
+        ]]
+        local REPLY = [[
+            function onreply_route(reply)
+                if reply["$rm"] == "INVITE" then
+                    reply:set_header("P-Asserted-Identity", "<sip:+4989456@trunk.example>")
+                    reply:remove_header "Remote-Party-ID"
+                end
+            end
+        ]]
+
+        local function identities(of)
+            return { ["P-Asserted-Identity"] = of, ["Remote-Party-ID"] = of }
+        end
+
+        local function shown(msg)
+            return { msg:header "P-Asserted-Identity", msg:header "Remote-Party-ID" or nil }
+        end
+
+        local function call(body, more)
+            open { body = (body or EDIT) .. world.TO_BOB, more = more or REPLY }
+            alice:invite("sip:bob@example.net", { headers = identities(INSIDE) })
+            local invite = bob:receive "INVITE"
+            assert.same({ OUTSIDE }, shown(invite))
+            for _, status in ipairs { 180, 200 } do
+                bob:reply(invite, status, { headers = identities(BOB_INSIDE) })
+                assert.same({ BOB_SHOWN }, shown(alice:receive(status)))
+            end
+            bob:receive "ACK"
+        end
+
+        -- A request of one side, answered by the other. @return request and answer as they arrived
+        local function ask(from, to, of_request, of_answer, method)
+            from:ask(method or "INFO", { headers = identities(of_request) })
+            local request = to:receive(method or "INFO")
+            to:reply(request, 200, { headers = identities(of_answer) })
+            return request, from:receive(200)
+        end
+
+        it("go on to be shown as the script has shown them, in requests and answers of either side", function()
+            call()
+            local request, answer = ask(alice, bob, INSIDE, BOB_INSIDE)
+            assert.same({ OUTSIDE }, shown(request))
+            assert.same({ BOB_SHOWN }, shown(answer))
+            request, answer = ask(bob, alice, BOB_INSIDE, INSIDE)
+            assert.same({ BOB_SHOWN }, shown(request))
+            assert.same({ OUTSIDE }, shown(answer))
+            world.hang_up(bob, alice)
+        end)
+
+        it("pass when they are others, and are not added where there are none", function()
+            call()
+            local request = ask(alice, bob, "<sip:carol@inside.example>", BOB_INSIDE)
+            assert.same({ "<sip:carol@inside.example>", "<sip:carol@inside.example>" }, shown(request))
+            alice:ask "INFO"
+            request = bob:receive "INFO"
+            assert.same({}, shown(request))
+            bob:reply(request, 200)
+            assert.same({}, shown(alice:receive(200)))
+            world.hang_up(alice, bob)
+        end)
+
+        it("are the script's, where it changes them again", function()
+            open {
+                route = [[
+                    function request_route(req)
+                        if req.method == "INFO" then req:set_header("P-Asserted-Identity", "<sip:later@trunk.example>") end
+                        if req:in_dialog() then return req:loose_route() and req:relay() end
+                        ]] .. EDIT .. world.TO_BOB .. "end",
+            }
+            alice:invite("sip:bob@example.net", { headers = identities(INSIDE) })
+            bob:reply(bob:receive "INVITE", 200)
+            alice:receive(200)
+            bob:receive "ACK"
+            assert.same({ "<sip:later@trunk.example>" }, shown((ask(alice, bob, INSIDE, BOB_INSIDE))))
+            world.hang_up(alice, bob)
+        end)
+
+        it("are those that the gateway was shown that took the call", function()
+            open {
+                body = EDIT .. [[
+                    req:record_route()
+                    req:relay { to = "sip:10.0.0.20:5060", interface = "private", on_failure = "NEXT" }]],
+                more = [[
+                    function failure_route.NEXT(req)
+                        req:set_header("P-Asserted-Identity", "<sip:next@trunk.example>")
+                        req:relay { to = "sip:10.0.0.21:5060", interface = "private" }
+                    end]],
+            }
+            alice:invite("sip:bob@example.net", { headers = identities(INSIDE) })
+            bob:reply(bob:receive "INVITE", 503)
+            local carol = callees.carol
+            carol:reply(carol:receive "INVITE", 200)
+            alice:receive(200)
+            carol:receive "ACK"
+            assert.same({ "<sip:next@trunk.example>" }, shown((ask(alice, carol, INSIDE, BOB_INSIDE))))
+            world.hang_up(alice, carol)
+        end)
+
+        it("of several lines are one text", function()
+            open { body = EDIT .. world.TO_BOB }
+            local two = { { "P-Asserted-Identity", INSIDE }, { "P-Asserted-Identity", "<tel:+4930123>" } }
+            alice:invite("sip:bob@example.net", { headers = two })
+            bob:reply(bob:receive "INVITE", 200)
+            alice:receive(200)
+            bob:receive "ACK"
+            alice:ask("INFO", { headers = two })
+            local info = bob:receive "INFO"
+            assert.same({ OUTSIDE }, shown(info))
+            bob:reply(info, 200)
+            alice:receive(200)
+            world.hang_up(alice, bob)
+        end)
     end)
 
     it("leave a call alone whose script changed nothing", function()
