@@ -100,6 +100,7 @@ void dialogs_stop(struct dialogs *dialogs);
 struct dialog *dialogs_find_attached(const struct dialogs *dialogs, enum dialog_attachment which,
                                      const void *object);
 typedef void dialog_visit_handler(void *arg, struct dialog *dialog);
+/** A visit may end any of them, whose handlers end others; then some may be visited again. */
 void dialogs_for_each(struct dialogs *dialogs, dialog_visit_handler *visit, void *arg);
 
 /**

@@ -66,10 +66,25 @@ void dialogs_stop(struct dialogs *dialogs)
         dialog_terminate(CONTAINER_OF(dialogs->all.first, struct dialog, all), DIALOG_END_LOCAL);
 }
 
+/* With a reference; NULL: none */
+static struct dialog *dialog_at(struct link *link)
+{
+    return link ? memory_ref(CONTAINER_OF(link, struct dialog, all)) : NULL;
+}
+
 void dialogs_for_each(struct dialogs *dialogs, dialog_visit_handler *visit, void *arg)
 {
-    LIST_FOR_EACH_SAFE (link, &dialogs->all)
-        visit(arg, CONTAINER_OF(link, struct dialog, all));
+    struct dialog *next = dialog_at(dialogs->all.first);
+    while (next) {
+        struct dialog *dialog = next;
+        next = dialog_at(dialog->all.next);
+        visit(arg, dialog);
+        memory_release(dialog);
+        if (next && !list_contains(&next->all)) { /* it ended as well: so may those behind it */
+            memory_release(next);
+            next = dialog_at(dialogs->all.first);
+        }
+    }
 }
 
 struct dialog *dialogs_find_attached(const struct dialogs *dialogs, enum dialog_attachment which,

@@ -129,6 +129,36 @@ static void each_may_be_visited_and_ended(void **state)
     assert_int_equal(dialogs_count(bench->dialogs), 500);
 }
 
+struct end_pairs {
+    struct dialog *v[8];
+};
+
+/* As a handler does that hears of the end of one call and ends another. */
+static void end_two(void *arg, struct dialog *dialog)
+{
+    const struct end_pairs *pairs = arg;
+    for (size_t i = 0; i < 8; i++)
+        if (pairs->v[i] == dialog) {
+            dialog_terminate(pairs->v[i ^ 1], DIALOG_END_LOCAL);
+            dialog_terminate(dialog, DIALOG_END_LOCAL);
+        }
+}
+
+static void a_visit_may_end_the_next_one(void **state)
+{
+    struct bench *bench = *state;
+    struct end_pairs pairs;
+    for (int i = 0; i < 8; i++) {
+        char call[16];
+        snprintf(call, sizeof call, "call%d", i);
+        struct message *invite = make("INVITE sip:b SIP/2.0", "INVITE", call, "alice", NULL);
+        assert_int_equal(dialog_create(&pairs.v[i], bench->dialogs, invite), 0);
+        memory_release(invite);
+    }
+    dialogs_for_each(bench->dialogs, end_two, &pairs);
+    assert_int_equal(dialogs_count(bench->dialogs), 0);
+}
+
 static void is_small(void **state)
 {
     struct bench *bench = *state;
@@ -231,6 +261,7 @@ int main(void)
         TEST(their_number_is_bounded),
         TEST(a_handler_may_end_it),
         TEST(each_may_be_visited_and_ended),
+        TEST(a_visit_may_end_the_next_one),
         TEST(is_small),
         cmocka_unit_test(names_its_states),
         cmocka_unit_test(survives_any_failed_allocation),

@@ -197,4 +197,31 @@ describe("a call of two legs", function()
         world.hang_up(bob, alice)
         finish()
     end)
+
+    it("may be ended by the end of another, while all are", function()
+        open { body = [[
+            local call = assert(sip.call.bridge(req, { to = "sip:bob@10.0.0.20:5060", interface = "private" }))
+            local i = #calls + 1
+            calls[i] = call
+            call:on("end", function()
+                if i % 2 == 1 and calls[i + 1] then calls[i + 1]:hangup() end
+            end)
+        ]], more = "calls = {}" }
+        for _, is_answered in ipairs { false, true } do
+            for _ = 1, 4 do
+                alice:invite "sip:bob@example.net"
+                local invite = bob:receive "INVITE"
+                bob:reply(invite, is_answered and 200 or 180)
+                alice:receive(is_answered and 200 or 180)
+            end
+            net:settle(1)
+            net:command("calls", "end", "--all")
+            for _, agent in ipairs(is_answered and { alice, bob } or {}) do
+                for _ = 1, 4 do
+                    agent:reply(agent:receive "BYE", 200)
+                end
+            end
+            finish()
+        end
+    end)
 end)
