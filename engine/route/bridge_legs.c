@@ -135,8 +135,8 @@ struct bridge_fork *bridge_fork_take(struct bridge *bridge, struct message *resp
     struct bridge_fork *fork = bridge_fork_find(bridge, false, tag);
     if (fork)
         return fork;
-    if (bridge->forks.count >= proxy->options.settings->limits_dialog_legs &&
-        response->status < 200) {
+    bool may_win = response->status >= 200 && !bridge->chosen && !bridge->is_ended;
+    if (bridge->forks.count >= proxy->options.settings->limits_dialog_legs && !may_win) {
         counter_count(proxy->options.counters, COUNTER_DIALOG_LEG_LIMIT);
         return NULL;
     }

@@ -224,4 +224,27 @@ describe("a call of two legs", function()
             finish()
         end
     end)
+
+    it("keeps limits.dialog_legs of forks, however many 2xx come; each is acknowledged", function()
+        open { conf = { limits = { dialog_legs = 3 } } }
+        alice:invite "sip:bob@example.net"
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 200, { to_tag = "one" })
+        alice:receive(200)
+        bob:receive "ACK"
+        for i = 2, 9 do
+            bob:reply(invite, 200, { to_tag = "fork" .. i })
+            assert.equal("fork" .. i, bob:receive("ACK"):tag "To")
+        end
+        for i = 2, 4 do -- the first one beyond the limit
+            local bye = bob:receive "BYE"
+            assert.equal("fork" .. i, bye:tag "To")
+            bob:reply(bye, 200)
+        end
+        bob:receive_nothing("BYE", 1)
+        assert.equal(6, net:status().counters["dialog.leg_limit"])
+        bob.call.local_tag = "one"
+        world.hang_up(alice, bob)
+        finish()
+    end)
 end)
