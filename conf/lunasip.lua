@@ -243,8 +243,8 @@ http {
 }
 
 -- RECORDS: a line of JSON for each call that went by Record-Route, was tracked or bridged, when it is over
--- (engine/record/README.md says what is in it). Without this block there are none. It is opened again by a reload, for
--- logrotate; a file put aside by lunasip itself is called FILE.20260131T235959Z.
+-- (engine/record/README.md says what is in it). Without this block there are none. For logrotate it is opened
+-- again by `ctl records reopen`, and by a reload; a file put aside by lunasip itself is called FILE.20260131T235959Z.
 records {
     -- file = "../run/calls.jsonl", -- where lines are appended
     -- database = "mysql://...", -- rows of Kamailio's acc, acc_cdrs, missed_calls; or postgres://, sqlite:

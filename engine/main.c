@@ -37,7 +37,9 @@ static const char usage[] =
     "       lunasip ctl [--socket S] [--json] VERB ...\n"
     "                                   status, reload [--test], dispatcher list|set, calls, "
     "transactions,\n"
-    "                                   profiles, media, registrations, log level, drain, stop\n"
+    "                                   profiles, records, media, registrations, trunks, log "
+    "level, "
+    "drain, stop\n"
     "       lunasip user [--conf CONF] [--database URL] [--domain DOMAIN] add|passwd|rm|list ...\n"
     "                                   users with passwords, in Kamailio's table of a database\n"
     "       lunasip version\n";

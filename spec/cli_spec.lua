@@ -337,6 +337,7 @@ describe("lunasip on the command line", function()
                 assert.equal(2, code, said)
                 assert.is_truthy(said:find(case[2]:gsub("%%", ""), 1, true), said)
             end
+            assert.same({ 1, "the configuration has no block records\n" }, { refused "records" })
             local code, output = ctl("--json", "dance")
             assert.equal(2, code)
             assert.equal(2, json.decode(output).code)

@@ -78,7 +78,7 @@ describe("README.md and its pages", function()
             ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
             ["lua http"] = true, ["lua hide"] = true, ["lua legs"] = true, ["lua trunk"] = true,
             ["lua click"] = true,
-            ["json record"] = true,
+            ["json record"] = true, ["sql uacreg"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true, ["text account"] = true, ["text filter"] = true,
         }
@@ -136,6 +136,36 @@ describe("README.md and its pages", function()
         local last
         for _, line in ipairs(net:log()) do last = line.group == "auth" and line.text or last end
         assert.equal(only "text auth", ("info: auth: %s [...]\n"):format(last))
+        net:close()
+    end)
+
+    it("makes trunks of Kamailio's uacreg", function()
+        local folder = process.folder()
+        local code, entries = process.run({ "sqlite3", ":memory:", [[
+            CREATE TABLE uacreg (id INTEGER PRIMARY KEY, l_uuid VARCHAR(64), l_username VARCHAR(64),
+                l_domain VARCHAR(64), r_username VARCHAR(64),
+                r_domain VARCHAR(64), realm VARCHAR(64), auth_username VARCHAR(64),
+                auth_password VARCHAR(64), auth_ha1 VARCHAR(128), auth_proxy VARCHAR(255), expires INT, flags INT,
+                reg_delay INT, contact_addr VARCHAR(255), socket VARCHAR(128));
+            INSERT INTO uacreg VALUES (1, '7', 'line', 'example.net', '4930', 'provider.example', 'provider', 'auth',
+                'geheim', '', 'sip:192.0.2.50:5080', 600, 0, 0, '', '');
+            INSERT INTO uacreg VALUES (2, '8', '4931', '', '4931', 'other.example', '', '4931', 'geheim', '', '', 360,
+                0, 0, '', '');
+        ]] .. only "sql uacreg" }, 60)
+        assert.equal(0, code, entries)
+        write(folder .. "/route.lua", "function request_route(req) req:reply(480) end\n")
+        write(folder .. "/conf.lua", 'listen { public = "udp:192.0.2.1:5060" }\nroute "route.lua"\ntrunk {\n'
+            .. entries .. "}\n")
+        local net = lab.new { conf = folder .. "/conf.lua" }
+        net:dns { ["other.example"] = "192.0.2.60" }
+        local first, second = net:agent { address = "192.0.2.50:5080" }, net:agent { address = "192.0.2.60" }
+        local register = first:receive("REGISTER", 60)
+        assert.same({ "sip:provider.example", "<sip:4930@provider.example>", "<sip:line@192.0.2.1:5060>", "600" },
+            { register.uri, register:header "To", register:header "Contact", register:header "Expires" })
+        first:reply(register, 200)
+        register = second:receive("REGISTER", 60)
+        assert.equal("<sip:4931@other.example>", register:header "To")
+        second:reply(register, 200)
         net:close()
     end)
 

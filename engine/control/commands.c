@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "control/call_records.h"
 #include "control/calls.h"
 #include "control/registrations.h"
 #include "control/status.h"
@@ -223,6 +224,7 @@ static const struct {
     {"calls", 3, do_calls},
     {"transactions", 1, do_transactions},
     {"profiles", 1, do_profiles},
+    {"records", 2, call_records_command},
     {"media", 1, do_media},
     {"registrations", 5, registrations_command},
     {"trunks", 3, trunks_command},
@@ -241,7 +243,7 @@ void command_run(struct engine *engine, const json_t *words, struct command_answ
     if (i == count) {
         command_say(answer, 2,
                     "unknown verb; one of: status, reload, dispatcher, calls, transactions, "
-                    "profiles, media, registrations, trunks, log, drain, stop");
+                    "profiles, records, media, registrations, trunks, log, drain, stop");
     } else if (json_array_size(words) > verbs[i].words_most) {
         command_say(answer, 2, "ctl %s: '%s' is one word too many", verb,
                     command_word(words, verbs[i].words_most));

@@ -179,10 +179,12 @@ static bool open_it(struct record_file *file, uint64_t now_ms)
     return true;
 }
 
-void record_file_reopen(struct record_file *file)
+int record_file_reopen(struct record_file *file)
 {
-    if (!file->is_within_line) /* its other half belongs behind it */
-        close_it(file);
+    if (file->is_within_line)
+        return ERROR_STATE;
+    close_it(file);
+    return 0;
 }
 
 /* ---- rotation ---- */
@@ -282,7 +284,7 @@ static int move_aside(const struct record_file *file, uint64_t now_ms)
     return EEXIST;
 }
 
-static void rotate(struct record_file *file, uint64_t now_ms)
+static int rotate(struct record_file *file, uint64_t now_ms)
 {
     close_it(file);
     int failed = move_aside(file, now_ms);
@@ -295,6 +297,16 @@ static void rotate(struct record_file *file, uint64_t now_ms)
             remove_oldest(file);
     }
     file->opened_ms = now_ms; /* what failed is not tried again with every line */
+    return failed ? ERROR_TRANSPORT : 0;
+}
+
+int record_file_rotate(struct record_file *file, uint64_t now_ms)
+{
+    if (file->is_within_line)
+        return ERROR_STATE;
+    if (!open_it(file, now_ms))
+        return ERROR_TRANSPORT;
+    return file->size_bytes ? rotate(file, now_ms) : 0;
 }
 
 static bool is_due(const struct record_file *file, uint64_t now_ms, size_t coming_bytes)
@@ -385,6 +397,11 @@ void record_file_sync(struct record_file *file)
 bool record_file_is_refused(const struct record_file *file)
 {
     return file->is_refused;
+}
+
+uint64_t record_file_size_bytes(const struct record_file *file)
+{
+    return file->size_bytes;
 }
 
 uint64_t record_file_rotations(const struct record_file *file)

@@ -34,9 +34,15 @@ size_t record_file_append(struct record_file *file, struct text lines, uint64_t 
 void record_file_tick(struct record_file *file, uint64_t now_ms);
 /** Force what was appended to the disk. */
 void record_file_sync(struct record_file *file);
-/** Somebody may have moved it: what comes next goes to a file of that name. */
-void record_file_reopen(struct record_file *file);
+/**
+ * Somebody may have moved it: what comes next goes to a file of that name.
+ * @return 0, ERROR_STATE (half a line is there, whose other half belongs behind it: later)
+ */
+int record_file_reopen(struct record_file *file);
+/** Put it aside now, unless it is empty. @return 0, ERROR_STATE as above, ERROR_TRANSPORT (which was logged) */
+int record_file_rotate(struct record_file *file, uint64_t now_ms);
 /** Does the disk refuse at the moment? */
 bool record_file_is_refused(const struct record_file *file);
+uint64_t record_file_size_bytes(const struct record_file *file);
 /** How many were put aside. */
 uint64_t record_file_rotations(const struct record_file *file);

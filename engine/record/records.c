@@ -13,7 +13,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#define TICK_MS 250 /* a full disk is tried again, a file's age is looked at */
+#define TICK_MS      250 /* a full disk is tried again, a file's age is looked at */
+#define ORDER_MOST_S 5   /* how long an operator waits for a disk */
 
 struct records {
     struct records_options options;
@@ -22,11 +23,15 @@ struct records {
     _Atomic size_t waiting;
     _Atomic uint64_t queue; /* records.queue */
     _Atomic bool is_gathering;
-    pthread_mutex_t lock; /* of the next four */
+    pthread_mutex_t lock; /* of the next seven */
     pthread_cond_t progress;
     struct settings changed;
     bool has_changed;
     bool is_stopping, is_idle; /* the stop waits until nothing is to be done */
+    struct records_state state;
+    bool has_order; /* about the file; answered with the next */
+    enum records_order order;
+    int order_error;
     /* of the thread */
     struct settings settings;
     struct counters counters;
@@ -128,7 +133,7 @@ static void note_idle(struct records *records)
     pthread_mutex_lock(&records->lock);
     records->is_idle = is_idle;
     if (is_idle)
-        pthread_cond_signal(&records->progress);
+        pthread_cond_broadcast(&records->progress);
     pthread_mutex_unlock(&records->lock);
 }
 
@@ -167,12 +172,60 @@ static void print(struct mail *mail)
         buffer_clear(&records->lines);
 }
 
+/* For who looks from another thread. */
+static void publish(struct records *records)
+{
+    struct records_state state = {
+        .file = records->file ? records->options.file : NULL,
+        .has_database = records->spool != NULL,
+    };
+    if (records->file) {
+        state.file_bytes = record_file_size_bytes(records->file);
+        state.is_refused = record_file_is_refused(records->file);
+    }
+    if (records->spool)
+        state.spool_bytes = spool_waiting_bytes(records->spool);
+    pthread_mutex_lock(&records->lock);
+    records->state = state;
+    pthread_mutex_unlock(&records->lock);
+}
+
 static void take_all(struct records *records)
 {
     atomic_exchange(&records->is_gathering, false); /* who puts from now on wakes us again */
     mailbox_run(&records->inbox);
     write_lines(records);
     store(records);
+    publish(records);
+}
+
+static int carry_out(struct records *records, enum records_order order)
+{
+    int error = order == RECORDS_ROTATE ? record_file_rotate(records->file, wall_ms(records))
+                                        : record_file_reopen(records->file);
+    count_rotations(records);
+    if (error)
+        return error;
+    record_file_tick(records->file, wall_ms(records));
+    return record_file_is_refused(records->file) ? ERROR_TRANSPORT : 0;
+}
+
+static void take_order(struct records *records)
+{
+    pthread_mutex_lock(&records->lock);
+    bool has_order = records->has_order;
+    enum records_order order = records->order;
+    pthread_mutex_unlock(&records->lock);
+    if (!has_order)
+        return;
+    take_all(records);
+    int error = carry_out(records, order);
+    publish(records);
+    pthread_mutex_lock(&records->lock);
+    records->order_error = error;
+    records->has_order = false;
+    pthread_cond_broadcast(&records->progress);
+    pthread_mutex_unlock(&records->lock);
 }
 
 /* ---- the loop ---- */
@@ -232,6 +285,7 @@ static void on_tick(void *arg)
         sync_all(records);
         records->synced_ms = now_ms;
     }
+    publish(records);
     timer_start(loop_timers(records->loop), &records->tick, TICK_MS, on_tick, records);
 }
 
@@ -244,6 +298,7 @@ static void on_wake(void *arg)
 {
     struct records *records = arg;
     mailbox_run(&records->answers);
+    take_order(records);
     bool is_stopping = take_change(records);
     if ((records->file || records->spool) && !timer_is_running(&records->tick))
         timer_start(loop_timers(records->loop), &records->tick, TICK_MS, on_tick, records);
@@ -365,13 +420,43 @@ void records_change(struct records *records, const struct settings *settings)
     loop_wake(records->loop);
 }
 
+static struct timespec after_s(uint64_t seconds)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)seconds;
+    return until;
+}
+
+int records_order_file(struct records *records, enum records_order order)
+{
+    struct timespec until = after_s(ORDER_MOST_S);
+    if (!records->file || !records->is_started)
+        return ERROR_NOT_FOUND;
+    pthread_mutex_lock(&records->lock);
+    records->order = order;
+    records->has_order = true;
+    loop_wake(records->loop);
+    while (records->has_order &&
+           pthread_cond_timedwait(&records->progress, &records->lock, &until) == 0)
+        ;
+    int error = records->has_order ? ERROR_TIMEOUT : records->order_error;
+    pthread_mutex_unlock(&records->lock);
+    return error;
+}
+
+void records_get_state(struct records *records, struct records_state *state)
+{
+    pthread_mutex_lock(&records->lock);
+    *state = records->state;
+    pthread_mutex_unlock(&records->lock);
+}
+
 /* Until the database has what waits, does not want it, or takes too long. */
 static void await_database(struct records *records)
 {
     struct io *io = records->options.io;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(records->settings.database_timeout_ms / 1000) + 1;
+    struct timespec until = after_s(records->settings.database_timeout_ms / 1000 + 1);
     pthread_mutex_lock(&records->lock);
     records->is_stopping = true;
     records->is_idle = false;

@@ -42,6 +42,29 @@ int records_start(struct records *records);
 int records_put(struct records *records, struct call_record *record);
 /** After a reload: other numbers, and the file is opened again. One thread at a time. */
 void records_change(struct records *records, const struct settings *settings);
+/** What is done about the file. */
+enum records_order {
+    RECORDS_REOPEN, /**< somebody moved it: what comes next goes to a file of its name */
+    RECORDS_ROTATE  /**< it is put aside */
+};
+/**
+ * Do it, and wait until it is done: nothing goes to the old file any more. Not from the records' thread;
+ * one thread at a time.
+ * @return 0, ERROR_NOT_FOUND (there is no file), ERROR_STATE (half a line waits for a disk that is full),
+ *         ERROR_TRANSPORT (the file cannot be opened or put aside, which was logged), ERROR_TIMEOUT (the
+ *         disk does not answer; it will be done)
+ */
+int records_order_file(struct records *records, enum records_order order);
+
+/** How they stand, of one moment. */
+struct records_state {
+    const char *file; /**< path, borrowed; NULL: there is none */
+    uint64_t file_bytes;
+    bool is_refused; /**< the disk takes nothing at the moment */
+    bool has_database;
+    uint64_t spool_bytes; /**< what the database does not have yet */
+};
+void records_get_state(struct records *records, struct records_state *state);
 /** Write what waits and end the thread; after the workers, before databases stop. Waits for the database, for
  * at most database.timeout_ms; what it does not take then stays in the spool. */
 void records_stop(struct records *records);

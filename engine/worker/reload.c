@@ -264,6 +264,8 @@ static int reload(struct engine *engine, const char *route_path, uint64_t hash, 
         error = dispatcher_reload(engine->dispatcher, &prepared.configuration->dispatcher, fault);
     if (error) {
         discard(engine, &prepared);
+        if (engine->records) /* logrotate has moved the file, whatever the script is like */
+            records_change(engine->records, &engine->configuration->settings);
         return error;
     }
     commit(engine, &prepared);

@@ -1,6 +1,7 @@
 /* The file: appended, rotated, moved by somebody else, and a disk that is full. */
 #include "../base/check.h"
 #include "base/buffer.h"
+#include "base/error.h"
 #include "record/file.h"
 
 #include <glob.h>
@@ -231,6 +232,29 @@ static void test_reopen(void **state)
     memory_release(file);
 }
 
+/* By the operator: nothing is put aside where there is nothing. */
+static void test_rotate(void **state)
+{
+    (void)state;
+    glob_t found;
+    struct record_file *file = make(path);
+    assert_int_equal(record_file_rotate(file, NOON_MS), 0);
+    assert_int_equal(aside(&found), 0);
+    globfree(&found);
+    record_file_append(file, TEXT("one\n"), NOON_MS);
+    assert_int_equal(record_file_size_bytes(file), 4);
+    assert_int_equal(record_file_rotate(file, NOON_MS), 0);
+    record_file_append(file, TEXT("two\n"), NOON_MS);
+    assert_int_equal(aside(&found), 1);
+    assert_holds(found.gl_pathv[0], "one\n");
+    globfree(&found);
+    assert_holds(path, "two\n");
+    memory_release(file);
+    file = make("/nowhere/calls.jsonl");
+    assert_int_equal(record_file_rotate(file, NOON_MS), ERROR_TRANSPORT);
+    memory_release(file);
+}
+
 static void test_no_room(void **state)
 {
     (void)state;
@@ -312,11 +336,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_append),          TEST(test_torn_record),        TEST(test_long_torn_record),
-        TEST(test_unended_text),    TEST(test_is_there),           TEST(test_rotation_by_size),
-        TEST(test_rotation_by_age), TEST(test_keeps_the_newest),   TEST(test_reopen),
-        TEST(test_no_room),         TEST(test_full_within_a_line), TEST(test_no_folder),
-        TEST(test_without_memory),
+        TEST(test_append),           TEST(test_torn_record),     TEST(test_long_torn_record),
+        TEST(test_unended_text),     TEST(test_is_there),        TEST(test_rotate),
+        TEST(test_rotation_by_size), TEST(test_rotation_by_age), TEST(test_keeps_the_newest),
+        TEST(test_reopen),           TEST(test_no_room),         TEST(test_full_within_a_line),
+        TEST(test_no_folder),        TEST(test_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

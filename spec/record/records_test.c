@@ -1,5 +1,6 @@
 /* The thread of the records: several workers put, one writes; nothing is lost or torn, nobody waits. */
 #include "../base/check.h"
+#include "base/error.h"
 #include "record/records.h"
 
 #include <pthread.h>
@@ -126,6 +127,37 @@ static void test_full_disk(void **state)
     memory_release(io);
 }
 
+/* An operator moves the file, or has it put aside: what is put afterwards is in the new one. */
+static void test_orders(void **state)
+{
+    struct io *io;
+    struct records_state at;
+    char moved[96];
+    bool in_order;
+    (void)state;
+    assert_int_equal(io_uv_create(&io), 0);
+    struct records *records = make(io, path);
+    run_threads(records);
+    snprintf(moved, sizeof moved, "%s.moved", path);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(records_order_file(records, RECORDS_REOPEN), 0);
+    assert_int_equal(read_back(&in_order), 0);
+    records_get_state(records, &at);
+    assert_string_equal(at.file, path);
+    assert_int_equal(at.file_bytes, 0);
+    assert_false(at.is_refused || at.has_database);
+    assert_int_equal(rename(moved, path), 0);
+    assert_int_equal(read_back(&in_order), THREADS * EACH);
+    assert_int_equal(records_order_file(records, RECORDS_REOPEN), 0);
+    assert_int_equal(records_order_file(records, RECORDS_ROTATE), 0);
+    assert_int_equal(read_back(&in_order), 0);
+    records_stop(records);
+    assert_int_equal(records_order_file(records, RECORDS_ROTATE), ERROR_NOT_FOUND);
+    assert_int_equal(counter_read(records_counters(records), COUNTER_RECORDS_ROTATED), 1);
+    memory_release(records);
+    memory_release(io);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -139,7 +171,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    return unlink(path);
+    char command[160];
+    snprintf(command, sizeof command, "rm -f %s %s.*", path, path);
+    return system(command);
 }
 
 int main(void)
@@ -147,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_all_are_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_orders, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

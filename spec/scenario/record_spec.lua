@@ -54,7 +54,38 @@ describe("records of calls through scripts/sbc.lua", function()
         assert.equal(0, sbc.engine:status().counters["records.dropped"])
     end)
 
+    it("go to a new file after `ctl records reopen`, and after a reload that is refused", function()
+        assert(os.rename(path, path .. ".1"))
+        sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = 5, rate = 50 }
+        await(calls + 5) -- the file that was moved is still the one
+        local script = sbc.engine.folder .. "/broken.lua"
+        local file = assert(io.open(script, "w"))
+        file:write "function"
+        file:close()
+        assert.equal(1, (sbc.engine:ctl("reload", script)))
+        assert.is_truthy(posix.wait_until(function() -- it opens the file all the same
+            local opened = io.open(path)
+            return opened and opened:close()
+        end, 60, 0.05))
+        assert.equal(calls + 5, #records_of(path .. ".1"))
+        assert(os.rename(path, path .. ".2"))
+        local code, answer = sbc.engine:ctl("records", "reopen")
+        assert.equal("0 the file was opened again\n", code .. " " .. answer)
+        assert.equal(0, #records_of(path)) -- from here on nobody writes to the other one
+        sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = 3, rate = 50 }
+        await(calls + 8)
+        assert.same({ 3, 0 }, { #records_of(path), #records_of(path .. ".2") })
+        assert.equal("0 the file was put aside\n", code .. " " .. select(2, sbc.engine:ctl("records", "rotate")))
+        local state = json.decode((select(2, sbc.engine:ctl("records", "--json"))))
+        assert.same({ path, 0, 0, calls + 8, 1 },
+            { state.file, state.file_bytes, state.waiting, state.written, state.rotated })
+        assert.same({ 2, 2 }, { (sbc.engine:ctl("records", "rotate", "twice")), (sbc.engine:ctl("records", "burn")) })
+        calls = calls + 8
+    end)
+
     it("go to a new file after a reload, when the old one was moved", function()
+        sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = 4, rate = 50 }
+        await(calls + 4)
         assert(os.rename(path, path .. ".moved"))
         local before = sbc.engine:status().generations
         sbc.engine.process:signal(SIGHUP)
@@ -63,9 +94,8 @@ describe("records of calls through scripts/sbc.lua", function()
             return now[#now].id > before[#before].id
         end, 60, 0.1))
         sbc:expect_calls { from = "public", caller = "uac", gateway = "uas", calls = 5, rate = 50 }
-        await(calls + 5)
-        assert.equal(5, #records_of(path))
-        assert.equal(calls, #records_of(path .. ".moved"))
+        await(calls + 9)
+        assert.same({ 5, 4 }, { #records_of(path), #records_of(path .. ".moved") })
     end)
 end)
 

@@ -4,7 +4,7 @@
 set -eu
 
 run="build-essential cmake pkg-config libluajit-5.1-dev libuv1-dev libosip2-dev libssl-dev libc-ares-dev libjansson-dev libpcre2-dev libsqlite3-dev libpq-dev libmariadb-dev libcurl4-openssl-dev ca-certificates libjemalloc-dev lua-lpeg lua-dkjson lua-busted lua-check libpcap0.8"
-test="luajit clang libclang-rt-dev clang-format ninja-build libcmocka-dev sip-tester baresip-core openssl procps iproute2 nftables tshark postgresql mariadb-server sqlite3"
+test="luajit clang libclang-rt-dev clang-format ninja-build libcmocka-dev sip-tester baresip-core openssl procps iproute2 nftables tshark postgresql mariadb-server sqlite3 kamailio"
 bench="luajit sip-tester kamailio kamailio-lua-modules kamailio-mysql-modules kamailio-redis-modules mariadb-server redis-server rtpengine-daemon"
 
 case "${1:-run}" in
