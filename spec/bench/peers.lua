@@ -173,13 +173,15 @@ function M.kamailio(at, options)
 end
 
 --- options: workers, media_threads (1), route (scripts/sbc.lua)
+--- lunasip with `scripts/sbc.lua`, or `route`. It logs errors alone, as Kamailio does here (debug=-1), unless
+-- `log_level` says otherwise.
 function M.lunasip(at, options)
     local engine = lunasip.start {
         public = { ("udp:%s:5060"):format(at(10)) }, private = { ("udp:%s:5060"):format(at(20)) },
         media = { public = at(10), private = at(20), ports = { 30000, 49999 } },
         sets = { [1] = { ("sip:%s:5060"):format(at(11)) }, [2] = { ("sip:%s:5060"):format(at(21)) } },
         route = options.route, workers = options.workers, timers = { t1_ms = 500, t2_ms = 4000, t4_ms = 5000 },
-        blocks = { media_threads = options.media_threads or 1 },
+        blocks = { media_threads = options.media_threads or 1, log = { level = options.log_level or "error" } },
     }
     return { processes = { engine.process }, engine = engine }
 end
