@@ -17,7 +17,6 @@ local seconds = tonumber(os.getenv "BENCH_SECONDS") or 10
 local rate = 1000
 local LATENCY_S = 5 -- the run that asks how soon a 100 comes
 local WARM_S = 36 -- of calls before those that count: a transaction outlives its call by 32 s (64*T1)
-local WARM_S = 36 -- the calls before those that count: a transaction lives for 32 s (64*T1) after its call
 local cores = tonumber(io.popen("nproc"):read "*l")
 local results, order = {}, {}
 local BRIDGE = io.popen("pwd"):read "*l" .. "/spec/bench/bridge.lua" -- calls of two legs
@@ -29,8 +28,6 @@ local has_lunasip = io.open(lunasip.build .. "/lunasip") ~= nil
 local signalling = {
     { name = "null SIP relay", start = peers.null_sip, has_callers = false },
     { name = "lunasip, 1 worker", start = function(at) return peers.lunasip(at, { workers = 1 }) end, own = true },
-    { name = "lunasip, 1 worker, with its log lines", own = true,
-        start = function(at) return peers.lunasip(at, { workers = 1, log_level = "info" }) end },
     { name = "lunasip, 1 worker, with its log", own = true,
         start = function(at) return peers.lunasip(at, { workers = 1, log_level = "info" }) end },
     { name = "lunasip, a worker per core", start = function(at) return peers.lunasip(at, { workers = cores }) end,

@@ -172,9 +172,7 @@ function M.kamailio(at, options)
     return { processes = processes, server = storage }
 end
 
---- options: workers, media_threads (1), route (scripts/sbc.lua)
---- lunasip with `scripts/sbc.lua`, or `route`. It logs errors alone, as Kamailio does here (debug=-1), unless
--- `log_level` says otherwise.
+--- options: workers, media_threads (1), route (scripts/sbc.lua), log_level (error, as Kamailio's debug=-1)
 function M.lunasip(at, options)
     local engine = lunasip.start {
         public = { ("udp:%s:5060"):format(at(10)) }, private = { ("udp:%s:5060"):format(at(20)) },
