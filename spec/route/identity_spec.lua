@@ -274,7 +274,9 @@ end
             open {
                 route = [[
                     function request_route(req)
-                        if req.method == "INFO" then req:set_header("P-Asserted-Identity", "<sip:later@trunk.example>") end
+                        if req.method == "INFO" then
+                            req:set_header("P-Asserted-Identity", "<sip:later@trunk.example>")
+                        end
                         if req:in_dialog() then return req:loose_route() and req:relay() end
                         ]] .. EDIT .. world.TO_BOB .. "end",
             }
