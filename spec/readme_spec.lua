@@ -77,7 +77,7 @@ describe("README.md and its pages", function()
             ["lua route"] = true, ["lua conf"] = true, ["lua spec"] = true, sh = true,
             ["lua leave"] = true, ["lua auth"] = true, ["text auth"] = true, ["lua database"] = true,
             ["lua http"] = true, ["lua hide"] = true, ["lua legs"] = true, ["lua trunk"] = true,
-            ["lua click"] = true,
+            ["lua click"] = true, ["lua replaces"] = true,
             ["json record"] = true, ["sql uacreg"] = true,
             ["text demo"] = true, ["text variables"] = true, ["text flags"] = true,
             ["text check"] = true, ["text account"] = true, ["text filter"] = true,
@@ -231,6 +231,30 @@ describe("README.md and its pages", function()
             agent:reply(agent:receive "BYE", 200)
         end
         assert.no_address("10.0.0.", "public")
+        net:settle(40)
+        net:close()
+    end)
+
+    it("replaces a party", function()
+        local net = lab.new { route = (only "lua legs":gsub("req%)\n", "req)\n" .. only "lua replaces" .. "\n", 1)) }
+        local phone = net:agent { name = "phone", address = "10.0.0.9", side = "private" }
+        local other = net:agent { name = "other", address = "10.0.0.10", side = "private" }
+        local trunk = net:agent { name = "trunk", address = "198.51.100.7" }
+        phone:invite("sip:4711@10.0.0.1", { sdp = true })
+        trunk:reply(trunk:receive "INVITE", 200, { sdp = true })
+        local tag = phone:receive(200):tag "To"
+        trunk:receive "ACK"
+        local name = ("%s;to-tag=%s;from-tag="):format(phone.call.id, tag)
+        other:invite("sip:4711@10.0.0.1", { sdp = true, headers = { Replaces = name .. "x" } })
+        other:receive(481)
+        other:invite("sip:4711@10.0.0.1", { sdp = true, headers = { Replaces = name .. phone.call.local_tag } })
+        trunk:reply(trunk:receive "INVITE", 200, { sdp = true })
+        trunk:receive "ACK"
+        other:receive(200)
+        phone:reply(phone:receive "BYE", 200)
+        other:hangup()
+        trunk:reply(trunk:receive "BYE", 200)
+        other:receive(200)
         net:settle(40)
         net:close()
     end)

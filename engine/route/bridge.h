@@ -110,6 +110,17 @@ void bridge_hang_up(struct bridge *bridge, enum dialog_end end, struct text reas
  */
 int bridge_transfer(struct bridge *bridge, struct text uri, bool replaces_caller);
 
+/**
+ * Whoever sends this INVITE takes the place of the party that its Replaces names (RFC 3891). What comes
+ * of it is told by BRIDGE_EVENT_TRANSFER.
+ * @param bridgep  returned borrowed: the call of which one party is replaced
+ * @param status   the final response that says why not
+ * @return 0: it has begun; ERROR_NOT_FOUND (400, 481, 486, 603: RFC 3891 s3), ERROR_UNSUPPORTED (420;
+ *         488: it brings no offer), ERROR_STATE (491: another transfer is under way, or no INVITE that
+ *         could be answered), ERROR_CANCELLED, ERROR_LIMIT, ERROR_MEMORY
+ */
+int bridge_replace(struct bridge **bridgep, struct response_context *context, unsigned *status);
+
 /* ---- what a script hears of it ---- */
 
 enum bridge_event_kind {

@@ -57,13 +57,25 @@ static void say_due_bye(struct bridge_exchange *exchange)
     bridge_exchange_linger(exchange); /* for 2xx of other forks */
 }
 
+/* No ACK comes any more (s13.3.1.4). */
+static void give_up_repeating(struct bridge_exchange *exchange)
+{
+    struct bridge *bridge = exchange->bridge;
+    if (exchange->is_bye_due) {
+        say_due_bye(exchange);
+        return;
+    }
+    counter_count(bridge->proxy->options.counters, COUNTER_CALL_UNACKNOWLEDGED);
+    bridge_end(bridge, DIALOG_END_LOCAL, 408, TEXT("SIP;cause=408;text=\"No ACK\""), -1);
+}
+
 static void on_repeat(void *arg)
 {
     struct bridge_exchange *exchange = arg;
     const struct settings *settings = exchange->bridge->proxy->options.settings;
     exchange->waited_ms += exchange->interval_ms;
     if (exchange->waited_ms >= 64 * settings->timers_t1_ms) {
-        say_due_bye(exchange);
+        give_up_repeating(exchange);
         return;
     }
     transaction_server_respond(exchange->context->server, 200, buffer_text(&exchange->accepted));
@@ -81,11 +93,21 @@ void bridge_exchange_bye_later(struct bridge_exchange *exchange, struct text rea
     bridge_exchange_wait(exchange, exchange->interval_ms, on_repeat);
 }
 
+void bridge_exchange_repeat(struct bridge_exchange *exchange)
+{
+    exchange->interval_ms = exchange->bridge->proxy->options.settings->timers_t1_ms;
+    exchange->waited_ms = 0;
+    bridge_exchange_wait(exchange, exchange->interval_ms, on_repeat);
+}
+
 void bridge_exchange_acked(struct bridge_exchange *exchange)
 {
+    bool is_repeated = exchange->interval_ms != 0;
     exchange->is_ack_here = true;
     if (exchange->is_bye_due)
         say_due_bye(exchange);
+    else if (is_repeated)
+        bridge_exchange_linger(exchange);
 }
 
 static void on_linger_end(void *arg)

@@ -62,9 +62,9 @@ void bridge_legs_close(struct bridge *bridge)
         hash_remove(&leg->link);
 }
 
-static struct bridge_leg *find_either(struct proxy *proxy, struct text call_id,
-                                      struct text from_tag, struct text to_tag,
-                                      bool *is_from_caller)
+struct bridge_leg *bridge_leg_of_names(struct proxy *proxy, struct text call_id,
+                                       struct text from_tag, struct text to_tag,
+                                       bool *is_from_caller)
 {
     struct bridge_leg *leg = leg_find(proxy, call_id, from_tag, true);
     *is_from_caller = leg != NULL;
@@ -74,14 +74,15 @@ static struct bridge_leg *find_either(struct proxy *proxy, struct text call_id,
 struct bridge_leg *bridge_leg_of_request(struct proxy *proxy, struct message *request,
                                          bool *is_from_caller)
 {
-    return find_either(proxy, request->call_id, message_from_tag(request), message_to_tag(request),
-                       is_from_caller);
+    return bridge_leg_of_names(proxy, request->call_id, message_from_tag(request),
+                               message_to_tag(request), is_from_caller);
 }
 
 struct bridge *bridge_of_dialog(struct proxy *proxy, struct text call_id, struct text from_tag,
                                 struct text to_tag, bool *is_from_caller)
 {
-    const struct bridge_leg *leg = find_either(proxy, call_id, from_tag, to_tag, is_from_caller);
+    const struct bridge_leg *leg =
+        bridge_leg_of_names(proxy, call_id, from_tag, to_tag, is_from_caller);
     return leg && !leg->is_replaced ? leg->bridge : NULL;
 }
 

@@ -127,10 +127,11 @@ struct bridge_transfer {
     const struct listener *listener; /**< of ours; NULL: by address */
     uint64_t waited_ms;              /**< for other offers to be answered */
     uint32_t refer_cseq;
-    bool of_callee; /**< it is replaced, else the caller */
-    bool is_told;   /**< the transferor hears of it by NOTIFY */
-    bool is_left;   /**< the transferor has hung up */
-    bool is_over;   /**< nothing comes of it */
+    bool of_callee;   /**< it is replaced, else the caller */
+    bool is_incoming; /**< the target has sent us its INVITE, with Replaces */
+    bool is_told;     /**< the transferor hears of it by NOTIFY */
+    bool is_left;     /**< the transferor has hung up */
+    bool is_over;     /**< nothing comes of it */
 };
 
 struct bridge {
@@ -239,6 +240,10 @@ void bridge_legs_close(struct bridge *bridge);
 struct bridge_leg *bridge_leg_of_request(struct proxy *proxy, struct message *request,
                                          bool *is_from_caller);
 /** The same by the parts of a dialog's name: those of a request from the party that knows it so. */
+struct bridge_leg *bridge_leg_of_names(struct proxy *proxy, struct text call_id,
+                                       struct text from_tag, struct text to_tag,
+                                       bool *is_from_caller);
+/** Its call, unless that party was replaced. */
 struct bridge *bridge_of_dialog(struct proxy *proxy, struct text call_id, struct text from_tag,
                                 struct text to_tag, bool *is_from_caller);
 /** Put it into the table. */
@@ -297,6 +302,8 @@ void bridge_exchange_linger(struct bridge_exchange *exchange);
  * 2xx is repeated here, since nobody else does any more (s13.3.1.4).
  */
 void bridge_exchange_bye_later(struct bridge_exchange *exchange, struct text reason);
+/** Repeat our 2xx until the ACK comes, which nobody else does; without one the call ends (s13.3.1.4). */
+void bridge_exchange_repeat(struct bridge_exchange *exchange);
 /** The ACK to our 2xx came. */
 void bridge_exchange_acked(struct bridge_exchange *exchange);
 /** (Re)start its timer. */
@@ -378,11 +385,27 @@ int bridge_transfer_abandon(struct bridge *bridge);
 /** BYE of a party. @return true: it is the transferor, who need not wait for the outcome */
 bool bridge_transfer_leave(struct bridge *bridge, bool is_caller);
 
+/**
+ * Begin to replace the callee, or the caller, by the sender of an INVITE with Replaces.
+ * @return as bridge_transfer_begin()
+ */
+int bridge_transfer_take(struct bridge *bridge, bool of_callee, struct response_context *context);
+/** CANCEL of that INVITE. */
+void bridge_transfer_cancelled(struct bridge_transfer *transfer);
+
+/* bridge_replace.c */
+/** The leg of the sender of an INVITE with Replaces. @return false without memory */
+bool bridge_replace_make_leg(struct bridge_transfer *transfer, struct response_context *context);
+/** 200 with the answer in target->ack_body. @param tag  ours */
+int bridge_replace_answer(struct bridge_exchange *target, struct text tag);
+
 /* bridge_place.c */
 /** The target, which was acknowledged by who stays, takes its place; that of nobody, too. */
 void bridge_take_place(struct bridge_transfer *transfer);
 
 /* bridge_refer.c */
+/** NOTIFY to the transferor, if it wants one: how the transfer stands (RFC 3515 s2.4.5). */
+void bridge_refer_notify(struct bridge_transfer *transfer, unsigned status, bool is_final);
 /** @return the status that answers it */
 unsigned bridge_take_refer(struct bridge *bridge, struct message *refer, bool is_from_caller);
 

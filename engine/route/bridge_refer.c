@@ -117,3 +117,37 @@ int bridge_transfer(struct bridge *bridge, struct text uri, bool replaces_caller
         return ERROR_ARGUMENT;
     return bridge_transfer_begin(bridge, !replaces_caller, &referral);
 }
+
+/* ---- the transferor hears of it (RFC 3515 s2.4.5) ---- */
+
+void bridge_refer_notify(struct bridge_transfer *transfer, unsigned status, bool is_final)
+{
+    struct bridge *bridge = transfer->bridge;
+    struct buffer headers = {0}, body = {0};
+    if (!transfer->is_told || transfer->is_left)
+        return;
+    buffer_append(&headers, TEXT("Event: refer"));
+    if (bridge->transfers > 1) /* s2.4.6 */
+        buffer_printf(&headers, ";id=%u", transfer->refer_cseq);
+    if (is_final)
+        buffer_append(&headers, TEXT("\r\nSubscription-State: terminated;reason=noresource\r\n"));
+    else
+        buffer_printf(&headers, "\r\nSubscription-State: active;expires=%llu\r\n",
+                      (unsigned long long)bridge->proxy->options.settings->timers_c_ms / 1000 + 1);
+    buffer_printf(&body, "SIP/2.0 %u %s\r\n", status, status_reason(status));
+    struct uac_request request = {
+        .method = METHOD_NOTIFY,
+        .headers = buffer_text(&headers),
+        .body = buffer_text(&body),
+        .content_type = TEXT("message/sipfrag;version=2.0"),
+    };
+    int error = headers.error ? headers.error : body.error;
+    if (!error)
+        error =
+            bridge_send(bridge, bridge->chosen, !transfer->of_callee, &request, NULL, NULL, NULL);
+    if (error)
+        log_warning(bridge->proxy->options.log, LOG_ROUTE, dialog_call_id(bridge->dialog),
+                    "no NOTIFY of the transfer: %s", error_text(error));
+    buffer_release(&headers);
+    buffer_release(&body);
+}

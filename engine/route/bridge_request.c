@@ -369,7 +369,9 @@ bool bridge_take_cancel(struct response_context *context, struct message *cancel
     const struct header *header = message_header(cancel, HEADER_REASON);
     struct text reason = header ? header->value : TEXT_NONE;
     struct bridge_leg *leg = bridge_leg_of_request(context->proxy, cancel, &is_from_caller);
-    struct bridge *bridge = leg ? leg->bridge : NULL;
+    struct bridge *bridge = leg               ? leg->bridge
+                            : context->dialog ? dialog_attachment(context->dialog, DIALOG_BRIDGE)
+                                              : NULL;
     if (!bridge)
         return false;
     LIST_FOR_EACH (link, &bridge->exchanges) {
@@ -378,6 +380,10 @@ bool bridge_take_cancel(struct response_context *context, struct message *cancel
             continue;
         if (exchange->is_first) {
             bridge_end(bridge, DIALOG_END_CANCELLED, 487, reason, -1);
+            return true;
+        }
+        if (exchange->is_target) {
+            bridge_transfer_cancelled(exchange->transfer);
             return true;
         }
         /*

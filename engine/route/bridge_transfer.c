@@ -29,40 +29,6 @@ static struct bridge_fork *media_fork(const struct bridge_transfer *transfer)
     return transfer->of_callee ? transfer->fork : transfer->bridge->chosen;
 }
 
-/* ---- the transferor hears of it (RFC 3515 s2.4.5) ---- */
-
-static void notify(struct bridge_transfer *transfer, unsigned status, bool is_final)
-{
-    struct bridge *bridge = transfer->bridge;
-    struct buffer headers = {0}, body = {0};
-    if (!transfer->is_told || transfer->is_left)
-        return;
-    buffer_append(&headers, TEXT("Event: refer"));
-    if (bridge->transfers > 1) /* s2.4.6 */
-        buffer_printf(&headers, ";id=%u", transfer->refer_cseq);
-    if (is_final)
-        buffer_append(&headers, TEXT("\r\nSubscription-State: terminated;reason=noresource\r\n"));
-    else
-        buffer_printf(&headers, "\r\nSubscription-State: active;expires=%llu\r\n",
-                      (unsigned long long)bridge->proxy->options.settings->timers_c_ms / 1000 + 1);
-    buffer_printf(&body, "SIP/2.0 %u %s\r\n", status, status_reason(status));
-    struct uac_request request = {
-        .method = METHOD_NOTIFY,
-        .headers = buffer_text(&headers),
-        .body = buffer_text(&body),
-        .content_type = TEXT("message/sipfrag;version=2.0"),
-    };
-    int error = headers.error ? headers.error : body.error;
-    if (!error)
-        error =
-            bridge_send(bridge, bridge->chosen, !transfer->of_callee, &request, NULL, NULL, NULL);
-    if (error)
-        log_warning(bridge->proxy->options.log, LOG_ROUTE, dialog_call_id(bridge->dialog),
-                    "no NOTIFY of the transfer: %s", error_text(error));
-    buffer_release(&headers);
-    buffer_release(&body);
-}
-
 /* ---- over ---- */
 
 /* A re-INVITE that is not answered yet; a 2xx that crosses the CANCEL is acknowledged all the same. */
@@ -76,8 +42,17 @@ static void give_up_stay(struct bridge_exchange *stay)
     }
 }
 
+/* Nothing comes of a target that has called us. */
+static void refuse_target(struct bridge_transfer *transfer, unsigned status)
+{
+    struct bridge_exchange *target = transfer->target;
+    transfer->accepted = memory_release(transfer->accepted);
+    bridge_exchange_refuse(target, status, TEXT_NONE);
+    bridge_exchange_drop(target);
+}
+
 /* The target is told that nothing comes of it. */
-static void give_up_target(struct bridge_transfer *transfer)
+static void give_up_target(struct bridge_transfer *transfer, unsigned status)
 {
     struct bridge_exchange *target = transfer->target;
     struct media_call *call = media_of(transfer->bridge);
@@ -87,7 +62,9 @@ static void give_up_target(struct bridge_transfer *transfer)
         media_call_drop_tag(call, bridge_media_tag(transfer->fork));
     give_up_stay(transfer->stay);
     transfer->stay = NULL;
-    if (transfer->accepted) {
+    if (transfer->is_incoming) {
+        refuse_target(transfer, status);
+    } else if (transfer->accepted) {
         hang_up_accepted(transfer->bridge->proxy, transfer->accepted, ++transfer->leg.cseq,
                          &target->is_late_hung_up);
         bridge_exchange_linger(target);
@@ -113,8 +90,8 @@ static void fail(struct bridge_transfer *transfer, unsigned status)
 {
     struct bridge *bridge = memory_ref(transfer->bridge);
     bool is_left = transfer->is_left, of_callee = transfer->of_callee;
-    notify(transfer, status, true);
-    give_up_target(transfer);
+    bridge_refer_notify(transfer, status, true);
+    give_up_target(transfer, status);
     if (bridge_is_alone(bridge)) {
         bridge_origin_failed(bridge, false, status, NULL);
         memory_release(bridge);
@@ -135,7 +112,7 @@ int bridge_transfer_abandon(struct bridge *bridge)
         return left;
     if (transfer->is_left)
         left = !transfer->of_callee;
-    give_up_target(transfer);
+    give_up_target(transfer, 487);
     return left;
 }
 
@@ -165,6 +142,8 @@ static int pass_answer(struct bridge_transfer *transfer, struct message *respons
     target->ack_type = arena_copy(&bridge->arena, type);
     if (!error && !transfer->of_callee && !text_is_set(transfer->leg.remote))
         error = ERROR_MEMORY;
+    if (!error && transfer->is_incoming)
+        error = bridge_replace_answer(target, transfer->leg.tag);
     return error;
 }
 
@@ -185,7 +164,7 @@ static void complete(struct bridge_transfer *transfer, struct message *response)
     bool is_joining = bridge_is_alone(bridge);
     struct message *accepted = transfer->accepted;
     transfer->accepted = NULL;
-    notify(transfer, 200, true);
+    bridge_refer_notify(transfer, 200, true);
     if (!is_joining && !transfer->is_left)
         bridge_say_bye(bridge, !transfer->of_callee, TEXT_NONE);
     if (!is_joining)
@@ -193,8 +172,13 @@ static void complete(struct bridge_transfer *transfer, struct message *response)
     bridge_take_place(transfer);
     bridge->transfer = NULL;
     target->fork = stay->fork = bridge->chosen;
-    bridge_exchange_acknowledge(target, NULL);
-    bridge_exchange_linger(target);
+    if (transfer->is_incoming) {
+        target->is_target = false;
+        bridge->chosen->remote_cseq[!transfer->of_callee] = target->cseq_in;
+    } else {
+        bridge_exchange_acknowledge(target, NULL);
+        bridge_exchange_linger(target);
+    }
     bridge_exchange_linger(stay);
     if (is_joining) {
         bridge_origin_joined(bridge, accepted);
@@ -397,7 +381,7 @@ static void on_target_early(void *arg, struct message *response)
         target_accepted(target, response);
     } else if (!transfer->is_over && !transfer->accepted) {
         target_wait(target, true);
-        notify(transfer, response->status, false);
+        bridge_refer_notify(transfer, response->status, false);
         if (bridge_is_alone(transfer->bridge))
             bridge_origin_ringing(transfer->bridge, false, response);
     }
@@ -510,8 +494,9 @@ static int make(struct bridge_transfer *transfer, const struct bridge_referral *
     return is_whole ? 0 : ERROR_MEMORY;
 }
 
-int bridge_transfer_begin(struct bridge *bridge, bool of_callee,
-                          const struct bridge_referral *referral)
+/* @param context  of the INVITE of a target that has called us; NULL: we call it */
+static int create(struct bridge_transfer **transferp, struct bridge *bridge, bool of_callee,
+                  struct response_context *context)
 {
     const struct settings *settings = bridge->proxy->options.settings;
     if (bridge->is_ended || !bridge->chosen || bridge->transfer)
@@ -521,18 +506,31 @@ int bridge_transfer_begin(struct bridge *bridge, bool of_callee,
         return ERROR_LIMIT;
     }
     struct bridge_transfer *transfer = arena_zalloc(&bridge->arena, sizeof *transfer);
-    struct bridge_exchange *target = transfer ? bridge_exchange_create(bridge, NULL) : NULL;
+    struct bridge_exchange *target = transfer ? bridge_exchange_create(bridge, context) : NULL;
     if (!target)
         return ERROR_MEMORY;
     *transfer =
         (struct bridge_transfer){.bridge = bridge, .target = target, .of_callee = of_callee};
-    transfer->is_told = referral->is_told;
-    transfer->refer_cseq = referral->cseq;
+    transfer->is_incoming = context != NULL;
     target->method = METHOD_INVITE;
     target->transfer = transfer;
     target->is_target = true;
-    target->is_from_caller = of_callee;
-    int error = make(transfer, referral);
+    target->is_from_caller = of_callee != transfer->is_incoming; /* who has sent it, so to say */
+    *transferp = transfer;
+    return 0;
+}
+
+int bridge_transfer_begin(struct bridge *bridge, bool of_callee,
+                          const struct bridge_referral *referral)
+{
+    struct bridge_transfer *transfer;
+    int error = create(&transfer, bridge, of_callee, NULL);
+    if (error)
+        return error;
+    struct bridge_exchange *target = transfer->target;
+    transfer->is_told = referral->is_told;
+    transfer->refer_cseq = referral->cseq;
+    error = make(transfer, referral);
     if (!error)
         error = send_target(target);
     if (error) {
@@ -547,5 +545,51 @@ int bridge_transfer_begin(struct bridge *bridge, bool of_callee,
 void bridge_transfer_trying(struct bridge *bridge)
 {
     if (bridge->transfer)
-        notify(bridge->transfer, 100, false);
+        bridge_refer_notify(bridge->transfer, 100, false);
+}
+
+/* Its offer is there already; where it wants requests, too. */
+static int take_target(struct bridge_transfer *transfer, struct response_context *context)
+{
+    struct bridge *bridge = transfer->bridge;
+    struct message *invite = context->request;
+    if (!bridge_replace_make_leg(transfer, context))
+        return ERROR_MEMORY;
+    transfer->fork = bridge_fork_create(bridge, message_from_tag(invite));
+    if (!transfer->fork)
+        return ERROR_MEMORY;
+    dialog_side_learn(&transfer->fork->callee, invite, sides_route_set(bridge->proxy, invite));
+    if (!text_is_set(transfer->fork->callee.target)) {
+        bridge_fork_release(transfer->fork);
+        return ERROR_SYNTAX; /* an INVITE without Contact (RFC 3261 s8.1.1.8) */
+    }
+    transfer->accepted = memory_ref(invite);
+    return 0;
+}
+
+int bridge_transfer_take(struct bridge *bridge, bool of_callee, struct response_context *context)
+{
+    struct bridge_transfer *transfer;
+    int error = create(&transfer, bridge, of_callee, context);
+    if (error)
+        return error;
+    error = take_target(transfer, context);
+    if (error) {
+        bridge_exchange_drop(transfer->target);
+        return error;
+    }
+    bridge->transfers++;
+    bridge->transfer = transfer;
+    context->dialog = memory_ref(bridge->dialog); /* a CANCEL finds the call by it */
+    context->is_decided = true;
+    request_reply_trying(context);
+    if (of_callee)
+        choose_media(transfer, context->request);
+    attempt(transfer);
+    return 0;
+}
+
+void bridge_transfer_cancelled(struct bridge_transfer *transfer)
+{
+    fail(transfer, 487);
 }

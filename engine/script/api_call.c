@@ -124,6 +124,30 @@ static int core_call_transfer(lua_State *L)
     return api_push_result(L, error);
 }
 
+/** (req) -> Call-ID, tag; or nil, err, the status that says why */
+static int core_call_replace(lua_State *L)
+{
+    struct subject subject;
+    struct bridge *bridge = NULL;
+    unsigned status;
+    struct script_cause cause;
+    handle_check_context(L, 1, &subject, "call.replace");
+    if (subject.is_reply || subject.run->kind != RUN_REQUEST)
+        api_misuse(L, "call.replace: only for a request in request_route");
+    if (handle_is_over(&subject))
+        return api_push_result(L, ERROR_CANCELLED);
+    cause_begin(L, &cause);
+    int error = bridge_replace(&bridge, subject.context, &status);
+    cause_end(&cause);
+    if (error) {
+        api_push_result(L, error);
+        lua_pushnumber(L, status);
+        return 3;
+    }
+    api_push_text(L, bridge_call_id(bridge));
+    return 1 + api_push_text(L, bridge_tag(bridge));
+}
+
 /* ---- call:on() ---- */
 
 /** Counted; kept with the call. The generation is that of its dialog, which lives longer. */
@@ -264,6 +288,7 @@ void api_call_open(lua_State *L)
         {"call_bridge", core_call_bridge},
         {"call_hang_up", core_call_hang_up},
         {"call_on", core_call_on},
+        {"call_replace", core_call_replace},
         {"call_transfer", core_call_transfer},
         {NULL, NULL},
     };

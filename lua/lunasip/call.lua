@@ -56,6 +56,21 @@ function M.bridge(request, options)
     return call_handle(call_id, tag)
 end
 
+--- Have the sender of an INVITE with Replaces (RFC 3891) take the place of the party that it names, of a call of two
+-- legs. Whether it may is yours to say before. request_route; does not yield.
+-- @param request INVITE outside of a dialog, with an SDP
+-- @return the call, whose "transfer" event tells the outcome, or nil, err, status: what to answer (481: there is no
+--   such call, 486: it is answered and "early-only" was asked for, 603: it is over, 488: no SDP, 491, 420, 400)
+-- @usage local call, err, status = sip.call.replace(req)
+--        if not call then req:reply(status) end
+function M.replace(request)
+    local call_id, tag, status = core.call_replace(request)
+    if not call_id then
+        return nil, tag, status
+    end
+    return call_handle(call_id, tag)
+end
+
 local MOST_MS = 2 ^ 31
 
 local function times_fault(options)

@@ -50,6 +50,14 @@ local CallMaker = {}
 ---@return string? err nothing was sent to the callee; the request wants an answer
 function CallMaker.bridge(request, options) end
 
+---Have the sender of an INVITE with Replaces (RFC 3891) take the place of the party that it names, of a call of two
+---legs. Whether it may is the script's to decide. request_route.
+---@param request Request an INVITE outside of a dialog, with an SDP
+---@return lunasip.Call? call its "transfer" event tells the outcome
+---@return string? err nothing was sent
+---@return integer? status what to answer: 481, 486, 603, 488, 491, 420 or 400
+function CallMaker.replace(request) end
+
 ---Call one party, and when it has answered another, and join them (click-to-call, RFC 3725). Any handler.
 ---@param options lunasip.OriginateOptions
 ---@return lunasip.Call? call

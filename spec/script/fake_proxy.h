@@ -78,6 +78,13 @@ int bridge_originate(struct bridge **bridgep, struct proxy *proxy,
     return ERROR_UNSUPPORTED;
 }
 
+int bridge_replace(struct bridge **bridgep, struct response_context *context, unsigned *status)
+{
+    (void)bridgep;
+    *status = 481;
+    return context->result ? context->result : ERROR_NOT_FOUND;
+}
+
 struct dialog *bridge_dialog(const struct bridge *bridge)
 {
     (void)bridge;
