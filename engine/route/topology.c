@@ -9,9 +9,9 @@
  *     one that is not, with our own two entries.
  *   - A masked Call-ID hashes to this worker. It is shown to callees on hidden sides only: the caller
  *     made the real one. Within the engine a message of either has the real one.
- *   - Warning names its writer: that becomes our host (RFC 3261 s20.43).
+ *   - Other headers that name parties by their addresses are masked (topology_mask.c).
  *
- * From, To, P-Asserted-Identity and their kin belong to the script, SDP to the relay.
+ * From and To belong to the script, SDP to the relay.
  *
  * Deviation: a proxy keeps Via and Record-Route (RFC 3261 s16.6 4, s16.7 3); whoever hides wants that.
  * A loop through a hidden side ends by Max-Forwards only (RFC 5393 needs Via).
@@ -257,80 +257,6 @@ void topology_enter(struct proxy *proxy, struct message *message)
 
 /* ---- headers ---- */
 
-/* A user part goes on unless an address could be in it. */
-static bool is_plain(struct text user)
-{
-    for (size_t i = 0; i < user.n; i++)
-        if (memchr(".:[]%", user.p[i], 5))
-            return false;
-    return user.n > 0;
-}
-
-/* One Contact at our socket: user and header parameters stay, those of the URI go. */
-static void print_contact(struct buffer *out, const struct name_addr *contact,
-                          const struct listener *listener)
-{
-    buffer_append(out, out->n ? TEXT(", <sip:") : TEXT("<sip:"));
-    if (is_plain(contact->uri.user)) {
-        buffer_append(out, contact->uri.user);
-        buffer_append_char(out, '@');
-    }
-    buffer_printf(out, "%s:%u", listener->host, listener->port);
-    if (listener->kind != TRANSPORT_UDP)
-        buffer_printf(out, ";transport=%s", transport_kind_name(listener->kind));
-    buffer_append_char(out, '>');
-    if (contact->params.n)
-        buffer_printf(out, ";%.*s", TEXT_ARG(contact->params));
-}
-
-/* A warning's second word is who wrote it. */
-static void print_warning(struct buffer *out, struct text warning, const struct listener *listener)
-{
-    struct text code = text_word(&warning);
-    text_word(&warning);
-    buffer_printf(out, "%s%.*s %s %.*s", out->n ? ", " : "", TEXT_ARG(code), listener->host,
-                  TEXT_ARG(text_trim(warning)));
-}
-
-static void print_element(struct buffer *out, enum header_kind kind, struct text element,
-                          const struct listener *listener)
-{
-    struct name_addr contact;
-    if (kind == HEADER_WARNING)
-        print_warning(out, element, listener);
-    else if (name_addr_parse(&contact, element) == 0) /* what is no address shows nobody anything */
-        print_contact(out, &contact, listener);
-}
-
-/* Every header of that kind, element for element. */
-static int mask_headers(struct edits *edits, enum header_kind kind, const struct listener *listener)
-{
-    struct buffer out = {0};
-    struct header_view view = {0};
-    int error = 0;
-    bool is_found = edits_header(edits, kind, TEXT_NONE, &view);
-    for (; is_found && !error; is_found = edits_header_next(edits, &view, &view)) {
-        struct text rest = view.value, element;
-        buffer_clear(&out);
-        while ((element = name_addr_split(&rest)).n)
-            print_element(&out, kind, element, listener);
-        for (size_t i = 0; i < out.n; i++) /* folds */
-            if (out.p[i] == '\r' || out.p[i] == '\n')
-                out.p[i] = ' ';
-        error = out.error ? out.error
-                : out.n   ? edits_replace(edits, &view, buffer_text(&out))
-                          : edits_remove(edits, &view);
-    }
-    buffer_release(&out);
-    return error;
-}
-
-static int mask(struct edits *edits, const struct listener *listener)
-{
-    int error = mask_headers(edits, HEADER_CONTACT, listener);
-    return error ? error : mask_headers(edits, HEADER_WARNING, listener);
-}
-
 /* @return 0 or an error, where edits_remove_all() counts */
 static int remove_all(struct edits *edits, struct text name)
 {
@@ -359,7 +285,7 @@ int topology_request(struct response_context *context, struct edits *edits,
     error = remove_all(edits, TEXT("Via"));
     if (!error)
         error = remove_all(edits, TEXT("Record-Route"));
-    return error ? error : mask(edits, out);
+    return error ? error : topology_mask(edits, out);
 }
 
 /* ---- responses ---- */
@@ -410,6 +336,6 @@ int topology_response(const struct branch *branch, struct message *response, str
     if (!error)
         error = put_record_routes(branch, response, edits, is_up_hidden);
     if (!error && is_up_hidden)
-        error = mask(edits, hidden->upstream);
+        error = topology_mask(edits, hidden->upstream);
     return error;
 }

@@ -24,6 +24,11 @@ int topology_request(struct response_context *context, struct edits *edits,
                      const struct listener *out);
 /** A response goes upstream, our Via already taken off. @return as above */
 int topology_response(const struct branch *branch, struct message *response, struct edits *edits);
+/**
+ * Addresses in what stays of a message become ours on @p listener (topology_mask.c).
+ * @return 0 or ERROR_MEMORY: the message must not leave then
+ */
+int topology_mask(struct edits *edits, const struct listener *listener);
 /** Call-ID of a call, as the party knows it that we reach through @p out. Borrowed from the dialog. */
 struct text topology_call_id(const struct dialog *dialog, bool of_caller,
                              const struct listener *out);

@@ -349,7 +349,7 @@ describe("a call whose topology is hidden", function()
         for n = 0, 240 do
             alice:send(world.raw {
                 call_id = "Call-ID: poor-" .. n .. "@192.0.2.10", branch = "poor" .. n,
-                headers = { "Record-Route: <sip:192.0.2.10;lr>" },
+                headers = { "Record-Route: <sip:192.0.2.10;lr>", "P-Asserted-Identity: <sip:alice@192.0.2.10>" },
             })
             engine.memory_fail_after(n % 80)
             net:advance(0.01)

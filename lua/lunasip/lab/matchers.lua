@@ -257,6 +257,7 @@ end
 -- ---- no_address ----
 
 local function contains(text, address)
+    text = text:gsub("%%(%x%x)", function(code) return string.char(tonumber(code, 16)) end)
     local at = 1
     while true do
         local from, to = text:find(address, at, true)
@@ -285,9 +286,7 @@ end
 
 -- Calls see(part, text) for everything of a message that may hold an address.
 local function each_part(msg, see)
-    if msg.uri then
-        see("Request-URI", msg.uri)
-    end
+    see(msg.uri and "Request-URI" or "Reason-Phrase", msg.uri or msg.reason)
     for _, one in ipairs(msg.headers) do
         see(one.name, one.value)
     end
