@@ -98,8 +98,7 @@ void response_consider(struct response_context *context, struct message *respons
     context->best_is_local = is_local;
 }
 
-/* Whoever sent the request has given up by now, or will before anything of ours can reach it. */
-static void leave_unanswered(struct response_context *context)
+void response_leave_unanswered(struct response_context *context)
 {
     log_info(context->proxy->options.log, LOG_ROUTE, context_call_id(context),
              "nobody answered this %.*s, and it gets no answer (RFC 4320)",
@@ -111,7 +110,7 @@ static void leave_unanswered(struct response_context *context)
 static void send_best(struct response_context *context)
 {
     if (!context->is_final_sent && is_unsendable(context->best)) {
-        leave_unanswered(context);
+        response_leave_unanswered(context);
         return;
     }
     struct message *best = memory_ref(context->best);

@@ -128,6 +128,10 @@ void bridge_exchange_refuse(struct bridge_exchange *exchange, unsigned status, s
     exchange->is_final_sent = true;
     if (exchange->is_first)
         bridge_reliable_stop(exchange->bridge);
+    if (status == 408 && exchange->method != METHOD_INVITE) {
+        response_leave_unanswered(exchange->context);
+        return;
+    }
     request_respond(exchange->context, &(struct response_options){
                                            .status = status,
                                            .headers = headers,
@@ -226,6 +230,18 @@ static int print(struct bridge_exchange *exchange, struct bridge_fork *fork,
     return error ? error : out->error;
 }
 
+/*
+ * Whoever sent a target refresh wants requests there once it is accepted (RFC 6141 s4.5): what was
+ * refused has changed nothing. Of the first INVITE it is known already.
+ */
+static void refresh_target(struct bridge_exchange *exchange)
+{
+    bool is_refresh = exchange->method == METHOD_INVITE || exchange->method == METHOD_UPDATE;
+    if (is_refresh && !exchange->is_first)
+        bridge_learn(exchange->bridge, exchange->fork, exchange->is_from_caller,
+                     exchange->context->request, TEXT_NONE);
+}
+
 /* It was sent: who else is told, and what becomes of the bytes. */
 static void answered(struct bridge_exchange *exchange, const struct bridge_answer *answer,
                      struct message *response, struct buffer *out)
@@ -240,6 +256,8 @@ static void answered(struct bridge_exchange *exchange, const struct bridge_answe
         bridge_reliable_stop(exchange->bridge);
     if (exchange->is_first && status < 300)
         tell_dialog(exchange->bridge, buffer_text(out));
+    if (status / 100 == 2)
+        refresh_target(exchange);
     if (status >= 200)
         request_answered(exchange->context, status);
     struct buffer *keeper = answer->copy;

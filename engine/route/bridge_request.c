@@ -33,7 +33,7 @@ static void on_done(void *arg, struct message *response)
             bridge_learn(bridge, exchange->fork, !exchange->is_from_caller, response, TEXT_NONE);
         if (status / 100 == 2)
             bridge_session_accepted(exchange, response);
-        if (bridge_exchange_answer(exchange, exchange->fork, response, status))
+        if (status != 408 && bridge_exchange_answer(exchange, exchange->fork, response, status))
             status = 500;
     }
     bridge_exchange_refuse(exchange, status, TEXT_NONE); /* unless it was answered */
@@ -106,8 +106,6 @@ static void pass(struct bridge *bridge, struct bridge_fork *fork, struct respons
         exchange->rack_cseq = prack->cseq;
         exchange->is_answer = prack->is_answer;
     }
-    if (exchange->method == METHOD_INVITE || exchange->method == METHOD_UPDATE)
-        bridge_learn(bridge, fork, is_from_caller, context->request, TEXT_NONE);
     int error = bridge_pass_on(exchange);
     if (error) {
         bridge_exchange_refuse(exchange, status_of(error), TEXT_NONE);

@@ -352,6 +352,13 @@ int session_timer_request(struct response_context *context, struct edits *edits)
 void session_timer_accepted(struct response_context *context, struct message *response,
                             struct edits *edits);
 
+/* best_response.c */
+/**
+ * A request other than INVITE that timed out further down: its sender has given up by now, or will
+ * before anything of ours can reach it (RFC 4320 s4.2).
+ */
+void response_leave_unanswered(struct response_context *context);
+
 /* call_keepalive.c */
 /** A transfer has put another in the place of that party: it is asked from now on. */
 void call_keepalive_replaced(struct dialog *dialog, bool is_caller);

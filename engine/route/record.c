@@ -3,6 +3,7 @@
 #include "record/records.h"
 #include "route/bridge.h"
 #include "route/notes.h"
+#include "route/topology.h"
 
 #include "base/memory.h"
 
@@ -68,6 +69,19 @@ static void find_callee_tag(void *arg, struct text tag, enum dialog_state state)
         *found = tag;
 }
 
+/* Our socket towards whoever has answered, else was tried last: by it the Call-ID may be hidden. */
+static const struct listener *towards_callee(const struct filling *f)
+{
+    const struct listener *listener = f->notes->callee.listener;
+    const struct note_try *last = NULL;
+    for (const struct note_try *one = f->notes->tries; one; one = one->next)
+        last = one;
+    if (listener || !last || last->destination.sa.sa_family == AF_UNSPEC)
+        return listener;
+    return transport_listener_towards(f->proxy->options.transport, &last->destination,
+                                      TRANSPORT_UDP);
+}
+
 static void fill_parties(struct filling *f)
 {
     struct call_record *record = f->record;
@@ -81,7 +95,8 @@ static void fill_parties(struct filling *f)
     record->caller.uri = keep(f, from);
     record->caller.user = user_of(f, from);
     fill_source(f, &record->caller, &f->notes->caller);
-    record->callee.call_id = keep(f, bridge ? bridge_call_id(bridge) : dialog_call_id(dialog));
+    record->callee.call_id = keep(f, bridge ? bridge_call_id(bridge)
+                                            : topology_call_id(dialog, false, towards_callee(f)));
     record->callee.tag = keep(f, tag);
     fill_source(f, &record->callee, &f->notes->callee);
     record->to_uri = keep(f, to);

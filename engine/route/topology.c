@@ -214,8 +214,8 @@ static bool hides(const struct topology *topology, const struct listener *out)
     struct text names = topology->interfaces;
     if (!names.n)
         return true;
-    while (names.n)
-        if (out && text_equal(text_split(&names, ','), text_of(out->interface)))
+    while (out && names.n)
+        if (text_equal(text_split(&names, ','), text_of(out->interface)))
             return true;
     return false;
 }

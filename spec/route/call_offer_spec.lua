@@ -101,6 +101,56 @@ describe("within a call of two legs", function()
         finish()
     end)
 
+    it("a target refresh of either side takes effect when it is accepted (s12.2.2, RFC 6141 s4.5)", function()
+        answer()
+        for _, pair in ipairs { { alice, bob, "192.0.2.10" }, { bob, alice, "10.0.0.20" } } do
+            local from, to, address = unpack(pair)
+            for _, method in ipairs { "INVITE", "UPDATE" } do
+                for _, status in ipairs { 488, 200 } do
+                    from.contact = ("<sip:%s%d@%s:5060>"):format(method, status, address)
+                    local before = from.target or from.contact:gsub(method .. status, from.name)
+                    from:request(from.call, method, { sdp = true })
+                    local request = to:receive(method)
+                    to:ask "INFO" -- while it is not answered
+                    local info = from:receive "INFO"
+                    assert.equal(before, "<" .. info.uri .. ">")
+                    from:reply(info, 200)
+                    to:receive(200)
+                    to:reply(request, status, { sdp = status == 200 })
+                    from:receive { status = status, method = method }
+                    if method == "INVITE" then
+                        to:receive "ACK"
+                    end
+                    from.target = status == 200 and from.contact or before
+                    to:ask "INFO"
+                    info = from:receive "INFO"
+                    assert.equal(from.target, "<" .. info.uri .. ">")
+                    from:reply(info, 200)
+                    to:receive(200)
+                end
+            end
+        end
+        finish()
+    end)
+
+    it("a request other than INVITE that nobody answers gets no 408; the call is over (RFC 4320 s4.2)", function()
+        for _, answered in ipairs { 408, false } do
+            for _, method in ipairs { "UPDATE", "INFO", "MESSAGE", "OPTIONS" } do
+                answer()
+                alice:request(alice.call, method, { once = true })
+                local request = bob:receive(method)
+                if answered then
+                    bob:reply(request, 408)
+                end
+                alice:reply(alice:receive("BYE", 33), 200)
+                bob:reply(bob:receive "BYE", 200)
+                assert.equal(0, world.count_received(net, "alice", 408))
+                world.finish_hidden(net)
+                alice.queue, bob.queue = {}, {}
+            end
+        end
+    end)
+
     it("an offer may come late, in the 200, and its answer in the ACK (s13.2.1)", function()
         alice.auto_ack = false
         alice:invite "sip:bob@example.net"

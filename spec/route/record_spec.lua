@@ -223,6 +223,25 @@ describe("the record of a call", function()
         assert.equal(50, r.media[1].caller.packets)
     end)
 
+    it("of a hidden call has the Call-ID that the callee knows it by, answered or refused", function()
+        for _, status in ipairs { 200, 486 } do
+            open([[assert(sip.dialog.track(req, { hide = "private", hide_call_id = true })) ]] .. TO_BOB)
+            alice:invite "sip:4711@example.net"
+            local invite = bob:receive "INVITE"
+            bob:reply(invite, status)
+            alice:receive(status)
+            bob:receive "ACK"
+            if status == 200 then
+                hang_up(bob, alice)
+            end
+            local r = record()
+            assert.same({ alice.call.id, invite:header "Call-ID" }, { r.call_id, r.callee.call_id })
+            assert.are_not_equal(r.call_id, r.callee.call_id)
+            net:close()
+        end
+        open()
+    end)
+
     it("of two legs has both Call-IDs", function()
         open(BRIDGE)
         talk()
