@@ -22,7 +22,7 @@
     XX(SIP_HANDED_OVER, "sip.handed_over", "messages given to the worker that owns their call")    \
     XX(SIP_MAILBOX_FULL, "sip.mailbox_full",                                                       \
        "messages dropped because that worker's mailbox was full")                                  \
-    XX(SIP_SHED, "sip.shed", "new requests refused with 503 because the worker was behind")        \
+    XX(SIP_SHED, "sip.shed", "new requests refused with 503: the worker was behind, or it drains") \
     XX(SIP_SOURCE_LIMITED, "sip.source_limited", "new requests beyond the rate of one source")     \
     XX(SIP_SOURCE_FORGOTTEN, "sip.source_forgotten",                                               \
        "sources whose rate was forgotten for another's: limits.sources reached")                   \

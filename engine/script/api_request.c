@@ -81,10 +81,11 @@ static struct text header_lines(lua_State *L, struct arena *arena, int index)
     return lines;
 }
 
-static void read_reply_options(lua_State *L, struct arena *arena, struct response_options *options)
+/** @return whether nothing is to be kept of the answer (stateless) */
+static bool read_reply_options(lua_State *L, struct arena *arena, struct response_options *options)
 {
     if (lua_isnoneornil(L, 4))
-        return;
+        return false;
     if (!lua_istable(L, 4))
         api_misuse(L, "reply: options must be a table { headers =, body =, content_type = }");
     lua_settop(L, 4);
@@ -98,9 +99,16 @@ static void read_reply_options(lua_State *L, struct arena *arena, struct respons
     check_line(L, options->content_type, "content_type");
     if (options->body.n && !text_is_set(options->content_type))
         api_misuse(L, "reply: a body needs a content_type");
+    lua_getfield(L, 4, "stateless");
+    if (!lua_isnil(L, 8) && !lua_isboolean(L, 8))
+        api_misuse(L, "reply: stateless must be true or false");
+    bool is_stateless = lua_toboolean(L, 8);
+    if (is_stateless && options->status < 200)
+        api_misuse(L, "reply: only a final response can be stateless");
+    return is_stateless;
 }
 
-/** req:reply(code [, reason [, { headers =, body =, content_type = }]]) -> true or nil, err */
+/** req:reply(code [, reason [, { headers =, body =, content_type =, stateless = }]]) -> true or nil, err */
 static int request_reply(lua_State *L)
 {
     struct subject subject;
@@ -111,11 +119,12 @@ static int request_reply(lua_State *L)
         .reason = api_text_or_none(L, 3, "reply: reason"),
     };
     check_line(L, options.reason, "the reason");
-    read_reply_options(L, &subject.run->arena, &options);
+    bool is_stateless = read_reply_options(L, &subject.run->arena, &options);
     note_decision(L, &subject, &(struct decision){"reply", true, options.status, options.reason});
     struct script_cause cause;
     cause_begin(L, &cause);
-    int result = proxy_reply(subject.context, &options);
+    int result = is_stateless ? proxy_reply_and_forget(subject.context, &options)
+                              : proxy_reply(subject.context, &options);
     cause_end(&cause);
     return api_push_result(L, result);
 }

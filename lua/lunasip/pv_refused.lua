@@ -14,7 +14,7 @@ refuse("atkv", "there are no events of that kind")
 refuse("sbranch", "write $br, $branch(x), or give req:fork{…} a list")
 refuse("T_inv", "the engine answers CANCEL and cancels the branches; one that reaches a route matches no INVITE")
 refuse("stat", "counters are shown by lunasip ctl status")
-refuse("ruid location_ua T_reply_ruid ulc", "it comes with the location service")
+refuse("ruid location_ua T_reply_ruid ulc", "bindings are looked at with sip.registrar.contacts(uri)")
 refuse("ltt", "replies get their To tag from the engine when they are sent")
 refuse("dlg dlg_ctx DLG_status DLG_lifetime DLG_count",
     "sip.dialog.of(msg) gives the tracked call: state, age_s, duration_s, vars")

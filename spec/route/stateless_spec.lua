@@ -344,6 +344,56 @@ describe("PRACK (RFC 3262)", function()
     end)
 end)
 
+describe("stateless replies (RFC 3261 §8.2.7)", function()
+    local net, alice
+
+    local function open(body, more)
+        net, alice = world.open { body = body, more = more }
+    end
+
+    after_each(function() net:close() end)
+
+    it("keep no transaction; a repeated request is routed again, and gets the same To tag", function()
+        open [[req:reply(403, "Go Away", { stateless = true, headers = { ["X-A"] = "1" } })]]
+        for _ = 1, 2 do
+            alice:send(world.raw { method = "OPTIONS" })
+            net:advance(0.1)
+            assert.equal(0, net:status().transactions)
+        end
+        local replies = {}
+        for _, entry in ipairs(net.journal) do
+            if entry.agent == "alice" and entry.direction == "in" then replies[#replies + 1] = entry.message end
+        end
+        assert.equal(2, #replies)
+        assert.same({ "Go Away", "1" }, { replies[1].reason, replies[1]:header "X-A" })
+        assert.is_truthy(replies[1]:tag "To")
+        assert.equal(replies[1].bytes, replies[2].bytes)
+    end)
+
+    it("are not repeated to an INVITE, and its ACK ends here", function()
+        open [[
+            sip.log.info "$rm"
+            req:reply(404, nil, { stateless = true })
+        ]]
+        alice:invite("sip:nobody@example.net", { sdp = true })
+        alice:receive(404) -- acknowledged by itself
+        net:advance(40)
+        assert.equal(1, world.count_received(net, "alice", 404))
+        local runs = {}
+        for _, line in ipairs(net:log()) do runs[#runs + 1] = line.group == "script" and line.text or nil end
+        assert.same({ "INVITE" }, runs)
+        local status = net:status()
+        assert.same({ 0, 0 }, { status.transactions, status.dialogs })
+    end)
+
+    it("have a transaction after all where something was relayed", function()
+        open((world.TO_BOB:gsub("relay {", "relay { on_failure = 'F',")),
+            "function failure_route.F(req) req:reply(480, nil, { stateless = true }) end")
+        alice:invite "sip:bob@example.net"
+        alice:receive(480, 40)
+    end)
+end)
+
 describe("retransmissions (RFC 3261 §17.2)", function()
     it("of a request reach neither script nor callee, the last response is repeated", function()
         local net, alice, callees = world.open { body = "sip.log.info 'ran' " .. world.TO_BOB }

@@ -29,6 +29,7 @@ struct response_context {
     bool is_cancelled, is_decided, is_dropped, is_record_routed;
     /* what was asked for */
     unsigned reply_status, replies, relays, forwards, manages;
+    bool is_forgotten; /* answered statelessly */
     char reply_reason[64], reply_headers[512], reply_body[256];
     struct relay_options relay;
     char relay_to[128], relay_on_failure[64];
@@ -338,6 +339,7 @@ int proxy_reply(struct response_context *context, const struct response_options 
 
 int proxy_reply_and_forget(struct response_context *context, const struct response_options *options)
 {
+    context->is_forgotten = true;
     return proxy_reply(context, options);
 }
 

@@ -55,6 +55,11 @@ static void test_reply(void **state)
     expect_fault("req:reply(200, 'a\\r\\nb')", "route.lua:5: reply: the reason cannot");
     expect_fault("req:reply(200, 'OK', { body = 'x' })", "a body needs a content_type");
     expect_fault("req:reply(200, 'OK', { headers = { X = 'a\\nB: c' } })", "cannot have line ends");
+    run_body(&o, "print(req:reply(403, nil, { stateless = true }))");
+    assert_int_equal(o.context->reply_status, 403);
+    assert_true(o.context->is_forgotten);
+    expect_fault("req:reply(180, nil, { stateless = true })", "only a final response can be stateless");
+    expect_fault("req:reply(404, nil, { stateless = 1 })", "stateless must be true or false");
     expect_fault("req:reply(200, 'OK', 'x')", "options must be a table");
 }
 

@@ -20,7 +20,7 @@ local WORDS = {
     rtpengine_delete = "nothing: media ends with its dialog",
     rtpengine_manage = "sip.media.manage(req, OPTIONS)", rtpengine_offer = "sip.media.manage(req, OPTIONS)",
     sanity_check = "req:sanity_ok()", save = "sip.registrar.save(req)", send_reply = "req:reply(CODE, REASON)",
-    sl_send_reply = "req:reply(CODE, REASON)", subst_hf = "msg:set_header(NAME, VALUE)",
+    sl_send_reply = "req:reply(CODE, REASON, { stateless = true })", subst_hf = "msg:set_header(NAME, VALUE)",
     t_check_trans = "nothing: retransmissions do not reach scripts", t_newtran = "nothing: req:relay() does it",
     t_on_branch = 'req:relay { on_branch = "NAME" }', t_on_failure = 'req:relay { on_failure = "NAME" }',
     t_on_reply = 'req:relay { on_reply = "NAME" }', t_relay = "req:relay()", t_reply = "req:reply(CODE, REASON)",
