@@ -248,13 +248,10 @@ static int keep_options(struct bridge *bridge, const struct bridge_options *opti
     const struct {
         struct text *to, from;
     } copies[] = {
-        {&bridge->username, options->username},
-        {&bridge->password, options->password},
-        {&again->to, options->to},
-        {&again->next_hop, options->next_hop},
-        {&again->interface, options->interface},
-        {&again->from, options->from},
-        {&again->headers, options->headers},
+        {&bridge->username, options->username}, {&bridge->password, options->password},
+        {&bridge->realm, options->realm},       {&again->to, options->to},
+        {&again->next_hop, options->next_hop},  {&again->interface, options->interface},
+        {&again->from, options->from},          {&again->headers, options->headers},
     };
     bool may_come_again = options->username.n || options->follows_redirects || bridge->sessions;
     again->follows_redirects = options->follows_redirects;

@@ -26,6 +26,7 @@ struct bridge_options {
     struct text from;      /**< URI or name-addr; absent: the caller's name and user at our host */
     struct text headers;   /**< further lines of the callee's INVITE, each with its line end */
     struct text username, password; /**< for challenges of the callee; absent: none */
+    struct text realm;              /**< the only one that those are for; absent: any */
     bool follows_redirects;         /**< 3xx: to its first Contact; else the caller sees 480 */
     enum bridge_refer refer;
     bool refuses_100rel; /**< offer it to nobody; 420 to a caller that requires it */
@@ -64,6 +65,7 @@ struct bridge_origination {
     struct bridge_party first;      /**< is called at once, and is the caller of the call */
     struct bridge_party second;     /**< when the first has answered; the callee */
     struct text username, password; /**< for challenges of either; absent: none */
+    struct text realm;              /**< the only one that those are for; absent: any */
     struct text pass;               /**< as in struct bridge_options */
     bool follows_redirects;         /**< 3xx: to its first Contact; else it has failed, 480 */
     enum bridge_refer refer;

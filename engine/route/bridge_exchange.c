@@ -8,6 +8,7 @@ static void destroy(void *arg)
     memory_release(exchange->held);
     buffer_release(&exchange->accepted);
     buffer_release(&exchange->ack_body);
+    arena_reset(&exchange->arena);
     buffer_release(&exchange->offered);
     memory_release(exchange->bridge);
 }

@@ -225,6 +225,8 @@ static bool redirected(struct bridge_exchange *calling, const struct message *re
     struct text uri = bridge_redirection(calling->bridge, response);
     if (!text_is_set(uri))
         return false;
+    struct bridge_leg *leg = &calling->bridge->caller;
+    leg->is_stranger = bridge_is_stranger(leg, uri);
     origin->first.uri = uri;
     origin->first.next_hop = TEXT_NONE;
     calling->challenge = NULL; /* of somebody else */
@@ -366,10 +368,11 @@ static int take_options(struct bridge *bridge, const struct bridge_origination *
     bridge->pass = arena_copy(arena, wanted->pass);
     bridge->username = arena_copy(arena, wanted->username);
     bridge->password = arena_copy(arena, wanted->password);
+    bridge->realm = arena_copy(arena, wanted->realm);
     if (!origin || !copy_party(arena, &origin->first, &wanted->first) ||
         !copy_party(arena, &origin->second, &wanted->second) ||
         (wanted->pass.n && !bridge->pass.p) || (wanted->username.n && !bridge->username.p) ||
-        (wanted->password.n && !bridge->password.p))
+        (wanted->password.n && !bridge->password.p) || (wanted->realm.n && !bridge->realm.p))
         return ERROR_MEMORY;
     origin->timeout_ms = wanted->timeout_ms;
     origin->ringing_timeout_ms = wanted->ringing_timeout_ms;

@@ -33,6 +33,7 @@ struct bridge_leg {
     uint32_t cseq;                    /**< of the last request that we sent on it */
     struct bridge_leg *next_replaced; /**< in bridge->replaced */
     bool is_replaced;                 /**< its party was, by a transfer: it only says goodbye */
+    bool is_stranger; /**< its party was named by another one, not by the script (bridge_auth.c) */
 };
 
 /** The last provisional response that went to the caller reliably (RFC 3262 s3). */
@@ -81,9 +82,10 @@ struct bridge_exchange {
     struct buffer offered;              /**< SDP of its request, where refreshes repeat it; owned */
     struct text ack_type;               /**< its Content-Type, in the bridge's arena */
     struct bridge_transfer *transfer;   /**< that it is part of; in the bridge's arena */
-    struct bridge_challenge *challenge; /**< answered by it; in the bridge's arena, NULL: none */
-    struct text credentials;            /**< that line as sent, which the ACK repeats; likewise */
-    struct text reason;                 /**< BYE: its Reason line; likewise */
+    struct arena arena;                 /**< of the next two */
+    struct bridge_challenge *challenge; /**< answered by it; NULL: none */
+    struct text credentials;            /**< that line as sent, which the ACK repeats */
+    struct text reason;                 /**< BYE: its Reason line; in the bridge's arena */
     struct message *held;               /**< 2xx that waits for a PRACK; owned, NULL: none */
     enum method method;
     uint32_t cseq_in, cseq_out;
@@ -146,6 +148,7 @@ struct bridge {
     struct text body_type;            /**< Content-Type of the last ACK that passed */
     struct text pass;                 /**< names of further headers that pass */
     struct text username, password;   /**< towards the callee */
+    struct text realm;                /**< the only one that those are for; absent: any */
     struct bridge_options again;      /**< to send the INVITE again; absent if that never happens */
     uint32_t invite_cseq;             /**< of the caller's INVITE */
     unsigned redirects;               /**< that were followed */
@@ -231,6 +234,9 @@ bool bridge_challenged(struct bridge_exchange *exchange, const struct message *r
  */
 int bridge_print_credentials(struct bridge_exchange *exchange, enum method method, struct text uri,
                              struct text body, struct buffer *out);
+
+/** A party sends us to @p uri: is that another host than the script's, of the leg @p before? */
+bool bridge_is_stranger(const struct bridge_leg *before, struct text uri);
 
 /* bridge_legs.c */
 /** Put both legs into the table. @return 0 or ERROR_MEMORY */

@@ -64,6 +64,7 @@ static void join_callee(struct bridge_transfer *transfer)
     struct bridge *bridge = transfer->bridge;
     struct bridge_fork *nobody = bridge->chosen, *fork = transfer->fork;
     bridge->callee.cseq = transfer->leg.cseq;
+    bridge->callee.is_stranger = transfer->leg.is_stranger;
     memcpy(fork->local_tag, nobody->local_tag, sizeof fork->local_tag);
     fork->remote_cseq[1] = nobody->remote_cseq[1];
     bridge->chosen = fork;

@@ -188,7 +188,11 @@ struct text bridge_redirection(struct bridge *bridge, const struct message *resp
         counter_count(proxy->options.counters, COUNTER_ROUTE_BRANCH_LIMIT);
         return TEXT_NONE;
     }
-    return arena_copy(&bridge->arena, contact->uri_text);
+    struct text uri =
+        contact->uri_text; /* headers in it have no place in a Request-URI (s19.1.1) */
+    if (text_is_set(contact->uri.headers))
+        uri.n = (size_t)(contact->uri.headers.p - 1 - uri.p);
+    return arena_copy(&bridge->arena, uri);
 }
 
 static bool redirected(struct bridge_exchange *exchange, struct message *response)
@@ -197,6 +201,7 @@ static bool redirected(struct bridge_exchange *exchange, struct message *respons
     struct text to = exchange->is_first ? bridge_redirection(bridge, response) : TEXT_NONE;
     if (!text_is_set(to))
         return false;
+    bridge->callee.is_stranger = bridge_is_stranger(&bridge->callee, to);
     bridge->again.to = to;
     bridge->again.next_hop = TEXT_NONE;
     exchange->challenge = NULL; /* of somebody else */

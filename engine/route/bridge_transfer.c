@@ -397,6 +397,7 @@ static bool redirected(struct bridge_transfer *transfer, const struct message *r
     struct text uri = bridge_is_alone(bridge) ? bridge_redirection(bridge, response) : TEXT_NONE;
     if (!text_is_set(uri))
         return false;
+    transfer->leg.is_stranger = bridge_is_stranger(&transfer->leg, uri);
     transfer->uri = uri;
     transfer->next_hop = TEXT_NONE;
     transfer->target->challenge = NULL; /* of somebody else */
@@ -470,6 +471,8 @@ static bool make_leg(struct bridge_transfer *transfer, const struct bridge_refer
         .local = old->local,
         .remote = arena_printf(&bridge->arena, "<%.*s>", TEXT_ARG(referral->uri)),
         .contact_user = old->contact_user,
+        /* who is told has chosen it (REFER), else the script has */
+        .is_stranger = referral->is_told && bridge_is_stranger(old, referral->uri),
     };
     return bridge_draw_leg(bridge, &transfer->leg) && transfer->old_leg && transfer->leg.remote.p;
 }

@@ -30,6 +30,8 @@ int call_take_trunk(const struct trunk_options *options, struct trunk_terms **te
     if (!options->username->n && terms->password) {
         *options->username = text_of(terms->auth_user);
         *options->password = text_of(terms->password);
+        if (terms->realm)
+            *options->realm = text_of(terms->realm);
     }
     return 0;
 }
@@ -48,7 +50,7 @@ static void take_timers(lua_State *L, int index, struct bridge_options *options)
 
 /** (req, to, next_hop, interface, from, header lines, names, username, password,
  *  follow redirections, refuse 100rel, trunk, REFER, expires_s | nil, min_s, keepalive_ms | nil,
- *  failures) -> Call-ID, tag; or nil, err */
+ *  failures, realm) -> Call-ID, tag; or nil, err */
 static int core_call_bridge(lua_State *L)
 {
     struct subject subject;
@@ -66,6 +68,7 @@ static int core_call_bridge(lua_State *L)
         .pass = option(L, 7, "call.bridge: pass"),
         .username = option(L, 8, "call.bridge: username"),
         .password = option(L, 9, "call.bridge: password"),
+        .realm = option(L, 18, "call.bridge: realm"),
         .follows_redirects = lua_toboolean(L, 10),
         .refuses_100rel = lua_toboolean(L, 11),
         .refer = (enum bridge_refer)api_number(L, 13, 0, BRIDGE_REFER_PASS, "call.bridge: refer"),
@@ -76,7 +79,7 @@ static int core_call_bridge(lua_State *L)
     struct bridge *bridge = NULL;
     struct script_cause cause;
     const struct trunk_options from_trunk = {&options.interface, &options.next_hop,
-                                             &options.username, &options.password};
+                                             &options.username, &options.password, &options.realm};
     if (trunk.n && call_take_trunk(&from_trunk, &terms, generation_of(L)->script, trunk))
         return api_push_failure(L, "the configuration has no such trunk");
     options.trunk = trunk;

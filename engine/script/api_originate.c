@@ -51,6 +51,7 @@ static struct bridge_origination read_options(lua_State *L)
             },
         .username = field(L, "username"),
         .password = field(L, "password"),
+        .realm = field(L, "realm"),
         .pass = field(L, "pass"),
         .follows_redirects = is_true(L, "follows_redirects"),
         .refer = (enum bridge_refer)number(L, "refer"),
@@ -80,7 +81,7 @@ static int core_call_originate(lua_State *L)
     struct bridge_origination wanted = read_options(L);
     struct text trunk = field(L, "trunk");
     const struct trunk_options from_trunk = {&wanted.second.interface, &wanted.second.next_hop,
-                                             &wanted.username, &wanted.password};
+                                             &wanted.username, &wanted.password, &wanted.realm};
     struct trunk_terms *terms = NULL;
     struct bridge *bridge = NULL;
     struct script_cause cause;

@@ -311,7 +311,7 @@ bool track_forget_on_end(struct dialog *dialog);
 
 /** What a trunk of the configuration may say of a leg. */
 struct trunk_options {
-    struct text *interface, *next_hop, *username, *password;
+    struct text *interface, *next_hop, *username, *password, *realm;
 };
 /**
  * Fill in what the script has not said; it does not see the password.

@@ -49,7 +49,8 @@ function M.bridge(request, options)
     local call_id, tag = core.call_bridge(request, options.to, options.next_hop, options.interface, options.from,
         call_options.lines_of(options.headers), call_options.names_of(options.pass), credentials.username,
         credentials.password, options.redirect == "follow", options.prack == false, options.trunk,
-        call_options.REFER[options.refer or "refuse"], expires_s, least_s, keepalive_ms, failures)
+        call_options.REFER[options.refer or "refuse"], expires_s, least_s, keepalive_ms, failures,
+        credentials.realm)
     if not call_id then
         return nil, tag
     end
@@ -105,7 +106,7 @@ function M.originate(options)
         from_headers = call_options.lines_of(options.from_headers), to = options.to, next_hop = options.next_hop,
         interface = options.interface, headers = call_options.lines_of(options.headers),
         caller_id = options.caller_id, trunk = options.trunk, username = credentials.username,
-        password = credentials.password, follows_redirects = options.redirect == "follow",
+        password = credentials.password, realm = credentials.realm, follows_redirects = options.redirect == "follow",
         refer = call_options.REFER[options.refer or "refuse"], pass = call_options.names_of(options.pass),
         timeout_ms = options.timeout_ms, ringing_timeout_ms = options.ringing_timeout_ms,
         has_media = flags and true or false,

@@ -49,9 +49,11 @@ local function credentials_fault(credentials)
     if not credentials then
         return nil
     end
-    for name in pairs(credentials) do
-        if name ~= "username" and name ~= "password" then
-            return ("credentials are { username =, password = }, not '%s'"):format(tostring(name))
+    for name, value in pairs(credentials) do
+        if name ~= "username" and name ~= "password" and name ~= "realm" then
+            return ("credentials are { username =, password =, realm = }, not '%s'"):format(tostring(name))
+        elseif type(value) ~= "string" or value:find "[\r\n]" then
+            return ("%s is a text without line ends"):format(name)
         end
     end
     if type(credentials.username) ~= "string" or type(credentials.password) ~= "string" then

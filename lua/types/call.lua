@@ -2,13 +2,18 @@
 -- Annotations for the Lua language server: sip.call. Nothing here is ever run.
 -- luacheck: ignore
 
+---@class lunasip.CallCredentials
+---@field username string
+---@field password string
+---@field realm? string the only one that they are for; default: any, of whom the script itself has called
+
 ---@class lunasip.BridgeOptions
 ---@field to? string URI of the callee: Request-URI and To of its leg; default: the request's own, by $du
 ---@field next_hop? string URI that its INVITE is sent to; default: $du where there is no `to`
 ---@field interface? string listen interface towards the callee
 ---@field from? string URI, or name and <URI>, that the callee sees; default: the caller's name and user at our address
 ---@field headers? table<string, string|number> of the callee's INVITE, in the place of what would pass by that name
----@field credentials? lunasip.AnswerOptions for challenges (401, 407) of the callee, a trunk as a rule
+---@field credentials? lunasip.CallCredentials for challenges (401, 407) of the callee, a trunk as a rule
 ---@field trunk? string of the configuration: its password for such challenges, its interface and proxy where none is said
 ---@field redirect? "follow"|"refuse" a 3xx of the callee: try its first Contact, or tell the caller 480 (default)
 ---@field prack? boolean false: no 100rel (RFC 3262) on either leg; default: on each that knows it
@@ -29,7 +34,7 @@
 ---@field from_next_hop? string URI that the INVITE to `from` is sent to
 ---@field from_headers? table<string, string|number> of the INVITE to `from`: one that has a phone answer by itself
 ---@field trunk? string of the configuration, towards `to`: its interface, proxy, and its password for challenges
----@field credentials? lunasip.AnswerOptions for challenges (401, 407) of either
+---@field credentials? lunasip.CallCredentials for challenges (401, 407) of either
 ---@field timeout_ms? integer of each party: without any response; default: Timer B, 32 s
 ---@field ringing_timeout_ms? integer of each party: from its first 18x; default: Timer C, 180 s
 ---@field redirect? "follow"|"refuse" a 3xx of either: try its first Contact, or end with 480 (default)

@@ -89,6 +89,91 @@ describe("credentials for a trunk", function()
         finish()
     end)
 
+    describe("that another party sends us to", function()
+        local carol
+
+        local function open(more)
+            net:close()
+            local callees
+            net, alice, callees = world.open { body = ([[
+                assert(sip.call.bridge(req, {
+                    to = "sip:bob@10.0.0.20:5060", interface = "private", redirect = "follow", refer = "handle",
+                    credentials = { username = "office", password = "secret" %s },
+                }))
+            ]]):format(more or "") }
+            bob, carol = callees.bob, callees.carol
+            bob.contact = "<sip:carol@10.0.0.21:5060?Subject=hello>"
+        end
+
+        local function redirect_to_carol()
+            alice:invite "sip:bob@example.net"
+            bob:reply(bob:receive "INVITE", 302)
+            local invite = carol:receive "INVITE"
+            assert.equal("sip:carol@10.0.0.21:5060", invite.uri) -- s19.1.1: without headers
+            carol:reply(invite, 407, { headers = { ["Proxy-Authenticate"] = challenge "from carol" } })
+        end
+
+        it("by a redirection get no answer to their challenges: a caller sees 403", function()
+            open()
+            redirect_to_carol()
+            alice:receive(403)
+            assert.equal(1, world.count_received(net, "carol", "INVITE"))
+            finish()
+        end)
+
+        it("get one for the realm that the script names, and nobody for another", function()
+            open ', realm = "trunk.example"'
+            redirect_to_carol()
+            local again = carol:receive "INVITE"
+            assert.matches('realm="trunk.example", nonce="from carol"', again:header "Proxy-Authorization")
+            carol:reply(again, 486)
+            alice:receive(486)
+            finish()
+            open ', realm = "elsewhere.example"'
+            alice:invite "sip:bob@example.net"
+            bob:reply(bob:receive "INVITE", 407, { headers = { ["Proxy-Authenticate"] = challenge "of bob" } })
+            alice:receive(403)
+            finish()
+        end)
+
+        it("by REFER get none either, but at the script's own host", function()
+            open()
+            bob.contact = "<sip:bob@10.0.0.20:5060>"
+            for _, host in ipairs { "10.0.0.21", "10.0.0.20" } do
+                world.answer(alice, bob, { sdp = true })
+                bob:ask("REFER", { headers = { ["Refer-To"] = ("<sip:carol@%s:5060>"):format(host) } })
+                local target = host == "10.0.0.21" and carol or bob
+                target:reply(target:receive "INVITE", 401, { headers = { ["WWW-Authenticate"] = challenge "target" } })
+                if target == bob then
+                    local again = bob:receive "INVITE"
+                    assert.matches('username="office"', again:header "Authorization")
+                    bob:reply(again, 486)
+                end
+                for _, status in ipairs { "100", target == bob and "486" or "401" } do
+                    local notify = bob:receive "NOTIFY"
+                    assert.matches("^SIP/2.0 " .. status, notify.body)
+                    bob:reply(notify, 200)
+                end
+                alice:hangup()
+                bob:reply(bob:receive "BYE", 200)
+                finish()
+            end
+            assert.equal(1, world.count_received(net, "carol", "INVITE"))
+        end)
+    end)
+
+    it("hold no line ends: misuse at the caller's line", function()
+        net:close()
+        net, alice = world.open { body = [[
+            local ok, err = pcall(sip.call.bridge, req, { credentials = { username = "a\r\nX: y", password = "" } })
+            sip.log.info("%s %s", tostring(ok), err)
+            req:reply(404)
+        ]] }
+        alice:invite "sip:bob@example.net"
+        alice:receive(404)
+        assert.truthy(net:logged "false .*username is a text without line ends")
+    end)
+
     it("are not asked for when the caller has given up", function()
         alice:invite "sip:bob@example.net"
         local invite = bob:receive "INVITE"
