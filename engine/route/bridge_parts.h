@@ -156,7 +156,7 @@ struct bridge {
     struct bridge_transfer *transfer; /**< under way; NULL: none */
     struct bridge_origin *origin;     /**< NULL: a caller has begun it */
     struct bridge_leg *replaced;      /**< by transfers of before */
-    unsigned transfers;               /**< that were begun */
+    unsigned transfers;               /**< that were tried */
     struct bridge_sessions *sessions; /**< session timers (bridge_session.h); owned, NULL: none */
     enum bridge_refer refer;
     uint16_t told_status; /**< provisional one that the script heard of last */

@@ -36,9 +36,9 @@ static struct text unescape(struct arena *arena, struct text t)
 }
 
 /* What the far party of that dialog knows it by, and where it is. @return false: it is none of ours */
-static bool translate(struct bridge *bridge, struct text replaces, struct bridge_referral *referral)
+static bool translate(struct bridge *bridge, struct text replaces, struct arena *arena,
+                      struct bridge_referral *referral)
 {
-    struct arena *arena = &bridge->arena;
     struct text rest = replaces, call_id = text_trim(text_split(&rest, ';'));
     struct text to = param_find(rest, TEXT("to-tag")), from = param_find(rest, TEXT("from-tag"));
     bool is_caller;
@@ -59,10 +59,9 @@ static bool translate(struct bridge *bridge, struct text replaces, struct bridge
 }
 
 /* The URI without its headers, and those of them that we know. @return 0 or a status */
-static unsigned read_target(struct bridge *bridge, struct text target,
+static unsigned read_target(struct bridge *bridge, struct text target, struct arena *arena,
                             struct bridge_referral *referral)
 {
-    struct arena *arena = &bridge->arena;
     struct uri uri;
     if (uri_parse(&uri, target) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
         return 400;
@@ -79,7 +78,7 @@ static unsigned read_target(struct bridge *bridge, struct text target,
         struct text replaces = unescape(arena, value);
         if (!text_is_set(replaces))
             return 400;
-        if (!translate(bridge, replaces, referral))
+        if (!translate(bridge, replaces, arena, referral))
             referral->lines =
                 arena_printf(arena, "Replaces: %.*s\r\nRequire: replaces\r\n", TEXT_ARG(replaces));
     }
@@ -105,17 +104,24 @@ unsigned bridge_take_refer(struct bridge *bridge, struct message *refer, bool is
     struct name_addr target;
     if (!header || message_is_repeated(refer, HEADER_REFER_TO) ||
         name_addr_parse(&target, header->value))
-        return 400; /* RFC 3515 s2.4.2 */
-    unsigned status = read_target(bridge, target.uri_text, &referral);
-    return status ? status : status_of(bridge_transfer_begin(bridge, !is_from_caller, &referral));
+        return 400;           /* RFC 3515 s2.4.2 */
+    struct arena arena = {0}; /* a call keeps nothing of those that are refused */
+    unsigned status = read_target(bridge, target.uri_text, &arena, &referral);
+    if (!status)
+        status = status_of(bridge_transfer_begin(bridge, !is_from_caller, &referral));
+    arena_reset(&arena);
+    return status;
 }
 
 int bridge_transfer(struct bridge *bridge, struct text uri, bool replaces_caller)
 {
     struct bridge_referral referral = {.uri = TEXT_NONE};
-    if (read_target(bridge, uri, &referral))
-        return ERROR_ARGUMENT;
-    return bridge_transfer_begin(bridge, !replaces_caller, &referral);
+    struct arena arena = {0};
+    int error = read_target(bridge, uri, &arena, &referral) ? ERROR_ARGUMENT : 0;
+    if (!error)
+        error = bridge_transfer_begin(bridge, !replaces_caller, &referral);
+    arena_reset(&arena);
+    return error;
 }
 
 /* ---- the transferor hears of it (RFC 3515 s2.4.5) ---- */

@@ -508,6 +508,7 @@ static int create(struct bridge_transfer **transferp, struct bridge *bridge, boo
         counter_count(bridge->proxy->options.counters, COUNTER_ROUTE_BRANCH_LIMIT);
         return ERROR_LIMIT;
     }
+    bridge->transfers++; /* those that go no further, too: a call keeps something of each */
     struct bridge_transfer *transfer = arena_zalloc(&bridge->arena, sizeof *transfer);
     struct bridge_exchange *target = transfer ? bridge_exchange_create(bridge, context) : NULL;
     if (!target)
@@ -540,7 +541,6 @@ int bridge_transfer_begin(struct bridge *bridge, bool of_callee,
         bridge_exchange_drop(target);
         return error;
     }
-    bridge->transfers++;
     bridge->transfer = transfer;
     return 0;
 }
@@ -581,7 +581,6 @@ int bridge_transfer_take(struct bridge *bridge, bool of_callee, struct response_
         bridge_exchange_drop(transfer->target);
         return error;
     }
-    bridge->transfers++;
     bridge->transfer = transfer;
     context->dialog = memory_ref(bridge->dialog); /* a CANCEL finds the call by it */
     context->is_decided = true;

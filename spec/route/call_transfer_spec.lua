@@ -336,6 +336,18 @@ describe("a transfer within a call of two legs", function()
         finish()
     end)
 
+    it("counts for limits.branches where it cannot even be sent, too", function()
+        open(HANDLE, nil, { conf = { limits = { branches = 3 } } })
+        world.answer(alice, bob, { sdp = true })
+        for _, status in ipairs { 404, 404, 404, 403, 403 } do
+            refer(bob, "<sip:carol@[2001:db8::1]>")
+            bob:receive { status = status, method = "REFER" }
+        end
+        assert.equal(2, net:status().counters["route.branch_limit"])
+        world.hang_up(bob, alice)
+        finish()
+    end)
+
     it("passes to the other party where the script wants that", function()
         open [[refer = "pass"]]
         world.answer(alice, bob, { sdp = true })
