@@ -6,6 +6,7 @@
 #include "base/rate.h"
 #include "route/bridge.h"
 #include "trunk/client.h"
+#include "worker/adopted.h"
 #include "worker/expiry.h"
 #include "worker/gateway_names.h"
 #include "worker/handover.h"
@@ -31,6 +32,7 @@ struct worker {
     struct proxy *proxy;                    /* owned */
     struct script *script;                  /* owned */
     struct handover *handover;              /* owned */
+    struct adopted *adopted;                /* owned; NULL: there is no other worker */
     struct recorder *recorder;              /* owned; NULL: none */
     struct mailbox answers;                 /* of databases and HTTP servers */
     struct ping *ping;                 /* owned; NULL: nothing to ping, or another worker does */
@@ -49,6 +51,7 @@ struct worker {
 static void destroy(void *arg)
 {
     struct worker *worker = arg;
+    memory_release(worker->adopted);
     memory_release(worker->trunk_client);
     memory_release(worker->keepalive);
     memory_release(worker->expiry);
@@ -157,6 +160,13 @@ static void on_note(void *arg, struct text call_id, struct text what)
 static void on_message(void *arg, struct message *message)
 {
     struct worker *worker = arg;
+    unsigned owner =
+        worker->adopted ? adopted_owner(worker->adopted, message) : worker->options.index;
+    if (owner != worker->options.index) {
+        handover_bytes(worker->handover, owner, message->source.listener, &message->source.peer,
+                       message->bytes);
+        return;
+    }
     record_received(worker, message);
     if (!is_beyond_rate(worker, message))
         proxy_receive(worker->proxy, message);
@@ -412,6 +422,8 @@ int worker_create(struct worker **workerp, const struct worker_options *options,
         error = create_script(worker);
     if (!error)
         error = create_proxy(worker);
+    if (!error && worker->options.count > 1)
+        error = adopted_create(&worker->adopted, worker);
     if (!error)
         error = create_trunk_client(worker);
     if (!error)

@@ -121,6 +121,39 @@ describe("INVITE with Replaces (RFC 3891)", function()
         finish()
     end)
 
+    -- A call belongs to a worker by its Call-ID, and this one has another than the call that it names.
+    it("replaces a party of a call of any other worker, too, with everything that follows", function()
+        open { workers = 4 }
+        for _ = 1, 12 do
+            local invite = world.answer(alice, bob, { sdp = true })
+            replace(carol, name_of(false, invite))
+            alice:reply(alice:receive "INVITE", 200, { sdp = true })
+            alice:receive "ACK"
+            carol:receive { status = 200, method = "INVITE" }
+            bob:reply(bob:receive "BYE", 200)
+            carol:ask "INFO"
+            alice:reply(alice:receive "INFO", 200)
+            carol:receive { status = 200, method = "INFO" }
+            alice:ask "INFO"
+            carol:reply(carol:receive "INFO", 200)
+            alice:receive { status = 200, method = "INFO" }
+            world.hang_up(carol, alice)
+        end
+        assert.equal(12, net:status().counters["call.transferred"])
+        assert.is_true(net:status().counters["sip.handed_over"] > 0)
+        finish()
+    end)
+
+    it("stays where its own Call-ID belongs beyond limits.dialogs, and finds no call", function()
+        open { workers = 4, conf = { limits = { dialogs = 1 } } }
+        for i = 1, 24 do
+            replace(carol, ("nobody%d@192.0.2.1;to-tag=a;from-tag=b"):format(i))
+            carol:receive(481)
+        end
+        assert.is_true(net:status().counters["dialog.limit"] > 0)
+        finish()
+    end)
+
     it("is refused as s3 says: 481 unknown, 486 early-only, 603 over, 400 malformed", function()
         open()
         local invite = world.answer(alice, bob, { sdp = true })
