@@ -166,7 +166,7 @@ static int create(struct bridge **bridgep, struct response_context *context,
     bridge->invite_cseq = context->request->cseq_number;
     bridge->dialog = memory_ref(context->dialog);
     int error = make_legs(bridge, context, options, to);
-    bridge_learn(bridge, NULL, true, context->request, sides_route_set(proxy, context->request));
+    bridge_learn(bridge, NULL, true, context->request, sides_route_set(NULL, context->request));
     if (!error && !text_is_set(bridge->caller_side.target))
         error = ERROR_SYNTAX; /* an INVITE without Contact (s8.1.1.8) */
     if (error)

@@ -157,7 +157,7 @@ static int become_caller(struct bridge_exchange *calling, struct message *respon
                                       TEXT_ARG(message_to_tag(response)));
     const struct header *type = message_header(response, HEADER_CONTENT_TYPE);
     struct text offer = body_find_sdp(response->body, type ? type->value : TEXT_NONE);
-    bridge_learn(bridge, NULL, true, response, sides_route_set(bridge->proxy, response));
+    bridge_learn(bridge, NULL, true, response, sides_route_set(NULL, response));
     if (!text_is_set(bridge->caller_side.target))
         return ERROR_SYNTAX;
     if (!text_is_set(tag) || !text_is_set(remote))
@@ -176,7 +176,8 @@ static void first_accepted(struct bridge_exchange *calling, struct message *resp
     struct bridge *bridge = memory_ref(calling->bridge);
     int error = become_caller(calling, response);
     if (error) {
-        hang_up_accepted(bridge->proxy, response, ++bridge->caller.cseq, &calling->is_late_hung_up);
+        hang_up_accepted(bridge->proxy, response, sides_route_set(NULL, response),
+                         ++bridge->caller.cseq, &calling->is_late_hung_up);
         bridge_exchange_linger(calling);
         bridge->origin->calling = NULL;
         bridge_origin_failed(bridge, true, error == ERROR_SYNTAX ? 488 : 500, NULL);
@@ -213,7 +214,8 @@ static void on_first_early(void *arg, struct message *response)
                text_equal(bridge->caller.tag, message_to_tag(response))) {
         bridge_exchange_acknowledge(calling, NULL);
     } else { /* of another fork, or it crossed our CANCEL */
-        hang_up_accepted(bridge->proxy, response, ++bridge->caller.cseq, &calling->is_late_hung_up);
+        hang_up_accepted(bridge->proxy, response, sides_route_set(NULL, response),
+                         ++bridge->caller.cseq, &calling->is_late_hung_up);
         bridge_exchange_linger(calling);
     }
     memory_release(calling);

@@ -65,7 +65,7 @@ static void take_provisional(struct bridge_exchange *exchange, struct message *r
         fork = bridge_fork_take(bridge, response);
         if (!fork)
             return;
-        bridge_learn(bridge, fork, false, response, sides_route_set(bridge->proxy, response));
+        bridge_learn(bridge, fork, false, response, sides_route_set(NULL, response));
     } else if (exchange->is_first && bridge->caller_requires_100rel) {
         return; /* it must go reliably, and nobody could acknowledge it */
     }
@@ -83,8 +83,8 @@ static void end_late(struct bridge_exchange *exchange, struct bridge_fork *fork,
                      struct message *response)
 {
     struct bridge *bridge = exchange->bridge;
-    hang_up_accepted(bridge->proxy, response, ++bridge->callee.cseq,
-                     fork ? &fork->is_hung_up : &exchange->is_late_hung_up);
+    hang_up_accepted(bridge->proxy, response, sides_route_set(NULL, response),
+                     ++bridge->callee.cseq, fork ? &fork->is_hung_up : &exchange->is_late_hung_up);
     if (!exchange->fork) /* CANCEL or a refusal crossed it: only repetitions come */
         linger(exchange);
 }
@@ -103,7 +103,7 @@ static void take_repeated(struct bridge_exchange *exchange)
 static void pass_accepted(struct bridge_exchange *exchange, struct message *response)
 {
     struct bridge *bridge = exchange->bridge;
-    struct text route = exchange->is_first ? sides_route_set(bridge->proxy, response) : TEXT_NONE;
+    struct text route = exchange->is_first ? sides_route_set(NULL, response) : TEXT_NONE;
     bridge_learn(bridge, exchange->fork, !exchange->is_from_caller, response, route);
     if (exchange->is_first) {
         notes_tried(exchange->context, 0, response->status);

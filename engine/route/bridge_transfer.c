@@ -65,7 +65,8 @@ static void give_up_target(struct bridge_transfer *transfer, unsigned status)
     if (transfer->is_incoming) {
         refuse_target(transfer, status);
     } else if (transfer->accepted) {
-        hang_up_accepted(transfer->bridge->proxy, transfer->accepted, ++transfer->leg.cseq,
+        hang_up_accepted(transfer->bridge->proxy, transfer->accepted,
+                         sides_route_set(NULL, transfer->accepted), ++transfer->leg.cseq,
                          &target->is_late_hung_up);
         bridge_exchange_linger(target);
         transfer->accepted = memory_release(transfer->accepted);
@@ -348,7 +349,8 @@ static void target_accepted(struct bridge_exchange *target, struct message *resp
     if (is_same && !transfer->is_over)
         return; /* the party that stays has not answered yet */
     if (transfer->is_over || transfer->fork || bridge->is_ended) {
-        hang_up_accepted(bridge->proxy, response, ++transfer->leg.cseq, &target->is_late_hung_up);
+        hang_up_accepted(bridge->proxy, response, sides_route_set(NULL, response),
+                         ++transfer->leg.cseq, &target->is_late_hung_up);
         return;
     }
     transfer->accepted = memory_ref(response);
@@ -357,7 +359,7 @@ static void target_accepted(struct bridge_exchange *target, struct message *resp
         fail(transfer, transfer->fork ? 488 : 500);
         return;
     }
-    dialog_side_learn(&transfer->fork->callee, response, sides_route_set(bridge->proxy, response));
+    dialog_side_learn(&transfer->fork->callee, response, sides_route_set(NULL, response));
     if (transfer->of_callee && !bridge_is_alone(bridge))
         choose_media(transfer, response);
     attempt(transfer);
@@ -561,7 +563,7 @@ static int take_target(struct bridge_transfer *transfer, struct response_context
     transfer->fork = bridge_fork_create(bridge, message_from_tag(invite));
     if (!transfer->fork)
         return ERROR_MEMORY;
-    dialog_side_learn(&transfer->fork->callee, invite, sides_route_set(bridge->proxy, invite));
+    dialog_side_learn(&transfer->fork->callee, invite, sides_route_set(NULL, invite));
     if (!text_is_set(transfer->fork->callee.target)) {
         bridge_fork_release(transfer->fork);
         return ERROR_SYNTAX; /* an INVITE without Contact (RFC 3261 s8.1.1.8) */

@@ -364,7 +364,11 @@ void response_leave_unanswered(struct response_context *context);
 void call_keepalive_replaced(struct dialog *dialog, bool is_caller);
 
 /* sides.c */
-/** Record-Route of a message as Route towards its sender, in its arena; absent: none. */
+/**
+ * Record-Route of a message as Route towards its sender, in its arena; empty: none, which is what the
+ * dialog knows from then on (RFC 3261 s13.2.2.4).
+ * @param proxy  NULL: we are an end of its dialog, and may be a proxy on its way, too
+ */
 struct text sides_route_set(const struct proxy *proxy, struct message *message);
 /** The dialog was made: learn about the caller. */
 void sides_begin(struct response_context *context);
@@ -380,11 +384,12 @@ void hang_up_late(struct response_context *context, struct branch *branch,
                   struct message *response);
 /**
  * The same for a 2xx of a two-leg call.
+ * @param route       to its sender
  * @param bye_cseq    of the BYE: PRACK and UPDATE of that fork had lower ones
  * @param is_hung_up  set with the BYE, of which one is enough
  */
-void hang_up_accepted(struct proxy *proxy, struct message *response, uint32_t bye_cseq,
-                      bool *is_hung_up);
+void hang_up_accepted(struct proxy *proxy, struct message *response, struct text route,
+                      uint32_t bye_cseq, bool *is_hung_up);
 
 /* bridge*.c: two-leg calls; the rest is in bridge.h and bridge_parts.h */
 /**

@@ -143,8 +143,8 @@ static struct text value_of(const struct message *message, enum header_kind kind
     return header ? header->value : TEXT_NONE;
 }
 
-void hang_up_accepted(struct proxy *proxy, struct message *response, uint32_t bye_cseq,
-                      bool *is_hung_up)
+void hang_up_accepted(struct proxy *proxy, struct message *response, struct text route,
+                      uint32_t bye_cseq, bool *is_hung_up)
 {
     const struct name_addr *contact = message_contact(response);
     if (!contact || response->method != METHOD_INVITE)
@@ -152,7 +152,7 @@ void hang_up_accepted(struct proxy *proxy, struct message *response, uint32_t by
     struct uac_request request = {
         .method = METHOD_ACK,
         .request_uri = contact->uri_text,
-        .route = sides_route_set(proxy, response),
+        .route = route,
         .from = value_of(response, HEADER_FROM),
         .to = value_of(response, HEADER_TO),
         .call_id = value_of(response, HEADER_CALL_ID), /* as its sender knows it */
@@ -177,7 +177,8 @@ void hang_up_late(struct response_context *context, struct branch *branch, struc
     struct dialog_side caller, callee = {.cseq = response->cseq_number};
     if (context->dialog) /* PRACK and UPDATE may have taken numbers */
         dialog_sides(context->dialog, message_to_tag(response), &caller, &callee);
-    hang_up_accepted(context->proxy, response, callee.cseq + 1, &branch->is_hung_up);
+    hang_up_accepted(context->proxy, response, sides_route_set(context->proxy, response),
+                     callee.cseq + 1, &branch->is_hung_up);
 }
 
 /* One visit of all calls. */

@@ -22,16 +22,16 @@ static bool is_own(const struct proxy *proxy, struct text element)
 
 /*
  * Record-Route as the route set towards the sender of @p message. That of a request has its nearest
- * proxy first; that of a response begins at the callee, and ends for us where our own entry stands.
+ * proxy first; that of a response begins at the callee, and ends for a proxy where its own entry stands.
  */
 struct text sides_route_set(const struct proxy *proxy, struct message *message)
 {
-    struct text set = TEXT_NONE;
+    struct text set = TEXT("");
     const struct header *header = message_header(message, HEADER_RECORD_ROUTE);
     for (; header; header = message_header_next(message, header)) {
         struct text rest = header->value, element;
         while ((element = name_addr_split(&rest)).n) {
-            if (!message->is_request && is_own(proxy, element))
+            if (!message->is_request && proxy && is_own(proxy, element))
                 return set;
             set = message->is_request ? join(&message->arena, set, element)
                                       : join(&message->arena, element, set);

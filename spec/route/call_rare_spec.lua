@@ -247,4 +247,47 @@ describe("a call of two legs", function()
         world.hang_up(alice, bob)
         finish()
     end)
+
+    it("goes through ourselves as a proxy where its route set says so (s12.1.2)", function()
+        open { route = [[
+            local sip = require "lunasip"
+            function request_route(req)
+                if req:in_dialog() then
+                    if req:loose_route() or req.method == "ACK" then
+                        sip.log.info("proxied %s", req.method)
+                        assert(req:relay())
+                    else
+                        req:reply(481)
+                    end
+                elseif req.interface == "public" then
+                    assert(sip.call.bridge(req, { to = "sip:bob@10.0.0.1:5060", interface = "private" }))
+                else
+                    req:record_route()
+                    req:relay { to = "sip:10.0.0.20:5060", interface = "private" }
+                end
+            end
+        ]] }
+        world.answer(alice, bob)
+        assert.truthy(net:logged "proxied ACK")
+        alice:ask "INFO"
+        bob:reply(bob:receive "INFO", 200)
+        alice:receive(200)
+        assert.truthy(net:logged "proxied INFO")
+        world.hang_up(alice, bob)
+        assert.truthy(net:logged "proxied BYE")
+        finish()
+    end)
+
+    it("takes the route set of the 200, not that of a provisional response (s13.2.2.4)", function()
+        open()
+        alice:invite "sip:bob@example.net"
+        local invite = bob:receive "INVITE"
+        bob:reply(invite, 180, { headers = { ["Record-Route"] = "<sip:10.0.0.21:5060;lr>" } })
+        alice:receive(180)
+        bob:reply(invite, 200)
+        alice:receive(200)
+        assert.is_nil(bob:receive("ACK"):header "Route")
+        world.hang_up(alice, bob)
+        finish()
+    end)
 end)
