@@ -185,6 +185,7 @@ static void run_batches(struct real_loop *loop)
             return;
         int count = epoll_wait(loop->epoll_fd, loop->events, LOOP_EVENTS, sleep_ms(loop));
         loop->event_count = count > 0 ? count : 0;
+        loop->poll++;
         real_loop_enter(loop); /* its timers may close sockets that are in events */
         run_events(loop);
     }

@@ -1,7 +1,9 @@
 /*
  * Receiving. A socket with batch 1 (the RTP path) costs one recvfrom per packet: epoll is
  * level-triggered and calls again when more is waiting, so nothing is read in vain. A socket with a
- * larger batch (SIP) reads with recvmmsg, a bounded number of times per wake-up.
+ * larger batch (SIP) does so, too, while its datagrams come one by one; when it was ready several
+ * times in a row it reads with recvmmsg, a bounded number of times per wake-up, until one of these
+ * brings a single datagram: recvmmsg looks for a second one, which costs 0.4 us in vain.
  *
  * ICMP errors come from the socket's error queue (IP_RECVERR).
  */
@@ -16,6 +18,7 @@
 #include <netinet/ip_icmp.h>
 
 #define ERRORS_PER_WAKE 32 /* ICMP errors read before other sockets have their turn */
+#define CROWDED_POLLS   3  /* ready that many times in a row: more than one may be waiting */
 #define CACHE_LINE      64
 
 /* ---- area ---- */
@@ -92,11 +95,21 @@ static void receive_one(struct real_udp *udp, struct receive_area *area)
     udp->base.receive(udp->base.arg, &udp->base, &datagram, 1);
 }
 
+/* Are several datagrams likely? */
+static bool is_crowded(struct real_udp *udp, uint32_t poll)
+{
+    udp->ready_in_a_row = udp->ready_poll + 1 == poll ? udp->ready_in_a_row + 1 : 1;
+    udp->ready_poll = poll;
+    return udp->ready_in_a_row >= CROWDED_POLLS;
+}
+
 /* @return false when the socket is empty, for now */
 static bool receive_batch(struct real_udp *udp, struct receive_area *area)
 {
     lay_out(area, udp->batch, udp->datagram_bytes);
     int n = recvmmsg(udp->fd, area->messages, udp->batch, MSG_DONTWAIT, NULL);
+    if (n <= 1)
+        udp->ready_in_a_row = 0;
     if (n <= 0)
         return false;
     for (int i = 0; i < n; i++) {
@@ -109,9 +122,9 @@ static bool receive_batch(struct real_udp *udp, struct receive_area *area)
     return n == udp->batch;
 }
 
-void real_udp_receive(struct real_udp *udp, struct receive_area *area)
+void real_udp_receive(struct real_udp *udp, struct receive_area *area, uint32_t poll)
 {
-    if (udp->batch <= 1) {
+    if (udp->batch <= 1 || !is_crowded(udp, poll)) {
         receive_one(udp, area);
         return;
     }

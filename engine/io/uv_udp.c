@@ -219,7 +219,7 @@ void real_udp_ready(struct real_udp *udp, uint32_t events)
     if (events & EPOLLERR) /* an ICMP error is waiting */
         real_udp_read_errors(udp, loop->area);
     if ((events & EPOLLIN) && udp->fd >= 0)
-        real_udp_receive(udp, loop->area);
+        real_udp_receive(udp, loop->area, loop->poll);
 }
 
 int real_udp_start(struct udp *base, struct loop *loop_base)

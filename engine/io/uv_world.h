@@ -68,6 +68,7 @@ struct real_loop {
     struct resolver *resolver; /**< owned, NULL until a name is asked for */
     struct epoll_event events[LOOP_EVENTS];
     int event_count;         /**< in events, while they are worked off */
+    uint32_t poll;           /**< how often the kernel was asked for events; comes round */
     struct real_udp *closed; /**< owned: freed when the batch ends, since a handler may be inside */
 };
 
@@ -80,6 +81,8 @@ struct real_udp {
     uint32_t datagram_bytes;
     uint16_t batch;
     bool reports_errors;
+    uint32_t ready_poll;     /**< loop's poll that found it ready last */
+    uint32_t ready_in_a_row; /**< polls up to that one that did; 0 again when few datagrams wait */
     struct shared_port *shared;   /**< counted in, or NULL */
     struct send_queue *queue;     /**< owned, NULL until something is queued */
     struct real_udp *next_closed; /**< in the loop's list of closed sockets */
@@ -100,8 +103,8 @@ void receive_area_trim(struct receive_area *area);
 void receive_area_release(struct receive_area *area);
 /** epoll has something for this socket. @param events  EPOLLIN, EPOLLERR */
 void real_udp_ready(struct real_udp *udp, uint32_t events);
-/** Read what @p udp has and give it to its handler. */
-void real_udp_receive(struct real_udp *udp, struct receive_area *area);
+/** Read what @p udp has and give it to its handler. @param poll  the loop's, that found it ready */
+void real_udp_receive(struct real_udp *udp, struct receive_area *area, uint32_t poll);
 /** Read the socket's ICMP errors and give them to its handler. */
 void real_udp_read_errors(struct real_udp *udp, struct receive_area *area);
 
