@@ -68,9 +68,9 @@ function route.SECONDS_OF(req, account)
     end
 end
 
--- What the call took is paid, whoever ended it.
-local function charge(account, event)
-    local seconds = math.ceil(event.duration_s or 0)
+-- What the call took is paid, whoever ended it, and no more than there was.
+local function charge(account, most, event)
+    local seconds = math.min(math.ceil(event.duration_s or 0), most)
     local ok, problem = db:exec("UPDATE accounts SET seconds = seconds - ? WHERE number = ?", seconds, account)
     if ok then
         sip.log.info("%s pays %d s to %s: %s", account, seconds, event.to_uri, event.reason)
@@ -91,7 +91,7 @@ end
 function route.TO_TRUNK(req, account, seconds)
     local call = sip.dialog.track(req, {
         max_duration_s = math.min(seconds, LONGEST_S), warn_s = WARNING_S,
-        on_end = function(event) charge(account, event) end,
+        on_end = function(event) charge(account, seconds, event) end,
     })
     if not call:set_profile("account", account, { limit = 1 }) then -- or two calls would spend the same seconds
         return req:reply(486, "Busy Here")

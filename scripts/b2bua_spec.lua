@@ -92,6 +92,10 @@ describe("scripts/b2bua.lua", function()
         end
         net:advance(0.1)
         assert.equal(0, left())
+        local record = net:records()[1]
+        assert.same({ "answered", "duration", "engine", 'SIP;cause=200;text="Maximum duration reached"' },
+            { record.outcome, record["end"], record.ended_by, record.reason_header })
+        assert.same({ "trunk_a", "trunk-a" }, { record.trunk, record.fields.trunk }) -- of the configuration, of TRUNKS
         phone:invite("sip:4930123@10.0.0.1", { sdp = true })
         phone:receive(402)
     end)
@@ -168,6 +172,11 @@ describe("scripts/b2bua.lua", function()
         for i = 31, 40 do
             call(trunk_b, callers[i])
         end
+        local counted = {}
+        for _, one in ipairs(net:command("profiles").data) do
+            counted[one.value or ""] = one.profile == "trunk" and one.calls or counted[one.value or ""]
+        end
+        assert.same({ 30, 10 }, { counted["trunk-a"], counted["trunk-b"] })
         callers[41]:invite("sip:4930123@10.0.0.1", { sdp = true })
         assert.equal("30", callers[41]:receive(503):header "Retry-After")
         net:command("calls", "end", "--all")

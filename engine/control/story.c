@@ -8,11 +8,13 @@
 #include <time.h>
 
 #define TIME_BYTES    40
-#define CALL_ID_BYTES 256
+#define CALL_ID_BYTES 257
+#define NAMES_MOST    16 /* Call-IDs of one call: of its legs, and of those that were replaced */
 
 struct story {
-    struct text call_id;
-    char other[CALL_ID_BYTES]; /* its other Call-ID; "": none */
+    char names[NAMES_MOST][CALL_ID_BYTES];
+    struct text call_ids[NAMES_MOST]; /* the same */
+    size_t name_count;
     json_t *list;
     uint64_t first_ms, now_ms, wall_ms; /* of the worker that is asked */
 };
@@ -38,13 +40,24 @@ static json_t *time_json(uint64_t wall_ms)
     return json_string(text);
 }
 
-/* A call whose Call-ID is masked has two. */
+static void add_name(struct story *story, struct text name)
+{
+    for (size_t i = 0; i < story->name_count; i++)
+        if (text_equal(story->call_ids[i], name))
+            return;
+    size_t at = story->name_count;
+    if (at == NAMES_MOST || !text_to_array(name, story->names[at], CALL_ID_BYTES))
+        return;
+    story->call_ids[at] = text_of(story->names[at]);
+    story->name_count++;
+}
+
+/* A call of two legs, or whose Call-ID is masked, has several; each tells of another. */
 static void find_other(void *arg, const struct recorded *recorded)
 {
-    struct story *story = arg;
     struct text other = recorder_other_call_id(recorded);
     if (other.n)
-        text_to_array(other, story->other, sizeof story->other);
+        add_name(arg, other);
 }
 
 static void tell_note(json_t *entry, struct text what)
@@ -90,17 +103,18 @@ static void ask(struct worker *worker, void *arg)
     story->now_ms = loop_now_ms(worker_loop(worker));
     if (!recorder)
         return;
-    recorder_visit(recorder, story->call_id, TEXT_NONE, find_other, story);
-    recorder_visit(recorder, story->call_id, text_of(story->other), tell, story);
+    for (size_t i = 0; i < story->name_count; i++)
+        recorder_visit(recorder, &story->call_ids[i], 1, find_other, story);
+    recorder_visit(recorder, story->call_ids, story->name_count, tell, story);
 }
 
 json_t *story_of_call(struct engine *engine, struct text call_id)
 {
     struct story story = {
-        .call_id = call_id,
         .list = json_array(),
         .wall_ms = io_wall_us(engine_io(engine)) / 1000,
     };
+    add_name(&story, call_id);
     for (unsigned i = 0; i < engine_worker_count(engine); i++)
         worker_ask(engine_worker(engine, i), ask, &story);
     return story.list;

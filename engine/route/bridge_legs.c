@@ -51,7 +51,11 @@ int bridge_leg_open(struct bridge *bridge, struct bridge_leg *leg)
 int bridge_legs_open(struct bridge *bridge)
 {
     int error = bridge_leg_open(bridge, &bridge->caller);
-    return error ? error : bridge_leg_open(bridge, &bridge->callee);
+    if (!error)
+        error = bridge_leg_open(bridge, &bridge->callee);
+    if (!error)
+        proxy_note_names(bridge->proxy, bridge->caller.call_id, bridge->callee.call_id);
+    return error;
 }
 
 void bridge_legs_close(struct bridge *bridge)

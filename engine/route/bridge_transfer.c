@@ -543,6 +543,7 @@ int bridge_transfer_begin(struct bridge *bridge, bool of_callee,
         bridge_exchange_drop(target);
         return error;
     }
+    proxy_note_names(bridge->proxy, dialog_call_id(bridge->dialog), transfer->leg.call_id);
     bridge->transfer = transfer;
     return 0;
 }

@@ -3,6 +3,8 @@
 
 #include "base/memory.h"
 
+#define CALL_ID_NOTED_BYTES 256
+
 static void destroy(void *arg)
 {
     struct proxy *proxy = arg;
@@ -139,6 +141,23 @@ void proxy_note(struct proxy *proxy, struct text call_id, struct text what)
 {
     if (proxy->options.note)
         proxy->options.note(proxy->options.note_arg, call_id, what);
+}
+
+static void note_name(struct proxy *proxy, struct text of, struct text name)
+{
+    char bytes[sizeof PROXY_NOTE_CALL_ID + CALL_ID_NOTED_BYTES];
+    struct text mark = TEXT(PROXY_NOTE_CALL_ID);
+    if (!proxy->options.note || !name.n || name.n > CALL_ID_NOTED_BYTES)
+        return;
+    memcpy(bytes, mark.p, mark.n);
+    memcpy(bytes + mark.n, name.p, name.n);
+    proxy_note(proxy, of, (struct text){bytes, mark.n + name.n});
+}
+
+void proxy_note_names(struct proxy *proxy, struct text one, struct text other)
+{
+    note_name(proxy, one, other);
+    note_name(proxy, other, one);
 }
 
 struct random *proxy_random(struct proxy *proxy)

@@ -131,6 +131,8 @@ struct random *proxy_random(struct proxy *proxy);
 bool proxy_is_noting(const struct proxy *proxy);
 /** For the story of a call: one line. */
 void proxy_note(struct proxy *proxy, struct text call_id, struct text what);
+/** Both are Call-IDs of one call, whose story is told by either. Longer ones than 256 bytes are left alone. */
+void proxy_note_names(struct proxy *proxy, struct text one, struct text other);
 struct dispatcher *proxy_dispatcher(struct proxy *proxy);
 struct transport *proxy_transport(struct proxy *proxy);
 const struct settings *proxy_settings(struct proxy *proxy);

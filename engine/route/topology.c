@@ -140,20 +140,6 @@ static int check_interfaces(const struct proxy *proxy, struct text names)
     return 0;
 }
 
-/* Who asks for the story of the call by either name finds all of it (control/story.c). */
-static void note_names(struct proxy *proxy, const struct topology *topology)
-{
-    const struct text names[] = {topology->call_id, topology->masked};
-    for (size_t i = 0; i < 2; i++) {
-        struct buffer *out = &proxy->out;
-        buffer_clear(out);
-        buffer_append(out, TEXT(PROXY_NOTE_CALL_ID));
-        buffer_append(out, names[1 - i]);
-        if (!out->error)
-            proxy_note(proxy, names[i], buffer_text(out));
-    }
-}
-
 static int topology_create(struct topology **topologyp, struct response_context *context,
                            struct text interfaces, bool is_call_id_masked)
 {
@@ -182,7 +168,7 @@ static int topology_create(struct topology **topologyp, struct response_context 
     if (error)
         memory_release(topology);
     else
-        note_names(proxy, topology);
+        proxy_note_names(proxy, topology->call_id, topology->masked);
     return error;
 }
 

@@ -83,6 +83,7 @@ static int core_call_bridge(lua_State *L)
     if (trunk.n && call_take_trunk(&from_trunk, &terms, generation_of(L)->script, trunk))
         return api_push_failure(L, "the configuration has no such trunk");
     options.trunk = trunk;
+    note_decision(L, &subject, &(struct decision){.what = "bridge to", .detail = options.to});
     cause_begin(L, &cause);
     int error = bridge_begin(&bridge, subject.context, &options);
     cause_end(&cause);
@@ -105,8 +106,10 @@ static int core_call_hang_up(lua_State *L)
         api_misuse(L, "call:hangup: a reason cannot have line ends in it");
     struct script_cause cause;
     cause_begin(L, &cause);
-    if (bridge)
+    if (bridge) {
+        note_call(L, script->proxy, call_id, "hang up", reason);
         bridge_hang_up(bridge, DIALOG_END_SCRIPT, reason);
+    }
     cause_end(&cause);
     lua_pushboolean(L, bridge != NULL);
     return 1;
@@ -121,6 +124,9 @@ static int core_call_transfer(lua_State *L)
     struct bridge *bridge =
         script && script->proxy ? bridge_find(script->proxy, call_id, tag) : NULL;
     struct script_cause cause;
+    if (bridge)
+        note_call(L, script->proxy, call_id,
+                  lua_toboolean(L, 4) ? "transfer the caller to" : "transfer the callee to", uri);
     cause_begin(L, &cause);
     int error = bridge ? bridge_transfer(bridge, uri, lua_toboolean(L, 4)) : ERROR_STATE;
     cause_end(&cause);

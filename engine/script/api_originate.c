@@ -100,6 +100,7 @@ static int core_call_originate(lua_State *L)
     memory_release(wanted.media_flags);
     if (error)
         return push_failure(L, error);
+    note_call(L, script->proxy, bridge_call_id(bridge), "originate", TEXT_NONE);
     api_push_text(L, bridge_call_id(bridge));
     return 1 + api_push_text(L, bridge_tag(bridge));
 }

@@ -62,11 +62,22 @@ void note_log(const struct subject *subject, struct script *script, enum log_lev
     proxy_note(script->proxy, call_id, (struct text){note.bytes, note.n});
 }
 
+/* " route.lua:40" */
+static void add_place(lua_State *L, struct note *note)
+{
+    lua_Debug frame;
+    if (!api_script_frame(L, &frame))
+        return;
+    add(note, TEXT(" "));
+    add(note, text_of(frame.short_src));
+    add(note, TEXT(":"));
+    add_number(note, (unsigned)frame.currentline);
+}
+
 void note_decision(lua_State *L, const struct subject *subject, const struct decision *decision)
 {
     struct proxy *proxy = subject->context ? context_proxy(subject->context) : NULL;
     struct note note = {.n = 0};
-    lua_Debug frame;
     if (!proxy || !proxy_is_noting(proxy) || !subject->message || is_of_no_call(subject->message))
         return;
     add(&note, text_of(decision->what));
@@ -85,11 +96,22 @@ void note_decision(lua_State *L, const struct subject *subject, const struct dec
         add(&note, TEXT("."));
         add(&note, (struct text){handler->name, handler->name_n});
     }
-    if (api_script_frame(L, &frame)) {
-        add(&note, TEXT(" "));
-        add(&note, text_of(frame.short_src));
-        add(&note, TEXT(":"));
-        add_number(&note, (unsigned)frame.currentline);
-    }
+    add_place(L, &note);
     proxy_note(proxy, subject->message->call_id, (struct text){note.bytes, note.n});
+}
+
+void note_call(lua_State *L, struct proxy *proxy, struct text call_id, const char *what,
+               struct text detail)
+{
+    struct note note = {.n = 0};
+    if (!proxy_is_noting(proxy))
+        return;
+    add(&note, text_of(what));
+    if (detail.n) {
+        add(&note, TEXT(" "));
+        add(&note, detail);
+    }
+    add(&note, TEXT(":"));
+    add_place(L, &note);
+    proxy_note(proxy, call_id, (struct text){note.bytes, note.n});
 }

@@ -438,6 +438,9 @@ struct decision {
 };
 /** For the story of the call that @p subject is of, with its route and line. */
 void note_decision(lua_State *L, const struct subject *subject, const struct decision *decision);
+/** The same of a call of two legs that a handler has in hand. @param call_id  of any of its legs */
+void note_call(lua_State *L, struct proxy *proxy, struct text call_id, const char *what,
+               struct text detail);
 /** A line that it logged, at info or above. @param subject  without message: of none */
 void note_log(const struct subject *subject, struct script *script, enum log_level level,
               struct text call_id, struct text line);

@@ -129,7 +129,15 @@ struct text recorder_other_call_id(const struct recorded *recorded)
     return text_span(note.p + mark.n, note.p + note.n);
 }
 
-void recorder_visit(const struct recorder *recorder, struct text call_id, struct text other,
+static bool is_one_of(struct text id, const struct text *call_ids, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text_equal(id, call_ids[i]))
+            return true;
+    return false;
+}
+
+void recorder_visit(const struct recorder *recorder, const struct text *call_ids, size_t count,
                     recorded_visit_handler *visit, void *arg)
 {
     size_t offset = recorder->oldest;
@@ -139,8 +147,7 @@ void recorder_visit(const struct recorder *recorder, struct text call_id, struct
         recorded.bytes = (struct text){(const char *)(entry + 1), entry->kept_bytes};
         recorded.call_id =
             (struct text){recorded.bytes.p + entry->kept_bytes, entry->call_id_bytes};
-        struct text id = call_id_of(&recorded);
-        if (text_equal(id, call_id) || (other.n && text_equal(id, other)))
+        if (is_one_of(call_id_of(&recorded), call_ids, count))
             visit(arg, &recorded);
     }
 }

@@ -28,6 +28,6 @@ void recorder_keep(struct recorder *recorder, const struct recorded *recorded);
 typedef void recorded_visit_handler(void *arg, const struct recorded *recorded);
 /** The other Call-ID of a call, when this note tells it (proxy.h: PROXY_NOTE_CALL_ID); absent else. */
 struct text recorder_other_call_id(const struct recorded *recorded);
-/** Visit what is kept of a call, oldest first. @param other  its other Call-ID; absent: it has none */
-void recorder_visit(const struct recorder *recorder, struct text call_id, struct text other,
+/** Visit what is kept of a call, oldest first. @param call_ids  @p count, of all its legs */
+void recorder_visit(const struct recorder *recorder, const struct text *call_ids, size_t count,
                     recorded_visit_handler *visit, void *arg);

@@ -109,6 +109,39 @@ describe("the story of a call", function()
         assert.same(whole, story(invite:header "Call-ID"))
     end)
 
+    it("of two legs is both of them, and those of a transfer, told by any of their Call-IDs", function()
+        local callees
+        net, alice, callees = world.open { workers = 3, body = [[
+            local call = sip.call.bridge(req, { to = "sip:bob@10.0.0.20:5060", interface = "private" })
+            call:on("answer", function() call:transfer "sip:carol@10.0.0.21:5060" end)
+        ]] }
+        bob = callees.bob
+        local invite = world.answer(alice, bob, { sdp = true })
+        local id, carol = alice.call.id, callees.carol
+        local again = carol:receive("INVITE", 5)
+        carol:reply(again, 200, { sdp = true })
+        alice:reply(alice:receive "INVITE", 200, { sdp = true })
+        carol:receive "ACK"
+        bob:reply(bob:receive "BYE", 200)
+        world.hang_up(carol, alice)
+        local whole, lines, found = story(id), {}, 0
+        for _, entry in ipairs(net:command("calls", "show", id).data) do
+            lines[#lines + 1] = entry.direction .. " " .. entry.line
+        end
+        local told = table.concat(lines, "\n")
+        for _, line in ipairs {
+            "-- bridge to sip:bob@10.0.0.20:5060: request_route ", "out INVITE sip:bob@10.0.0.20:5060",
+            "-- transfer the callee to sip:carol@10.0.0.21:5060: ", "out INVITE sip:carol@10.0.0.21:5060",
+            "out BYE sip:bob@",
+        } do
+            local at = told:find(line, found + 1, true)
+            assert.is_truthy(at, line .. "\n" .. told)
+            found = at
+        end
+        assert.same(whole, story(invite:header "Call-ID"))
+        assert.same(whole, story(again:header "Call-ID"))
+    end)
+
     it("is not known of a call that never was", function()
         open()
         local answer = net:command("calls", "show", "nobody")

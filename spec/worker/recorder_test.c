@@ -46,6 +46,12 @@ static void look(void *arg, const struct recorded *recorded)
     seen->last = number;
 }
 
+static void visit(const struct recorder *recorder, const char *call_id, struct seen *seen)
+{
+    struct text id = text_of(call_id);
+    recorder_visit(recorder, &id, 1, look, seen);
+}
+
 static void keeps_the_newest(void **state)
 {
     struct recorder *recorder;
@@ -54,7 +60,7 @@ static void keeps_the_newest(void **state)
     for (unsigned i = 0; i < 5000; i++) {
         struct seen seen = {0};
         keep(recorder, i, "one", 1 + i * 37 % 700);
-        recorder_visit(recorder, TEXT("one"), TEXT_NONE, look, &seen);
+        visit(recorder, "one", &seen);
         assert_false(seen.is_torn);
         assert_int_equal(seen.last, i);
         /* 10,000 bytes hold at least these, whatever their lengths are */
@@ -69,16 +75,21 @@ static void tells_calls_apart(void **state)
     struct seen one = {0}, two = {0}, none = {0};
     (void)state;
     assert_int_equal(recorder_create(&recorder, 10000, MESSAGE_BYTES), 0);
-    recorder_visit(recorder, TEXT("one"), TEXT_NONE, look, &none);
+    visit(recorder, "one", &none);
     keep(recorder, 1, "one", 1);
     keep(recorder, 2, "one", 1);
     keep(recorder, 3, "two", 1);
-    recorder_visit(recorder, TEXT("one"), TEXT_NONE, look, &one);
-    recorder_visit(recorder, TEXT("two"), TEXT_NONE, look, &two);
-    recorder_visit(recorder, TEXT("three"), TEXT_NONE, look, &none);
+    visit(recorder, "one", &one);
+    visit(recorder, "two", &two);
+    visit(recorder, "three", &none);
     assert_int_equal(one.count, 2);
     assert_int_equal(two.count, 1);
     assert_int_equal(none.count, 0);
+    const struct text both[] = {TEXT("two"), TEXT("one")};
+    struct seen all = {0};
+    recorder_visit(recorder, both, 2, look, &all);
+    assert_int_equal(all.count, 3);
+    assert_false(all.is_torn); /* in their order */
     memory_release(recorder);
 }
 
