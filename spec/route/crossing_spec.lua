@@ -2,16 +2,6 @@
 -- at most once and ends once, and its parties agree that it is over (RFC 3261 s9.1, s13.3.1.4, s14.1, s15.1; RFC 3311).
 local world = require "route.world"
 
-local NOTE = [[
-    local function note(event)
-        local what = event.name:match ":(.+)"
-        sip.log.info("seen %s %s %s", what, event.reason or "-", event.ended_by or "-")
-    end
-    event_route["dialog:start"] = note
-    event_route["dialog:answer"] = note
-    event_route["dialog:failed"] = note
-    event_route["dialog:end"] = note
-]]
 local TO_BOB = [[req:relay { to = "sip:10.0.0.20:5060", interface = "private" }]]
 
 local HOW = { { name = "proxied", track = "" }, { name = "hidden", track = "hide = true, hide_call_id = true" } }
@@ -24,7 +14,7 @@ for _, how in ipairs(HOW) do
             options = options or {}
             net, alice, callees = world.open {
                 body = ("assert(sip.dialog.track(req, { %s })) "):format(how.track) .. (options.to or TO_BOB),
-                more = NOTE, auto_cancel = options.auto_cancel, auto_ack = options.auto_ack,
+                more = world.NOTES, auto_cancel = options.auto_cancel, auto_ack = options.auto_ack,
             }
             bob = callees.bob
         end
@@ -40,11 +30,7 @@ for _, how in ipairs(HOW) do
         -- What the script heard of the call, in order.
         local function expect_seen(...)
             net:settle()
-            local seen = {}
-            for _, line in ipairs(net:log()) do
-                seen[#seen + 1] = line.text:match "^seen (.+)$"
-            end
-            assert.same({ ... }, seen)
+            assert.same({ ... }, world.seen(net))
             assert.equal(0, net:status().dialogs)
         end
 
@@ -133,6 +119,23 @@ for _, how in ipairs(HOW) do
                 alice:receive(function(msg) return msg.method == "ACK" end)
                 world.hang_up(alice, bob)
                 expect_seen("start - -", "answer - -", "end bye caller")
+            end)
+
+            it("UPDATE and UPDATE: both get 491, the call goes on, one tries again (RFC 3311 s5.2)", function()
+                answer()
+                alice:update { sdp = true }
+                bob:update { sdp = true }
+                bob:reply(bob:receive "UPDATE", 491)
+                alice:reply(alice:receive "UPDATE", 491)
+                alice:receive { status = 491, method = "UPDATE" }
+                bob:receive { status = 491, method = "UPDATE" }
+                net:advance(1)
+                assert.equal(1, net:status().dialogs)
+                bob:update { sdp = true }
+                alice:reply(alice:receive "UPDATE", 200, { sdp = true })
+                bob:receive { status = 200, method = "UPDATE" }
+                world.hang_up(bob, alice)
+                expect_seen("start - -", "answer - -", "end bye callee")
             end)
 
             it("REFER and BYE: the REFER gets 481", function()

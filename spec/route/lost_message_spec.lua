@@ -2,12 +2,6 @@
 -- without, and the call goes as if nothing had been (RFC 3261 s17, s13.3.1.4; RFC 3262 s3).
 local world = require "route.world"
 
-local NOTE = [[
-    local function note(event)
-        sip.log.info("seen %s %s %s", event.name:match ":(.+)", event.reason or "-", event.ended_by or "-")
-    end
-    for _, name in ipairs { "start", "answer", "failed", "end" } do event_route["dialog:" .. name] = note end
-]]
 local TO_BOB = [[req:relay { to = "sip:10.0.0.20:5060", interface = "private" }]]
 
 local HOW = {
@@ -85,21 +79,17 @@ local CASES = {
 
 -- @return how many messages it took
 local function run(how, case, nth)
-    local net, alice, callees = world.open { body = how.body, more = NOTE }
+    local net, alice, callees = world.open { body = how.body, more = world.NOTES }
     local bob = callees.bob
     local seen = lose({ alice, bob }, nth)
     local is_done, problem = pcall(case.run, alice, bob, net)
     net:settle(40)
-    local told = {}
-    for _, line in ipairs(net:log()) do
-        told[#told + 1] = line.text:match "^seen (.+)$"
-    end
     local left = net:status()
     local text = ("message %d is lost: %s"):format(nth, is_done and "" or tostring(problem))
     if not is_done then
         error(net:failed(text))
     end
-    assert.same(case.seen, told, text)
+    assert.same(case.seen, world.seen(net), text)
     assert.same({ 0, 0, 0 }, { left.dialogs, left.transactions, left.media.ports }, text)
     net:close()
     return seen.count

@@ -112,6 +112,23 @@ function M.hang_up(from, to)
     from:receive(function(msg) return msg.status == 200 and msg.cseq_method == "BYE" end)
 end
 
+--- For `more` of world.open(): the script logs what it hears of its calls; see M.seen().
+M.NOTES = [[
+    local function note(event)
+        sip.log.info("seen %s %s %s", event.name:match ":(.+)", event.reason or "-", event.ended_by or "-")
+    end
+    for _, name in ipairs { "start", "answer", "failed", "end" } do event_route["dialog:" .. name] = note end
+]]
+
+--- What a script logged behind "seen ", in order.
+function M.seen(net)
+    local seen = {}
+    for _, line in ipairs(net:log()) do
+        seen[#seen + 1] = line.text:match "^seen (.+)$"
+    end
+    return seen
+end
+
 --- Time passes until nothing of a call is left.
 function M.finish(net)
     net:settle(40)
