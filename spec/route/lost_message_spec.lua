@@ -1,5 +1,5 @@
--- Every message of a call is lost once, on each of its two links, one at a time: whoever sent it sends it again, or does
--- without, and the call goes as if nothing had been (RFC 3261 s17, s13.3.1.4; RFC 3262 s3).
+-- Every message of a call is lost once, on each of its two links, one at a time: whoever sent it sends it again, or
+-- does without, and the call goes as if nothing had been (RFC 3261 s17, s13.3.1.4; RFC 3262 s3).
 local world = require "route.world"
 
 local TO_BOB = [[req:relay { to = "sip:10.0.0.20:5060", interface = "private" }]]
