@@ -16,6 +16,16 @@ describe("the floors of engine/", function()
         assert.equal("", table.concat(floors.unnamed_files(floors.read("engine", ".")), "\n"))
     end)
 
+    it("and those of lua/ are named in lua/README.md", function()
+        local files = floors.read("lua/lunasip", "^lua/lunasip/[^/]+%.lua$")
+        for path, source in pairs(floors.read("lua/lunasip/check", "^lua/lunasip/check/[^/]+%.lua$")) do
+            files[path] = source
+        end
+        for path, source in pairs(floors.read("lua/lunasip/config", "%.lua$")) do files[path] = source end
+        files["lua/README.md"] = floors.read("lua", "^lua/README%.md$")["lua/README.md"]
+        assert.equal("", table.concat(floors.unnamed_lua_files(files), "\n"))
+    end)
+
     it("name no module", function()
         local complaints = {}
         for name in io.popen("ls modules 2>/dev/null"):lines() do

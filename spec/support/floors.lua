@@ -182,6 +182,17 @@ local function is_named(readme, file)
     return (" " .. readme .. " "):find("[^%w_]" .. file:gsub("%.[ch]$", ""):gsub("%p", "%%%0") .. "[^%w_]")
 end
 
+--- Files of the Lua library that lua/README.md does not name.
+function M.unnamed_lua_files(files)
+    local complaints = {}
+    for path in pairs(files) do
+        local file = path:match "([^/]+)%.lua$"
+        if file and not is_named(files["lua/README.md"], file) then complaints[#complaints + 1] = path end
+    end
+    table.sort(complaints)
+    return complaints
+end
+
 --- Files of engine/'s folders that the folder's README.md does not name (with or without `.c` and `.h`), and names of
 -- files there that are no files.
 function M.unnamed_files(files)

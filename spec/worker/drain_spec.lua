@@ -1,6 +1,8 @@
 -- A stop that loses no call: SIGTERM and `ctl stop`.
+local json = require "dkjson"
 local network = require "support.network"
 local posix = require "support.posix"
+local process = require "support.process"
 local running = require "worker.running"
 
 local SIGTERM = 15
@@ -57,10 +59,15 @@ describe("draining", function()
     end)
 
     it("leaves the calls that outlive the deadline as they are", function()
-        local alice, bob, engine = start { blocks = { drain = { deadline_s = 1, rule = "leave" } } }
+        local records = process.folder() .. "/calls.jsonl"
+        local alice, bob, engine = start {
+            blocks = { drain = { deadline_s = 1, rule = "leave" }, records = { file = records } },
+        }
         it_runs:call()
         engine.process:signal(SIGTERM)
         assert.equal(0, it_runs:wait_for_end())
+        local record = json.decode(io.open(records):read "*a")
+        assert.same({ "answered", "local", "engine" }, { record.outcome, record["end"], record.ended_by })
         assert.matches("the deadline is over: 1 calls are left as they are", engine.process:output())
         alice:receive_nothing("BYE", 0.1)
         bob:receive_nothing("BYE", 0.1)
