@@ -166,7 +166,7 @@
     XX(RECORDS_WRITTEN, "records.written", "records that the file has taken")                      \
     XX(RECORDS_SPOOLED, "records.spooled", "records that the spool of the database has taken")     \
     XX(RECORDS_SPOOL_FULL, "records.spool_full",                                                   \
-       "records lost to the database: records.spool_mib reached")                                  \
+       "records lost to the database: records.spool_mib reached, or no memory")                    \
     XX(RECORDS_STORED, "records.stored", "rows that the database has taken")                       \
     XX(RECORDS_REFUSED, "records.refused", "rows that the database refuses, put aside")            \
     XX(RECORDS_ROTATED, "records.rotated", "files of records put aside")                           \

@@ -146,6 +146,22 @@ static void store(struct records *records)
 
 /* ---- printing ---- */
 
+/* A line for the database, too. Without memory it lacks this one, those before wait on. */
+static void keep_for_spool(struct records *records, struct text line)
+{
+    size_t before = records->unspooled.n;
+    buffer_append(&records->unspooled, line);
+    if (!records->unspooled.error)
+        return;
+    records->unspooled.n = before;
+    records->unspooled.error = 0;
+    counter_count(&records->counters, COUNTER_RECORDS_SPOOL_FULL);
+    log_error(records->options.log, LOG_RECORD, TEXT_NONE,
+              "a record is lost to the database: there is no memory");
+    if (!records->file)
+        atomic_fetch_sub(&records->waiting, 1);
+}
+
 static void print(struct mail *mail)
 {
     struct call_record *record = CONTAINER_OF(mail, struct call_record, mail);
@@ -162,10 +178,8 @@ static void print(struct mail *mail)
                                                                  records->lines.n - before - 1});
     }
     if (!error && records->spool)
-        buffer_append(&records->unspooled,
-                      (struct text){records->lines.p + before, records->lines.n - before});
-    if (records->unspooled.error)
-        forget_unspooled(records, 1);
+        keep_for_spool(records,
+                       (struct text){records->lines.p + before, records->lines.n - before});
     if (error || !(records->file || records->spool))
         atomic_fetch_sub(&records->waiting, 1);
     if (!records->file)

@@ -137,9 +137,12 @@ static struct chunk *add_chunk(struct batch *batch, struct row *first, size_t co
 static int split(struct chunk *chunk)
 {
     struct row *row = chunk->first;
+    struct chunk *behind = chunk->next;
     for (size_t i = 0; i < chunk->count; i++, row = row->next)
-        if (!add_chunk(chunk->batch, row, 1, &chunk->next))
+        if (!add_chunk(chunk->batch, row, 1, &chunk->next)) {
+            chunk->next = behind; /* it is split anew when it is refused again */
             return ERROR_MEMORY;
+        }
     chunk->is_done = true;
     return 0;
 }

@@ -1,5 +1,11 @@
 -- Records in SQL, in the shape of Kamailio's acc and acc_cdrs: through a spool, whatever the database does.
+local ffi = require "ffi"
 local world = require "route.world"
+
+ffi.cdef [[
+void memory_fail_after(uint64_t n);
+void memory_fail_never(void);
+]]
 
 local URL = "mysql://sip@db.example/sip"
 local TO_BOB = [[
@@ -30,7 +36,8 @@ describe("records in a database", function()
             records[name] = value
         end
         net, alice, callees = world.open {
-            body = TO_BOB, conf = { records = records }, databases = options.databases or { [URL] = TABLES },
+            body = TO_BOB, conf = { records = records, limits = options.limits },
+            databases = options.databases or { [URL] = TABLES },
         }
         bob = callees.bob
         db = net:database(URL)
@@ -201,5 +208,22 @@ describe("records in a database", function()
         db:impair {}
         net:advance(10)
         assert.equal(counter "spooled", count "acc")
+    end)
+
+    it("without memory lose one, for which nothing waits any more (records.queue)", function()
+        local engine = require "lunasip.stage".library
+        for n = 0, 40 do
+            open { limits = { dialog_idle_s = 60 } }
+            call("49", 0.1)
+            alice:hangup()
+            bob:reply(bob:receive "BYE", 200)
+            engine.memory_fail_after(n)
+            net:advance(0.2)
+            engine.memory_fail_never()
+            net:settle(61)
+            assert.equal(0, net:status().records_waiting)
+            net:close()
+        end
+        open() -- for after_each
     end)
 end)
