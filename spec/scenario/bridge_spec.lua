@@ -15,6 +15,8 @@ describe("calls of two legs", function()
         { name = "are ended by the caller", caller = "uac", gateway = "uas" },
         { name = "are ended by the gateway", caller = "uac_waits", gateway = "uas_hangs_up" },
         { name = "renegotiate by re-INVITE", caller = "uac_reinvite", gateway = "uas_reinvite" },
+        { name = "are held and resumed by the caller", caller = "uac_holds", gateway = "uas_held" },
+        { name = "are held and resumed by the gateway", caller = "uac_held", gateway = "uas_holds" },
         { name = "renegotiate by UPDATE", caller = "uac_update", gateway = "uas_update" },
         { name = "pass INFO", caller = "uac_info", gateway = "uas_info" },
         { name = "are given up by the caller", caller = "uac_cancel", gateway = "uas_cancel_leg" },

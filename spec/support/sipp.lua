@@ -79,6 +79,16 @@ M.parts = {
       Contact: <sip:gateway@[local_ip]:[local_port]>]],
 }
 
+-- The SDP of a later offer or answer. @string direction @string[opt] connection in the place of its own
+local function sdp_with(version, direction, connection)
+    local text = M.parts.sdp:gsub("2353687637", version):gsub("t=0 0", "t=0 0\n      a=" .. direction)
+    return connection and text:gsub("c=[^\n]*", connection) or text
+end
+M.parts.sdp_sendonly = sdp_with("2353687638", "sendonly")
+M.parts.sdp_recvonly = sdp_with("2353687638", "recvonly")
+M.parts.sdp_zero = sdp_with("2353687639", "inactive", "c=IN IP[media_ip_type] 0.0.0.0")
+M.parts.sdp_inactive = sdp_with("2353687639", "inactive")
+
 local function read_file(path)
     local file = assert(io.open(path))
     local text = file:read "*a"
