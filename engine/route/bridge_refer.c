@@ -45,9 +45,12 @@ static bool translate(struct bridge *bridge, struct text replaces, struct arena 
     struct bridge *other = bridge_of_dialog(bridge->proxy, call_id, from, to, &is_caller);
     if (!other || !other->chosen || other->is_ended)
         return false;
+    struct text local = {other->chosen->local_tag, BRIDGE_TAG_BYTES};
+    bool are_both = is_caller ? text_equal(to, local) : text_equal(from, other->chosen->remote_tag);
+    if (!are_both) /* RFC 3891 s3: who knows one tag learns no other here */
+        return false;
     const struct bridge_leg *leg = is_caller ? &other->callee : &other->caller;
     const struct dialog_side *side = is_caller ? &other->chosen->callee : &other->caller_side;
-    struct text local = {other->chosen->local_tag, BRIDGE_TAG_BYTES};
     struct text its = is_caller ? other->chosen->remote_tag : leg->tag;
     struct text ours = is_caller ? leg->tag : local;
     referral->uri = side->target;

@@ -118,6 +118,7 @@ bool bridge_replace_make_leg(struct bridge_transfer *transfer, struct response_c
                                TEXT_ARG(from->uri_text)),
         .contact_user = arena_printf(arena, "%.*s", target ? (int)target->user.n : 0,
                                      target && target->user.n ? target->user.p : ""),
+        .is_stranger = true, /* it has called us */
     };
     const struct bridge_leg *leg = &transfer->leg;
     return transfer->old_leg && transfer->uri.p && leg->call_id.p && leg->tag.p && leg->local.p &&

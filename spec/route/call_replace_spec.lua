@@ -70,6 +70,22 @@ describe("INVITE with Replaces (RFC 3891)", function()
         assert.equal(before + 10, first:received_rtp()[1].packets)
     end
 
+    it("gets no answer to its challenges: the credentials are for whom the script has called", function()
+        open { options = [[credentials = { username = "office", password = "secret" }]] }
+        local invite = world.answer(alice, bob, { sdp = true })
+        replace(carol, name_of(false, invite))
+        alice:reply(alice:receive "INVITE", 200, { sdp = true })
+        carol:receive { status = 200, method = "INVITE" }
+        bob:reply(bob:receive "BYE", 200)
+        alice:receive "ACK"
+        alice:ask "INFO"
+        local challenge = 'Digest realm="carol", nonce="of carol", algorithm=MD5, qop="auth"'
+        carol:reply(carol:receive "INFO", 401, { headers = { ["WWW-Authenticate"] = challenge } })
+        alice:receive { status = 403, method = "INFO" }
+        world.hang_up(alice, carol)
+        finish()
+    end)
+
     it("replaces the callee: re-INVITE with its offer, 200 with the answer, BYE to the other", function()
         open()
         local invite = world.answer(alice, bob, { sdp = true })

@@ -291,6 +291,33 @@ describe("a transfer within a call of two legs", function()
         assert.equal(0, net:status().transactions)
     end)
 
+    it("with Replaces that knows one tag only stays as it is (RFC 3891 s3)", function()
+        open()
+        world.answer(alice, bob, { sdp = true })
+        local first = bob.call
+        local erin = net:agent { name = "erin", address = "192.0.2.11:5060" }
+        erin:invite("sip:bob@example.net", { sdp = true })
+        bob:reply(bob:receive "INVITE", 200, { sdp = true })
+        erin:receive(200)
+        bob:receive "ACK"
+        local second = bob.call
+        bob.call = first
+        local guess = ("%s;to-tag=%s;from-tag=guessed"):format(second.id, second.remote_tag)
+        local escaped = guess:gsub(";", "%%3B"):gsub("=", "%%3D")
+        refer(bob, ("<sip:carol@10.0.0.21:5060?Replaces=%s>"):format(escaped))
+        bob:receive(202)
+        local invite = carol:receive "INVITE"
+        assert.equal(guess, invite:header "Replaces")
+        carol:reply(invite, 481)
+        net:settle(1)
+        world.hang_up(alice, bob)
+        bob.call = second
+        erin:hangup()
+        bob:reply(bob:receive "BYE", 200)
+        net:settle(40)
+        assert.equal(0, net:status().dialogs)
+    end)
+
     it("is the script's to make, too: call:transfer", function()
         open("", [[
             sip.timer.after(5, function()
