@@ -5,36 +5,6 @@
  */
 #include "route/bridge_parts.h"
 
-/* @return -1: it is none */
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
-/* "%3B" becomes ";". What is no printable character of ASCII has no business in a header. */
-static struct text unescape(struct arena *arena, struct text t)
-{
-    char *out = arena_alloc(arena, t.n + 1);
-    size_t n = 0;
-    for (size_t i = 0; out && i < t.n; i++) {
-        unsigned char c = (unsigned char)t.p[i];
-        if (c == '%' && i + 2 < t.n) {
-            int high = hex_digit(t.p[i + 1]), low = hex_digit(t.p[i + 2]);
-            if (high < 0 || low < 0)
-                return TEXT_NONE;
-            c = (unsigned char)(high << 4 | low);
-            i += 2;
-        }
-        if (c < ' ' || c > '~')
-            return TEXT_NONE;
-        out[n++] = (char)c;
-    }
-    return out ? (struct text){out, n} : TEXT_NONE;
-}
-
 /* What the far party of that dialog knows it by, and where it is. @return false: it is none of ours */
 static bool translate(struct bridge *bridge, struct text replaces, struct arena *arena,
                       struct bridge_referral *referral)
@@ -78,7 +48,7 @@ static unsigned read_target(struct bridge *bridge, struct text target, struct ar
         struct text value = text_split(&headers, '&'), name = text_split(&value, '=');
         if (!text_equal_nocase(name, TEXT("Replaces")))
             continue;
-        struct text replaces = unescape(arena, value);
+        struct text replaces = uri_unescape(arena, value);
         if (!text_is_set(replaces))
             return 400;
         if (!translate(bridge, replaces, arena, referral))

@@ -48,6 +48,8 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
         error = cseq_request(context, edits);
     if (!error)
         error = topology_request(context, edits, out);
+    if (!error)
+        error = replaces_request(context, edits, out);
     if (error)
         return error;
     buffer_clear(scratch);

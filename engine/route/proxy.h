@@ -87,6 +87,7 @@ struct proxy_options {
     struct media_mailbox mailbox;  /**< where media events go (the worker posts them home) */
     struct dispatcher *dispatcher; /**< NULL: none */
     struct profiles *profiles;     /**< of all workers; NULL: none */
+    struct masks *masks;           /**< of all workers; NULL: nobody translates Replaces */
     struct records *records;       /**< where records of calls go; NULL: none are made */
     struct text server;            /**< Server header of our own responses; absent: none */
     struct route_handlers handlers;

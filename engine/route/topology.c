@@ -18,6 +18,8 @@
  */
 #include "route/topology.h"
 
+#include "route/masks.h"
+
 #include "base/memory.h"
 
 #define MASKED_BYTES 24 /* of a Call-ID that we make up */
@@ -25,6 +27,8 @@
 /** How a call is hidden: hangs on its dialog as DIALOG_TOPOLOGY; counted. */
 struct topology {
     struct hash_link by_masked; /* in proxy->masked */
+    struct masks *masks;        /* owned reference; NULL: no Call-ID is masked */
+    struct mask *mask;          /* in it, owned */
     struct text interfaces;     /* names joined by ","; absent: all */
     struct text call_id;        /* the caller's */
     struct text masked;         /* absent: it is shown as it is */
@@ -126,6 +130,8 @@ static void topology_destroy(void *object)
 {
     struct topology *topology = object;
     hash_remove(&topology->by_masked);
+    masks_remove(topology->masks, topology->mask);
+    memory_release(topology->masks);
 }
 
 static int check_interfaces(const struct proxy *proxy, struct text names)
@@ -138,6 +144,22 @@ static int check_interfaces(const struct proxy *proxy, struct text names)
             return ERROR_ARGUMENT;
     }
     return 0;
+}
+
+/* Requests of other calls may name this one. */
+static int tell_others(struct topology *topology, const struct response_context *context)
+{
+    if (!context->proxy->options.masks)
+        return 0;
+    topology->masks = memory_ref(context->proxy->options.masks);
+    topology->mask =
+        masks_add(topology->masks, &(struct mask_terms){
+                                       .real = topology->call_id,
+                                       .masked = topology->masked,
+                                       .caller_tag = dialog_caller_tag(context->dialog),
+                                       .interfaces = topology->interfaces,
+                                   });
+    return topology->mask ? 0 : ERROR_MEMORY;
 }
 
 static int topology_create(struct topology **topologyp, struct response_context *context,
@@ -165,6 +187,8 @@ static int topology_create(struct topology **topologyp, struct response_context 
     topology->masked = (struct text){at, MASKED_BYTES};
     int error = hash_insert(&proxy->masked, &topology->by_masked,
                             hash_text(&proxy->options.hash_key, topology->masked));
+    if (!error)
+        error = tell_others(topology, context);
     if (error)
         memory_release(topology);
     else

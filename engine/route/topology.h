@@ -22,6 +22,12 @@ bool topology_hides(const struct response_context *context, const struct listene
  */
 int topology_request(struct response_context *context, struct edits *edits,
                      const struct listener *out);
+/**
+ * A request is about to leave: what it names of another hidden call (replaces.c).
+ * @return 0 or ERROR_MEMORY
+ */
+int replaces_request(struct response_context *context, struct edits *edits,
+                     const struct listener *out);
 /** A response goes upstream, our Via already taken off. @return as above */
 int topology_response(const struct branch *branch, struct message *response, struct edits *edits);
 /**

@@ -8,7 +8,7 @@
  *   - A message/sipfrag body (RFC 3420) keeps its status line, which is what a transferor waits for
  *     (RFC 3515 s2.4.5): headers of a message of the other side are behind it.
  *
- * Headers that we do not know belong to the script, the Call-ID in a Replaces to the parties.
+ * Headers that we do not know belong to the script; the Call-ID in a Replaces is replaces.c's.
  */
 #include "route/topology.h"
 

@@ -273,3 +273,32 @@ bool uri_equal(const struct uri *a, const struct uri *b)
            params_agree(b->params, a->params, is_tel) && headers_agree(a->headers, b->headers) &&
            headers_agree(b->headers, a->headers);
 }
+
+/* @return -1: it is none */
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+struct text uri_unescape(struct arena *arena, struct text t)
+{
+    char *out = arena_alloc(arena, t.n + 1);
+    size_t n = 0;
+    for (size_t i = 0; out && i < t.n; i++) {
+        unsigned char c = (unsigned char)t.p[i];
+        if (c == '%' && i + 2 < t.n) {
+            int high = hex_digit(t.p[i + 1]), low = hex_digit(t.p[i + 2]);
+            if (high < 0 || low < 0)
+                return TEXT_NONE;
+            c = (unsigned char)(high << 4 | low);
+            i += 2;
+        }
+        if (c < ' ' || c > '~')
+            return TEXT_NONE;
+        out[n++] = (char)c;
+    }
+    return out ? (struct text){out, n} : TEXT_NONE;
+}

@@ -26,5 +26,10 @@ struct text uri_param(const struct uri *uri, struct text name);
 bool uri_is_loose(const struct uri *uri);
 /** Comparison by RFC 3261 s19.1.4. */
 bool uri_equal(const struct uri *a, const struct uri *b);
+/**
+ * The value of a header in a URI as that header has it: "%3B" becomes ";".
+ * @return in the arena; absent: without memory, malformed, or with what is no printable ASCII
+ */
+struct text uri_unescape(struct arena *arena, struct text t);
 /** Find NAME or NAME=VALUE in a ';'-separated list; quotes respected. Same result rules as uri_param(). */
 struct text param_find(struct text params, struct text name);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rate.h"
+#include "route/masks.h"
 #include "script/reaper.h"
 #include "worker/internal.h"
 #include "worker/sources.h"
@@ -28,6 +29,7 @@ static void destroy(void *arg)
     memory_release(engine->location);
     memory_release(engine->dispatcher);
     memory_release(engine->profiles);
+    memory_release(engine->masks);
     memory_release(engine->shared);
     memory_release(engine->auth);
     memory_release(engine->databases);
@@ -90,7 +92,7 @@ static int load(struct engine *engine, const struct engine_options *options, cha
         engine->route_path = text_strdup(text_of(options->route_path));
     if (!engine->conf_path || !engine->lua_dir || (options->route_path && !engine->route_path))
         return ERROR_MEMORY;
-    if (profiles_create(&engine->profiles))
+    if (profiles_create(&engine->profiles) || masks_create(&engine->masks))
         return ERROR_MEMORY;
     return shared_create(&engine->shared, engine->configuration->settings.shared_bytes);
 }
@@ -310,6 +312,7 @@ static int create_workers(struct engine *engine, unsigned count, char **fault)
                                   .media = engine->media,
                                   .dispatcher = engine->dispatcher,
                                   .profiles = engine->profiles,
+                                  .masks = engine->masks,
                                   .records = engine->records,
                                   .location = engine->location,
                                   .keeper = engine->keeper,

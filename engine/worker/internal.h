@@ -20,6 +20,7 @@ struct engine {
     struct configuration *first;         /* of the start, whose listeners are in use; the same */
     struct shared *shared;               /* owned */
     struct profiles *profiles;           /* owned */
+    struct masks *masks;                 /* owned */
     struct auth *auth;                   /* owned */
     struct databases *databases;         /* owned */
     struct http *http;                   /* owned */

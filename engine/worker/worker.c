@@ -349,6 +349,7 @@ static int create_proxy(struct worker *worker)
                             .mailbox = {post_media_event, worker, &worker->counters},
                             .dispatcher = worker->options.dispatcher,
                             .profiles = worker->options.profiles,
+                            .masks = worker->options.masks,
                             .records = worker->options.records,
                             .handlers = script_handlers(worker->script),
                             .note = worker->settings.dialog_recorder_mib ? on_note : NULL,

@@ -24,6 +24,7 @@ struct worker_options {
     struct media *media;           /**< NULL: none */
     struct dispatcher *dispatcher; /**< NULL: none */
     struct profiles *profiles;     /**< of the engine */
+    struct masks *masks;           /**< of the engine */
     struct records *records;       /**< where records of calls go, borrowed; NULL: none are made */
     struct location *location;     /**< of the engine */
     struct keeper *keeper;         /**< of the location service; NULL: none */
