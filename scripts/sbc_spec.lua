@@ -50,6 +50,23 @@ describe("scripts/sbc.lua", function()
         from:receive { status = 200, method = "BYE" }
     end
 
+    it("leaves a record of each call, and no port", function()
+        reopen { records = {} }
+        phone:invite("sip:4711@192.0.2.1", { sdp = true })
+        answer(phone, pbx_a)
+        assert.is_true(net:status().media.ports > 0)
+        pbx_a:send_rtp(50)
+        net:advance(2)
+        hang_up(pbx_a, phone)
+        net:settle()
+        assert.equal(0, net:status().media.ports)
+        local records = net:records()
+        local record = records[1]
+        assert.same({ 1, "answered", "bye", "callee", 2 },
+            { #records, record.outcome, record["end"], record.ended_by, record.tries[1].set })
+        assert.same({ 50, "public to private" }, { record.media[1].callee.packets, record.fields.direction })
+    end)
+
     it("knows its sides by all the addresses that they listen on", function()
         reopen { listen = {
             public = { "udp:192.0.2.1:5060", "udp:192.0.2.2:5070" }, private = { "udp:10.0.0.1:5060" },

@@ -45,6 +45,7 @@ describe("the record of a call", function()
         alice:receive(200)
         bob:receive "ACK"
         net:advance(talk_s or 10)
+        return invite
     end
 
     local function hang_up(who, other)
@@ -320,6 +321,38 @@ describe("the record of a call", function()
             told)
         assert.same({ 30, 20 }, { r.transfers[2].media[1].callee.packets, r.media[1].callee.packets })
         assert.is_nil(r.transfers[1].media)
+    end)
+
+    it("of two legs tells who took a party's place by Replaces (RFC 3891), and is the only one", function()
+        open [[
+            if req:header "Replaces" then return assert(sip.call.replace(req)) end
+            assert(sip.call.bridge(req, {
+                to = "sip:4711@10.0.0.20:5060", interface = "private", media = { from = "public", to = "private" },
+            }))
+        ]]
+        local carol = callees.carol
+        local invite = talk(1, 1)
+        bob:send_rtp(30)
+        net:advance(1)
+        carol:invite("sip:4711@example.net", {
+            sdp = true, headers = {
+                Require = "replaces", Replaces = ("%s;to-tag=%s;from-tag=%s"):format(bob.call.id,
+                    invite:tag "From", bob.call.local_tag),
+            },
+        })
+        alice:reply(alice:receive "INVITE", 200, { sdp = true })
+        alice:receive "ACK"
+        carol:receive { status = 200, method = "INVITE" }
+        bob:reply(bob:receive "BYE", 200)
+        local id = alice.call.id
+        hang_up(carol, alice)
+        local r = record()
+        assert.same({ id, "answered", "callee" }, { r.call_id, r.outcome, r.ended_by })
+        assert.same({ "callee", 200, 30 },
+            { r.transfers[1].of, r.transfers[1].status, r.transfers[1].media[1].callee.packets })
+        assert.matches("^sip:carol@", r.transfers[1].uri)
+        local story = net:command("calls", "show", id).data -- by the Call-ID of whoever took the place, too
+        assert.same(story, net:command("calls", "show", carol.call.id).data)
     end)
 
     it("has the cause that CANCEL tells (RFC 3326)", function()
