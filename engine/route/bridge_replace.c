@@ -108,6 +108,7 @@ bool bridge_replace_make_leg(struct bridge_transfer *transfer, struct response_c
     if (!from)
         return false;
     random_token(&context->proxy->random, tag, sizeof tag);
+    proxy_note_names(context->proxy, dialog_call_id(transfer->bridge->dialog), invite->call_id);
     transfer->uri = arena_copy(arena, from->uri_text);
     transfer->old_leg = arena_zalloc(arena, sizeof *transfer->old_leg);
     transfer->leg = (struct bridge_leg){

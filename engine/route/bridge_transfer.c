@@ -585,7 +585,6 @@ int bridge_transfer_take(struct bridge *bridge, bool of_callee, struct response_
         return error;
     }
     bridge->transfer = transfer;
-    proxy_note_names(bridge->proxy, dialog_call_id(bridge->dialog), transfer->leg.call_id);
     context->dialog = memory_ref(bridge->dialog); /* a CANCEL finds the call by it */
     context->is_decided = true;
     request_reply_trying(context);
