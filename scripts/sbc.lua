@@ -95,16 +95,16 @@ function route.TO_GATEWAY(req, set, direction)
 end
 
 function route.SEND(req, interface)
-    local ok, problem = req:relay { interface = interface, on_failure = "NEXT_GATEWAY" }
+    local ok, problem = req:relay { interface = interface, on_reply = "FROM_GATEWAY", on_failure = "NEXT_GATEWAY" }
     if not ok and problem ~= "cancelled" then
         log.error("call to $ru via $du: not sent: %s", problem)
         req:reply(500, "Server Internal Error")
     end
 end
 
--- Every response that a gateway sends.
-function onreply_route(reply)
-    if reply.method == "INVITE" and reply.status >= 200 then
+-- Every response of a gateway to a call.
+function onreply_route.FROM_GATEWAY(reply)
+    if reply.status >= 200 then
         log.info("$rs $rr from $si:$sp")
     end
 end
