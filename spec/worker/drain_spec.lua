@@ -158,11 +158,14 @@ describe("draining", function()
         assert.equal(0, it_runs:wait_for_end())
     end)
 
-    it("can be taken back with `ctl drain off`", function()
+    it("outlives reloads, and can be taken back with `ctl drain off`", function()
         local alice, _, engine = start()
         engine:ctl "drain"
-        alice:invite "sip:bob@example.net"
-        alice:receive(503)
+        for _ = 1, 2 do
+            alice:invite "sip:bob@example.net"
+            alice:receive(503)
+            assert.equal(0, (engine:ctl "reload")) -- a generation comes, and the drain stays
+        end
         engine:ctl("drain", "off")
         it_runs:call()
         it_runs:hang_up()
