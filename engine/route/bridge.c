@@ -207,7 +207,7 @@ int bridge_invite(struct bridge_exchange *exchange, const struct bridge_options 
     buffer_printf(&from, "%.*s;tag=%.*s", TEXT_ARG(bridge->callee.local),
                   TEXT_ARG(bridge->callee.tag));
     buffer_append(&headers, bridge_allow(bridge));
-    if (bridge->offers_100rel)
+    if (exchange->offers_100rel)
         buffer_append(&headers, TEXT("Supported: " BRIDGE_100REL "\r\n"));
     bridge_session_print(exchange, &headers);
     bridge_request_headers(bridge, context->edits, options->headers, &headers);
@@ -270,7 +270,8 @@ static int start(struct bridge *bridge, struct response_context *context,
     if (!exchange)
         return ERROR_MEMORY;
     exchange->is_first = exchange->is_from_caller = true;
-    bridge_reliable_offer(bridge, exchange, options);
+    bridge->refuses_100rel = options->refuses_100rel;
+    bridge_reliable_begin(exchange);
     int error = keep_options(bridge, options);
     if (!error)
         error = bridge_invite(exchange, options);

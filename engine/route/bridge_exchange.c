@@ -36,6 +36,7 @@ void bridge_exchange_drop(struct bridge_exchange *exchange)
     if (!exchange || !list_contains(&exchange->link))
         return;
     list_remove(&exchange->link);
+    bridge_reliable_forget(exchange);
     timer_stop(loop_timers(exchange->bridge->proxy->options.loop), &exchange->timer);
     uac_abandon(exchange->uac);
     exchange->uac = NULL;
@@ -127,8 +128,7 @@ void bridge_exchange_refuse(struct bridge_exchange *exchange, unsigned status, s
     if (!exchange->context || exchange->is_final_sent)
         return;
     exchange->is_final_sent = true;
-    if (exchange->is_first)
-        bridge_reliable_stop(exchange->bridge);
+    bridge_reliable_stop(exchange);
     if (status == 408 && exchange->method != METHOD_INVITE) {
         response_leave_unanswered(exchange->context);
         return;
@@ -182,16 +182,16 @@ static int print_body(const struct bridge_exchange *exchange, struct bridge_fork
                       struct buffer *body, struct text *type)
 {
     bool is_offer = exchange->method == METHOD_INVITE && !exchange->has_sdp;
-    bool is_first_2xx = exchange->is_first && answer->status / 100 == 2 && fork;
+    bool is_2xx = exchange->method == METHOD_INVITE && answer->status / 100 == 2 && fork;
     if (answer->status >= 300 || answer->is_bodiless)
         return 0;
-    if (is_first_2xx && fork->is_answered_early)
+    if (is_2xx && fork->is_answered_early)
         return 0; /* what was agreed on in PRACK stays (RFC 6337 s3.1.1) */
     int error = bridge_body(exchange->bridge, fork, response, !exchange->is_from_caller, is_offer,
                             body, type);
     if (!error && answer->keeps_body)
         error = keep_answer(fork, buffer_text(body), *type);
-    if (error || !is_first_2xx || bridge_has_sdp(response) || !fork->answer.n)
+    if (error || !is_2xx || bridge_has_sdp(response) || !fork->answer.n)
         return error;
     buffer_clear(body);
     buffer_append(body, buffer_text(&fork->answer));
@@ -253,8 +253,8 @@ static void answered(struct bridge_exchange *exchange, const struct bridge_answe
                    status == response->status ? response->reason : TEXT_NONE,
                    reason ? reason->value : TEXT_NONE, false);
     exchange->is_final_sent = status >= 200;
-    if (exchange->is_first && status >= 200)
-        bridge_reliable_stop(exchange->bridge);
+    if (status >= 200)
+        bridge_reliable_stop(exchange);
     if (exchange->is_first && status < 300)
         tell_dialog(exchange->bridge, buffer_text(out));
     if (status / 100 == 2)

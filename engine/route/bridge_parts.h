@@ -36,15 +36,16 @@ struct bridge_leg {
     bool is_stranger; /**< its party was named by another one, not by the script (bridge_auth.c) */
 };
 
-/** The last provisional response that went to the caller reliably (RFC 3262 s3). */
+/** The last provisional response that went to the sender of an INVITE reliably (RFC 3262 s3). */
 struct bridge_reliable {
-    struct timer timer;      /**< until its PRACK comes */
-    struct buffer bytes;     /**< as sent; owned, empty once acknowledged */
-    struct message *waiting; /**< the next one; owned, NULL: none */
-    uint64_t interval_ms;    /**< until it is sent again */
-    uint64_t waited_ms;      /**< for its PRACK */
-    uint32_t rseq;           /**< on the caller's leg; 0: there was none yet */
-    uint32_t callee_rseq;    /**< what it had on the other leg; 0: it was plain there */
+    struct bridge_exchange *invite; /**< that it answers; borrowed, NULL: none */
+    struct timer timer;             /**< until its PRACK comes */
+    struct buffer bytes;            /**< as sent; owned, empty once acknowledged */
+    struct message *waiting;        /**< the next one; owned, NULL: none */
+    uint64_t interval_ms;           /**< until it is sent again */
+    uint64_t waited_ms;             /**< for its PRACK */
+    uint32_t rseq;                  /**< on the leg of the INVITE; 0: there was none yet */
+    uint32_t callee_rseq;           /**< what it had on the other leg; 0: it was plain there */
     uint16_t status;
     bool has_sdp;
     bool is_awaited; /**< its PRACK is */
@@ -60,12 +61,12 @@ struct bridge_fork {
     struct text remote_tag;           /**< the callee's; in the bridge's arena */
     struct dialog_side callee;        /**< owned */
     uint32_t remote_cseq[2]; /**< highest CSeq number that came: from the callee, from the caller */
-    struct bridge_reliable reliable; /**< towards the caller */
-    struct buffer answer;            /**< of the callee, reliable there and not here; owned */
+    struct bridge_reliable reliable; /**< this and what follows: of the last INVITE */
+    struct buffer answer;            /**< to it, reliable over there and not here; owned */
     struct text answer_type;         /**< its Content-Type, in the bridge's arena */
-    uint32_t callee_rseq;            /**< highest that was taken of the callee; 0: none */
-    bool is_agreed;                  /**< offer and answer of the INVITE went reliably */
-    bool is_answered_early;          /**< the callee's offer, in PRACK */
+    uint32_t callee_rseq;            /**< highest that was taken of who answers it; 0: none */
+    bool is_agreed;                  /**< its offer and answer went reliably */
+    bool is_answered_early;          /**< the offer of who answers it was, in PRACK */
     bool is_hung_up;                 /**< a 2xx of it came too late and got BYE */
 };
 
@@ -89,21 +90,23 @@ struct bridge_exchange {
     struct message *held;               /**< 2xx that waits for a PRACK; owned, NULL: none */
     enum method method;
     uint32_t cseq_in, cseq_out;
-    uint64_t interval_ms, waited_ms; /**< repeating our 2xx until the ACK, while BYE is due */
-    uint32_t rack_rseq, rack_cseq;   /**< PRACK: what it acknowledges over there */
-    int why;                         /**< of uac_send() */
-    bool is_from_caller;             /**< the request is */
-    bool is_first;                   /**< the INVITE that made the call */
-    bool is_target;                  /**< INVITE to the target of a transfer */
-    bool has_sdp;                    /**< the request brought the offer */
-    bool is_answer;                  /**< its SDP is one: PRACK */
-    bool is_acknowledged;            /**< INVITE: ACK came and went on */
-    bool is_ack_here;                /**< INVITE: ACK to our 2xx came */
-    bool is_bye_due;                 /**< its sender gets BYE as soon as that ACK comes (s15) */
-    bool is_final_sent;              /**< it was answered */
-    bool is_stale;                   /**< the last challenge said so */
-    bool is_late_hung_up;            /**< a 2xx that nobody waits for got its BYE */
-    bool is_ringing;                 /**< of a call that begins here: a provisional response came */
+    uint64_t interval_ms, waited_ms;  /**< repeating our 2xx until the ACK, while BYE is due */
+    uint32_t rack_rseq, rack_cseq;    /**< PRACK: what it acknowledges over there */
+    int why;                          /**< of uac_send() */
+    bool is_from_caller;              /**< the request is */
+    bool is_first;                    /**< the INVITE that made the call */
+    bool is_target;                   /**< INVITE to the target of a transfer */
+    bool has_sdp;                     /**< the request brought the offer */
+    bool is_answer;                   /**< its SDP is one: PRACK */
+    bool is_acknowledged;             /**< INVITE: ACK came and went on */
+    bool is_ack_here;                 /**< INVITE: ACK to our 2xx came */
+    bool is_bye_due;                  /**< its sender gets BYE as soon as that ACK comes (s15) */
+    bool is_final_sent;               /**< it was answered */
+    bool is_stale;                    /**< the last challenge said so */
+    bool is_late_hung_up;             /**< a 2xx that nobody waits for got its BYE */
+    bool has_100rel, requires_100rel; /**< INVITE: its sender says so (RFC 3262) */
+    bool offers_100rel;               /**< INVITE: we do, to who answers it */
+    bool is_ringing; /**< of a call that begins here: a provisional response came */
 };
 
 /** How a call that begins here is to be made; in the bridge's arena. */
@@ -161,8 +164,7 @@ struct bridge {
     enum bridge_refer refer;
     uint16_t told_status; /**< provisional one that the script heard of last */
     bool is_ended;
-    bool caller_has_100rel, caller_requires_100rel; /**< said so in its INVITE */
-    bool offers_100rel;                             /**< to the callee */
+    bool refuses_100rel; /**< on either leg */
 };
 
 /* bridge.c */
@@ -330,32 +332,35 @@ void bridge_invite_done(void *arg, struct message *response);
 struct text bridge_redirection(struct bridge *bridge, const struct message *response);
 /** It was answered: a 2xx that it holds is too late. */
 void bridge_invite_let_go(struct bridge_exchange *exchange);
+/** It is answered so, and cancelled on the other leg. @param reason  value of Reason; absent: none */
+void bridge_invite_give_up(struct bridge_exchange *exchange, unsigned status, struct text reason);
 /** Start Timer C (RFC 3261 s16.6 11: ours, since nobody else would end it). */
 void bridge_invite_wait(struct bridge_exchange *exchange);
 
 /* bridge_reliable.c (RFC 3262) */
 #define BRIDGE_100REL "100rel"
-/** Who knows 100rel? Before the first INVITE is sent. */
-void bridge_reliable_offer(struct bridge *bridge, const struct bridge_exchange *first,
-                           const struct bridge_options *options);
-/** A provisional response of @p fork on its way to the caller. @return as bridge_exchange_answer() */
-int bridge_reliable_pass(struct bridge_exchange *first, struct bridge_fork *fork,
+/** An INVITE of either party is about to pass: who knows 100rel? */
+void bridge_reliable_begin(struct bridge_exchange *invite);
+/** A provisional response of @p fork to it on its way back. @return as bridge_exchange_answer() */
+int bridge_reliable_pass(struct bridge_exchange *invite, struct bridge_fork *fork,
                          struct message *response);
-/** A 2xx may not be sent before a PRACK came. @param fork  may be NULL */
-bool bridge_reliable_holds(const struct bridge_fork *fork);
-/** The INVITE has its final response: nothing is repeated any more. */
-void bridge_reliable_stop(struct bridge *bridge);
+/** A 2xx to it may not be sent before a PRACK came. @param fork  may be NULL */
+bool bridge_reliable_holds(const struct bridge_exchange *invite, const struct bridge_fork *fork);
+/** It has its final response: nothing is repeated any more. */
+void bridge_reliable_stop(const struct bridge_exchange *invite);
+/** It is gone. */
+void bridge_reliable_forget(const struct bridge_exchange *invite);
 void bridge_reliable_release(struct bridge_fork *fork);
 /** What a PRACK becomes on the callee's leg. */
 struct bridge_prack {
     uint32_t rseq, cseq; /**< of its RAck */
     bool is_answer;      /**< its SDP is */
 };
-/** PRACK of the caller. @return 0: it goes on as @p what says; else its answer */
-unsigned bridge_reliable_take_prack(struct bridge *bridge, struct bridge_fork *fork,
+/** PRACK of a party. @return 0: it goes on as @p what says; else its answer */
+unsigned bridge_reliable_take_prack(struct bridge_fork *fork, bool is_from_caller,
                                     const struct message *prack, struct bridge_prack *what);
 /** The PRACK was handled: what waited for it is sent. */
-void bridge_reliable_go_on(struct bridge *bridge, struct bridge_fork *fork);
+void bridge_reliable_go_on(struct bridge_fork *fork);
 /** Append RAck, if it is a PRACK. */
 void bridge_reliable_print_rack(const struct bridge_exchange *exchange, struct buffer *out);
 

@@ -60,6 +60,8 @@ int bridge_pass_on(struct bridge_exchange *exchange)
     bridge_request_headers(bridge, exchange->context->edits,
                            is_invite ? bridge_allow(bridge) : TEXT_NONE, &headers);
     bridge_reliable_print_rack(exchange, &headers);
+    if (exchange->offers_100rel)
+        buffer_append(&headers, TEXT("Supported: " BRIDGE_100REL "\r\n"));
     bridge_session_print(exchange, &headers);
     int error = bridge_body(bridge, exchange->fork, message, exchange->is_from_caller,
                             !exchange->is_answer, &body, &request.content_type);
@@ -106,6 +108,8 @@ static void pass(struct bridge *bridge, struct bridge_fork *fork, struct respons
         exchange->rack_cseq = prack->cseq;
         exchange->is_answer = prack->is_answer;
     }
+    if (exchange->method == METHOD_INVITE)
+        bridge_reliable_begin(exchange);
     int error = bridge_pass_on(exchange);
     if (error) {
         bridge_exchange_refuse(exchange, status_of(error), TEXT_NONE);
@@ -150,7 +154,8 @@ static unsigned glare(const struct bridge *bridge, const struct bridge_fork *for
         return 0;
     LIST_FOR_EACH (link, &bridge->exchanges) {
         const struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
-        bool is_early = exchange->is_first && !is_invite && fork->is_agreed; /* RFC 3311 s5.1 */
+        bool is_early = exchange->method == METHOD_INVITE && exchange->context && !is_invite &&
+                        fork->is_agreed; /* RFC 3311 s5.1 */
         if (is_open(exchange) && !is_early)
             return exchange->context && exchange->is_from_caller == is_from_caller ? 500 : 491;
     }
@@ -162,7 +167,8 @@ static bool refuse_unfit(struct bridge *bridge, struct bridge_fork *fork,
                          struct response_context *context, bool is_from_caller)
 {
     struct message *request = context->request;
-    struct text unsupported = bridge_unsupported(request, TEXT_NONE);
+    struct text unsupported =
+        bridge_unsupported(request, bridge->refuses_100rel ? TEXT_NONE : TEXT(BRIDGE_100REL));
     if (!fork || bridge->is_ended) {
         refuse(context, 481, TEXT_NONE);
     } else if (request->cseq_number < fork->remote_cseq[is_from_caller]) { /* s12.2.2 */
@@ -215,19 +221,16 @@ static void take_bye(struct bridge *bridge, struct bridge_fork *fork,
     memory_release(request);
 }
 
-/* Only the caller is sent provisional responses reliably. */
 static void take_prack(struct bridge *bridge, struct bridge_fork *fork,
                        struct response_context *context, bool is_from_caller)
 {
     struct bridge_prack prack;
-    unsigned status =
-        is_from_caller ? bridge_reliable_take_prack(bridge, fork, context->request, &prack) : 481;
+    unsigned status = bridge_reliable_take_prack(fork, is_from_caller, context->request, &prack);
     if (status)
         refuse(context, status, TEXT_NONE);
     else
-        pass(bridge, fork, context, true, &prack);
-    if (is_from_caller)
-        bridge_reliable_go_on(bridge, fork);
+        pass(bridge, fork, context, is_from_caller, &prack);
+    bridge_reliable_go_on(fork);
 }
 
 /* What the script wants to become of it. */

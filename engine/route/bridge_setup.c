@@ -15,15 +15,20 @@ static void warn(const struct bridge_exchange *exchange, const struct message *r
 
 /* ---- time ---- */
 
-static void on_timer_c(void *arg)
+void bridge_invite_give_up(struct bridge_exchange *exchange, unsigned status, struct text reason)
 {
-    struct bridge_exchange *exchange = memory_ref(arg);
-    bridge_exchange_refuse(exchange, 408, TEXT_NONE); /* of the first INVITE it ends the call */
-    if (!exchange->is_first && exchange->uac && !uac_cancel(exchange->uac, TEXT_NONE)) {
+    memory_ref(exchange);
+    bridge_exchange_refuse(exchange, status, TEXT_NONE); /* of the first INVITE it ends the call */
+    if (!exchange->is_first && exchange->uac && !uac_cancel(exchange->uac, reason)) {
         exchange->uac = NULL;
         bridge_exchange_drop(exchange);
     }
     memory_release(exchange);
+}
+
+static void on_timer_c(void *arg)
+{
+    bridge_invite_give_up(arg, 408, TEXT_NONE);
 }
 
 void bridge_invite_wait(struct bridge_exchange *exchange)
@@ -66,12 +71,11 @@ static void take_provisional(struct bridge_exchange *exchange, struct message *r
         if (!fork)
             return;
         bridge_learn(bridge, fork, false, response, sides_route_set(NULL, response));
-    } else if (exchange->is_first && bridge->caller_requires_100rel) {
+    } else if (!fork && exchange->requires_100rel) {
         return; /* it must go reliably, and nobody could acknowledge it */
     }
-    int error = exchange->is_first && fork
-                    ? bridge_reliable_pass(exchange, fork, response)
-                    : bridge_exchange_answer(exchange, fork, response, response->status);
+    int error = fork ? bridge_reliable_pass(exchange, fork, response)
+                     : bridge_exchange_answer(exchange, fork, response, response->status);
     if (error)
         warn(exchange, response, error);
     if (exchange->is_first)
@@ -134,7 +138,7 @@ static void take_accepted(struct bridge_exchange *exchange, struct message *resp
         take_repeated(exchange);
     } else if (!fork || exchange->is_final_sent || bridge->is_ended) {
         end_late(exchange, fork, response);
-    } else if (exchange->is_first && bridge_reliable_holds(fork)) {
+    } else if (bridge_reliable_holds(exchange, fork)) {
         if (!exchange->held)
             exchange->held = memory_ref(response);
     } else {

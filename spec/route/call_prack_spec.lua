@@ -264,4 +264,136 @@ describe("reliable provisional responses (RFC 3262) between two legs", function(
         world.hang_up(alice, bob)
         finish()
     end)
+
+    describe("of a re-INVITE, from either side:", function()
+        local function each(options, run)
+            for _, who in ipairs { "caller", "callee" } do
+                open(options)
+                world.answer(alice, bob, { sdp = true })
+                if who == "caller" then
+                    run(alice, bob)
+                else
+                    run(bob, alice)
+                end
+                world.hang_up(alice, bob)
+                finish()
+                net:close()
+            end
+            open()
+        end
+
+        it("go from end to end where both know them; a new target counts from then on (RFC 6141 s4.4)", function()
+            for _, known in ipairs { "Supported", "Require" } do
+                each(nil, function(from, to)
+                    from.contact = from.contact and from.contact:gsub("@", ".moved@")
+                        or ("<sip:moved@%s>"):format(from.address)
+                    from:reinvite { sdp = true, headers = { [known] = "100rel" } }
+                    local offer = to:receive "INVITE"
+                    assert.equal("100rel", offer:header "Supported")
+                    assert.is_nil(offer:header "Require")
+                    to:reply(offer, 183, { sdp = true, reliable = true })
+                    local early = from:receive(183)
+                    assert.equal("100rel", early:header "Require")
+                    assert.truthy(#early.body > 0)
+                    to:ask "INFO"
+                    local info = from:receive "INFO"
+                    assert.matches("moved@", info.uri)
+                    from:reply(info, 200)
+                    to:receive { status = 200, method = "INFO" }
+                    assert.equal(0, world.count_received(net, to.name, "PRACK"))
+                    from:prack(early)
+                    local prack = to:receive "PRACK"
+                    assert_rack(prack, 1, offer)
+                    to:reply(prack, 200)
+                    from:receive { status = 200, method = "PRACK" }
+                    to:reply(offer, 200)
+                    assert.equal("", from:receive { status = 200, method = "INVITE" }.body)
+                    to:receive "ACK"
+                end)
+            end
+        end)
+
+        it("that only who answers knows are acknowledged here; the 2xx repeats what was answered", function()
+            each(nil, function(from, to)
+                from:reinvite { sdp = true }
+                local offer = to:receive "INVITE"
+                to:reply(offer, 183, { sdp = true, reliable = true })
+                local early = from:receive(183)
+                assert.is_nil(early:header "RSeq")
+                to:reply(to:receive "PRACK", 200)
+                to:reply(offer, 200)
+                assert.equal(early.body, from:receive { status = 200, method = "INVITE" }.body)
+                to:receive "ACK"
+            end)
+        end)
+
+        it("that only who asks requires are made here, and hold back a 2xx (s3)", function()
+            each(nil, function(from, to)
+                from:reinvite { sdp = true, headers = { Require = "100rel" } }
+                local offer = to:receive "INVITE"
+                to:reply(offer, 183, { sdp = true })
+                local early = from:receive(183)
+                to:reply(offer, 200, { sdp = true })
+                from:receive_nothing({ status = 200, method = "INVITE" }, 2)
+                assert.is_true(world.count_received(net, from.name, 183) > 1)
+                from:prack(early)
+                from:receive { status = 200, method = "PRACK" }
+                from:receive { status = 200, method = "INVITE" }
+                to:receive "ACK"
+                assert.equal(0, world.count_received(net, to.name, "PRACK"))
+            end)
+        end)
+
+        it("that nobody acknowledges end it with 504, and not the call (s3)", function()
+            each(nil, function(from, to)
+                from:reinvite { sdp = true, headers = { Supported = "100rel" } }
+                local offer = to:receive "INVITE"
+                to:reply(offer, 183, { sdp = true, reliable = true })
+                to.resending = {} -- we have it
+                from:receive(183)
+                from:receive(504, 33)
+                if to.auto_cancel then
+                    to:receive "CANCEL"
+                else
+                    to:reply(to:receive "CANCEL", 200)
+                    to:reply(offer, 487)
+                end
+                net:advance(1)
+                assert.equal(1, net:status().dialogs)
+                assert.equal(1, net:status().counters["call.unpracked"])
+            end)
+        end)
+
+        it("are forgotten by the next one", function()
+            each(nil, function(from, to)
+                for round = 1, 3 do
+                    from:reinvite { sdp = true, headers = { Supported = "100rel" } }
+                    local offer = to:receive "INVITE"
+                    to:reply(offer, 183, { sdp = true, reliable = true })
+                    local early = from:receive(183)
+                    if round ~= 2 then
+                        from:prack(early)
+                        to:reply(to:receive "PRACK", 200)
+                        from:receive { status = 200, method = "PRACK" }
+                        to:reply(offer, 200)
+                        from:receive { status = 200, method = "INVITE" }
+                    else
+                        to.resending = {}
+                        to:reply(offer, 488)
+                        from:receive(488)
+                        from:prack(early)
+                        from:receive { status = 481, method = "PRACK" }
+                    end
+                    to:receive "ACK"
+                end
+            end)
+        end)
+
+        it("are refused where the script wants none (RFC 3261 s8.2.2.3)", function()
+            each("prack = false, ", function(from)
+                from:reinvite { sdp = true, headers = { Require = "100rel" } }
+                assert.equal("100rel", from:receive(420):header "Unsupported")
+            end)
+        end)
+    end)
 end)

@@ -227,7 +227,7 @@ local function on_callee_message(storm, agent, msg)
         local final, ring_s = finals[draw(1, #finals)], tenths(storm, 0, 1)
         if draw(1, 3) > 1 then
             after(storm, ring_s, function()
-                local is_reliable = storm.is_two_legs and not msg:tag "To" and draw(1, 2) == 1
+                local is_reliable = storm.is_two_legs and draw(1, 2) == 1
                     and (msg:header "Supported" or ""):find "100rel" ~= nil
                 if agent:is_pending(msg) then
                     agent:reply(msg, 180, { sdp = draw(1, 2) == 1, reliable = is_reliable or nil })
