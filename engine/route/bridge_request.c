@@ -38,8 +38,9 @@ static void on_done(void *arg, struct message *response)
     }
     bridge_exchange_refuse(exchange, status, TEXT_NONE); /* unless it was answered */
     bridge_exchange_drop(exchange);
-    bool is_prack = exchange->method == METHOD_PRACK;  /* of which the INVITE's end is the end */
-    if (!is_prack && (status == 408 || status == 481)) /* s12.2.1.2: that dialog is gone */
+    /* PRACK, of which the INVITE's end is the end; NOTIFY: its subscription is (RFC 5057 s5.1) */
+    bool is_of_less = exchange->method == METHOD_PRACK || exchange->method == METHOD_NOTIFY;
+    if (!is_of_less && (status == 408 || status == 481)) /* s12.2.1.2: that dialog is gone */
         bridge_end(bridge, DIALOG_END_FAILED, status, TEXT_NONE, -1);
     memory_release(bridge);
     memory_release(exchange);

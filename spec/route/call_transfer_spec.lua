@@ -395,6 +395,23 @@ describe("a transfer within a call of two legs", function()
         finish()
     end)
 
+    it("passes, and its NOTIFY may find no subscription any more: the call goes on (RFC 5057 s5.1)", function()
+        open [[refer = "pass"]]
+        world.answer(alice, bob, { sdp = true })
+        for _, status in ipairs { 481, 408 } do
+            alice:ask("NOTIFY", {
+                headers = { Event = "refer", ["Subscription-State"] = "terminated;reason=noresource" },
+                body = "SIP/2.0 200 OK\r\n", content_type = "message/sipfrag;version=2.0",
+            })
+            bob:reply(bob:receive "NOTIFY", status)
+            if status == 481 then alice:receive { status = 481, method = "NOTIFY" } end -- 408: RFC 4320 s4.2
+        end
+        bob:receive_nothing("BYE", 1)
+        talk(alice, bob)
+        world.hang_up(alice, bob)
+        finish()
+    end)
+
     it("is refused where the script says nothing: whoever may refer makes us call anybody", function()
         open ""
         world.answer(alice, bob, { sdp = true })
