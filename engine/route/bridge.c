@@ -407,6 +407,8 @@ static void end_exchange(struct bridge_exchange *exchange, unsigned status, stru
     if (exchange->is_target ||
         (exchange->bridge->origin && exchange == exchange->bridge->origin->calling))
         return; /* bridge_transfer_abandon() and bridge_origin_abandon() have */
+    if (bridge_exchange_is_repeating(exchange))
+        return; /* its ACK is waited for, and BYE is (bye_waits) */
     bool is_ringing = exchange->is_first && !exchange->bridge->chosen && exchange->uac;
     bool may_fork = exchange->is_first && exchange->accepted.n && exchange->uac;
     /* A 2xx that nobody has acknowledged: its sender may not be sent BYE before (s15). */
@@ -426,13 +428,14 @@ static void end_exchange(struct bridge_exchange *exchange, unsigned status, stru
     bridge_exchange_drop(exchange);
 }
 
-/* The caller may not be sent BYE before its ACK (s15). @return true: it gets it then */
-static bool bye_waits(struct bridge *bridge, struct text reason)
+/* Whose INVITE we have answered may not be sent BYE before its ACK (s15). @return true: it gets it then */
+static bool bye_waits(struct bridge *bridge, bool to_caller, struct text reason)
 {
     LIST_FOR_EACH (link, &bridge->exchanges) {
         struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
-        bool is_ours = exchange->is_first && exchange->accepted.n && !exchange->is_ack_here;
-        if (is_ours && exchange->uac) {
+        bool is_first = exchange->is_first && exchange->uac && exchange->accepted.n;
+        if ((is_first || bridge_exchange_is_repeating(exchange)) && !exchange->is_ack_here &&
+            exchange->is_from_caller == to_caller) {
             bridge_exchange_bye_later(exchange, reason);
             return true;
         }
@@ -466,7 +469,7 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
         end_exchange(CONTAINER_OF(link, struct bridge_exchange, link), status, reason);
     for (int to_caller = 0; bridge->chosen && to_caller < 2; to_caller++)
         if (to_caller != skip && to_caller != left && !(!to_caller && bridge_is_alone(bridge)) &&
-            !(to_caller && bye_waits(bridge, reason)))
+            !bye_waits(bridge, to_caller, reason))
             bridge_say_bye(bridge, to_caller, reason);
     if (end == DIALOG_END_FAILED && bridge_is_alone(bridge))
         dialog_on_failure(bridge->dialog, status);

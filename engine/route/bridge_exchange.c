@@ -67,8 +67,15 @@ static void give_up_repeating(struct bridge_exchange *exchange)
         say_due_bye(exchange);
         return;
     }
-    counter_count(bridge->proxy->options.counters, COUNTER_CALL_UNACKNOWLEDGED);
+    memory_ref(exchange);
+    memory_ref(bridge);
+    exchange->is_ack_here = true; /* none comes: BYE need not wait for it */
+    if (!bridge->is_ended)
+        counter_count(bridge->proxy->options.counters, COUNTER_CALL_UNACKNOWLEDGED);
     bridge_end(bridge, DIALOG_END_LOCAL, 408, TEXT("SIP;cause=408;text=\"No ACK\""), -1);
+    bridge_exchange_drop(exchange);
+    memory_release(bridge);
+    memory_release(exchange);
 }
 
 static void on_repeat(void *arg)
@@ -93,6 +100,23 @@ void bridge_exchange_bye_later(struct bridge_exchange *exchange, struct text rea
     exchange->is_bye_due = true;
     exchange->interval_ms = exchange->bridge->proxy->options.settings->timers_t1_ms;
     bridge_exchange_wait(exchange, exchange->interval_ms, on_repeat);
+}
+
+void bridge_exchange_bye_came(struct bridge *bridge, bool is_from_caller)
+{
+    LIST_FOR_EACH (link, &bridge->exchanges) {
+        struct bridge_exchange *exchange = CONTAINER_OF(link, struct bridge_exchange, link);
+        if (!bridge_exchange_is_repeating(exchange) || exchange->is_from_caller != is_from_caller)
+            continue;
+        exchange->is_bye_due = false;
+        exchange->is_ack_here = true;     /* it comes no more */
+        bridge_exchange_linger(exchange); /* for 2xx of other forks */
+    }
+}
+
+bool bridge_exchange_is_repeating(const struct bridge_exchange *exchange)
+{
+    return exchange->interval_ms && !exchange->is_ack_here;
 }
 
 void bridge_exchange_repeat(struct bridge_exchange *exchange)

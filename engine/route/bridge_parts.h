@@ -312,6 +312,10 @@ void bridge_exchange_linger(struct bridge_exchange *exchange);
 void bridge_exchange_bye_later(struct bridge_exchange *exchange, struct text reason);
 /** Repeat our 2xx until the ACK comes, which nobody else does; without one the call ends (s13.3.1.4). */
 void bridge_exchange_repeat(struct bridge_exchange *exchange);
+/** Is its 2xx repeated here until the ACK comes? */
+bool bridge_exchange_is_repeating(const struct bridge_exchange *exchange);
+/** A party says BYE: its ACK is not waited for any more, and no BYE of ours waits for that. */
+void bridge_exchange_bye_came(struct bridge *bridge, bool is_from_caller);
 /** The ACK to our 2xx came. */
 void bridge_exchange_acked(struct bridge_exchange *exchange);
 /** (Re)start its timer. */

@@ -216,6 +216,8 @@ static void take_bye(struct bridge *bridge, struct bridge_fork *fork,
     bool ends_call = !bridge->is_ended && (fork == bridge->chosen || !bridge->chosen);
     struct message *request = memory_ref(context->request); /* whose Reason goes on */
     refuse(context, fork ? 200 : 481, TEXT_NONE);
+    if (fork)
+        bridge_exchange_bye_came(bridge, is_from_caller);
     if (fork && ends_call && !bridge_transfer_leave(bridge, is_from_caller))
         bridge_end(bridge, bridge_is_alone(bridge) ? DIALOG_END_CANCELLED : DIALOG_END_BYE, 487,
                    value, is_from_caller);

@@ -290,4 +290,22 @@ describe("a call of two legs", function()
         world.hang_up(alice, bob)
         finish()
     end)
+
+    it("repeats its 200 no more once the caller has said BYE instead of ACK (s15)", function()
+        open { auto_ack = false, body = [[
+            local call = assert(sip.call.bridge(req, { to = "sip:bob@10.0.0.20:5060", interface = "private" }))
+            call:on("answer", function(event) event.call:hangup "SIP;cause=480" end)
+        ]] }
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 200)
+        alice:receive(200)
+        bob:receive "ACK"
+        bob:reply(bob:receive "BYE", 200)
+        alice:ask "BYE"
+        alice:receive { status = 200, method = "BYE" }
+        local seen = world.count_received(net, "alice", 200)
+        alice:receive_nothing("BYE", 40)
+        assert.equal(seen, world.count_received(net, "alice", 200))
+        finish()
+    end)
 end)

@@ -70,6 +70,35 @@ describe("INVITE with Replaces (RFC 3891)", function()
         assert.equal(before + 10, first:received_rtp()[1].packets)
     end
 
+    it("is sent BYE after its ACK, or when none comes in 64*T1; says it itself instead (RFC 3261 s15)", function()
+        open()
+        carol.auto_ack = false
+        for _, way in ipairs { "ack", "nothing", "bye" } do
+            local invite = world.answer(alice, bob, { sdp = true })
+            replace(carol, name_of(false, invite))
+            alice:reply(alice:receive "INVITE", 200, { sdp = true })
+            carol:receive { status = 200, method = "INVITE" }
+            alice:receive "ACK"
+            bob:reply(bob:receive "BYE", 200)
+            alice:hangup()
+            alice:receive { status = 200, method = "BYE" }
+            carol:receive_nothing("BYE", 5)
+            if way == "ack" then
+                carol:ack()
+            elseif way == "bye" then
+                carol:ask "BYE"
+                carol:receive { status = 200, method = "BYE" }
+                local seen = world.count_received(net, "carol", 200)
+                carol:receive_nothing("BYE", 40)
+                assert.equal(seen, world.count_received(net, "carol", 200))
+            end
+            if way ~= "bye" then
+                carol:reply(carol:receive("BYE", way == "ack" and 1 or 40), 200)
+            end
+            finish()
+        end
+    end)
+
     it("gets no answer to its challenges: the credentials are for whom the script has called", function()
         open { options = [[credentials = { username = "office", password = "secret" }]] }
         local invite = world.answer(alice, bob, { sdp = true })
