@@ -11,7 +11,7 @@
  *     made the real one. Within the engine a message of either has the real one.
  *   - Other headers that name parties by their addresses are masked (topology_mask.c).
  *
- * From and To belong to the script, SDP to the relay.
+ * Request-URI, From and To belong to the script, SDP to the relay.
  *
  * Deviation: a proxy keeps Via and Record-Route (RFC 3261 s16.6 4, s16.7 3); whoever hides wants that.
  * A loop through a hidden side ends by Max-Forwards only (RFC 5393 needs Via).

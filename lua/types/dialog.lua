@@ -20,7 +20,7 @@
 ---@field on_end? fun(event: DialogEvent) runs once, however the call ends, before event_route["dialog:end"]
 ---@field session_timer? lunasip.SessionTimer before sip.call.bridge, if the call gets two legs
 ---@field keepalive? lunasip.KeepaliveOptions
----@field hide? boolean|string|string[] interfaces: what leaves there names no address but ours (Via, Record-Route, Contact, Warning, identities, Diversion, History-Info, Refer-To; From and To are the script's); true: all
+---@field hide? boolean|string|string[] interfaces: what leaves there names no address but ours (Via, Record-Route, Contact, Warning, identities, Diversion, History-Info, Refer-To; From, To and Request-URI are the script's); true: all
 ---@field hide_call_id? boolean callees on those interfaces see another Call-ID, too
 
 ---@class lunasip.Dialog

@@ -14,6 +14,7 @@ describe("inside a dialog", function()
         { name = "UPDATE renegotiates through the relay (RFC 3311)", method = "update" },
         { name = "PRACK passes, early media is relayed (RFC 3262)", method = "prack" },
         { name = "INFO passes (RFC 6086)", method = "info" },
+        { name = "REFER passes, and NOTIFY back (RFC 3515)", method = "refer" },
     } do
         for _, from in ipairs { "public", "private" } do
             it(case.name .. ", from the " .. from .. " side", function()
@@ -26,7 +27,7 @@ describe("inside a dialog", function()
     end
 
     it("nothing is left at the end", function()
-        sbc:expect_counters { ["dialog.created"] = 8 * calls, ["script.error"] = 0 }
+        sbc:expect_counters { ["dialog.created"] = 10 * calls, ["script.error"] = 0 }
         sbc:expect_nothing_left()
     end)
 end)

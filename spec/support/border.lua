@@ -11,7 +11,8 @@ Border.__index = Border
 
 --- Start lunasip between two sides.
 -- options: workers, timers, blocks, build, sets (defaults: one gateway on each side), private_hosts (numbers of more
--- hosts that may call from the private side), route
+-- hosts that may call from the private side), route, or source (the script itself, with %q for the public gateway and
+-- for the private one)
 function M.start(options)
     options = options or {}
     local at = options.at or network.block()
@@ -20,6 +21,13 @@ function M.start(options)
         public_gateway = at(11), private_gateway = at(21), public_caller = at(12),
         t1_ms = options.timers and options.timers.t1_ms or 0,
     }, Border)
+    local route = options.route
+    if options.source then
+        route = process.folder() .. "/route.lua"
+        local file = assert(io.open(route, "w"))
+        file:write(options.source:format(self.public_gateway, self.private_gateway))
+        file:close()
+    end
     local private = { ("sip:%s:5060"):format(self.private_gateway) }
     for _, number in ipairs(options.private_hosts or {}) do
         private[#private + 1] = ("sip:%s:5060"):format(at(number))
@@ -33,15 +41,16 @@ function M.start(options)
         },
         workers = options.workers, timers = options.timers, build = options.build,
         blocks = type(options.blocks) == "function" and options.blocks(self) or options.blocks,
-        route = options.route,
+        route = route,
     }
     return self
 end
 
 --- Run calls from one side to the gateway of the other.
 -- options: from ("public" or "private"), caller, gateway (scenario names; gateway = false: none), calls, rate, values,
--- arguments (of the caller's SIPp), while_running (called with the caller once calls have begun)
--- @return what the callers saw, what the gateway saw (see `sipp:wait`)
+-- arguments (of the caller's SIPp), traced (both write down their messages), while_running (called with the caller once
+-- calls have begun)
+-- @return what the callers saw, what the gateway saw (see `sipp:wait`), both SIPps
 function Border:run(options)
     local is_public = options.from == "public"
     local near, far = self.public, self.private
@@ -60,14 +69,15 @@ function Border:run(options)
     local gateway = options.gateway and sipp.gateway {
         scenario = options.gateway, host = options.gateway_host or gateway_host,
         calls = options.gateway_calls or options.calls, values = values(far), seconds = seconds,
+        traced = options.traced,
     }
     local caller = sipp.start {
         scenario = options.caller, host = options.caller_host or caller_host, remote = near .. ":5060",
         calls = options.calls, rate = options.rate, values = values(near), seconds = seconds,
-        simultaneous = options.simultaneous, arguments = options.arguments,
+        simultaneous = options.simultaneous, arguments = options.arguments, traced = options.traced,
     }
     if options.while_running then options.while_running(caller) end
-    return caller:wait(), gateway and gateway:wait()
+    return caller:wait(), gateway and gateway:wait(), caller, gateway
 end
 
 --- T1 with which a message sent twice is one that was lost; with a shorter one a busy machine may have been late.
@@ -83,8 +93,9 @@ end
 function M.perfect(calls) return ("exit 0, %d ok, 0 failed"):format(calls) end
 
 --- Assert that every call went as written, on both sides; with `PATIENT` timers that nothing was sent twice.
+-- @return both SIPps
 function Border:expect_calls(options)
-    local caller, gateway = self:run(options)
+    local caller, gateway, caller_run, gateway_run = self:run(options)
     local log = "\nlunasip said:\n" .. self.engine.process:output():sub(-3000)
     local expected = M.perfect(options.calls)
     if M.summary(caller) ~= expected then error("callers: " .. M.summary(caller) .. log, 2) end
@@ -93,6 +104,7 @@ function Border:expect_calls(options)
     end
     local twice = caller.retransmissions + (gateway and gateway.retransmissions or 0)
     if self.t1_ms >= M.PATIENT.t1_ms and twice > 0 then error(twice .. " messages were sent twice" .. log, 2) end
+    return caller_run, gateway_run
 end
 
 --- Assert the engine's own counters: name -> value.

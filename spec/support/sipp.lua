@@ -121,7 +121,7 @@ end
 --- Start SIPp.
 -- options: scenario, host, port (5060), remote ("host:port", callers only), calls, rate, values (for the scenario),
 -- simultaneous (most calls at once), users (lines of a list, taken in turn), media_port, arguments (more of the
--- command line), seconds (deadline of the run)
+-- command line), traced (true: every message is written down, see `received`), seconds (deadline of the run)
 function M.start(options)
     local folder = process.folder()
     local self = setmetatable({ folder = folder, options = options }, Sipp)
@@ -140,6 +140,8 @@ function M.start(options)
     }
     local function add(...) for _, word in ipairs { ... } do command[#command + 1] = tostring(word) end end
     if options.rate then add("-r", options.rate) end
+    self.messages_path = folder .. "/messages.log"
+    if options.traced then add("-trace_msg", "-message_file", self.messages_path) end
     if options.users then
         write_file(folder .. "/users.csv", "SEQUENTIAL\n" .. table.concat(options.users, "\n") .. "\n")
         add("-inf", folder .. "/users.csv")
@@ -185,6 +187,15 @@ function Sipp:errors()
     local text = file:read(4000) or ""
     file:close()
     return text
+end
+
+--- The messages that it received, as texts, when it has ended; of a run that is `traced`.
+function Sipp:received()
+    local list, text = {}, read_file(self.messages_path):gsub("\r", "")
+    for message in (text .. "\n-----"):gmatch "message received %[%d+%] bytes :\n\n(.-)\n%-%-%-%-%-" do
+        list[#list + 1] = message
+    end
+    return list
 end
 
 --- Wait for the end of the run.

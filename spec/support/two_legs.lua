@@ -1,7 +1,5 @@
 --- The border with a script that joins its calls of two legs (sip.call.bridge), credentials for trunks included.
 local border = require "support.border"
-local network = require "support.network"
-local process = require "support.process"
 
 local M = {}
 
@@ -27,11 +25,7 @@ end
 
 --- @tparam[opt] table timers of the engine and of SIPp @return as border.start()
 function M.start(timers)
-    local at, path = network.block(), process.folder() .. "/route.lua"
-    local file = assert(io.open(path, "w"))
-    file:write(ROUTE:format(at(11), at(21)))
-    file:close()
-    return border.start { at = at, route = path, timers = timers }
+    return border.start { source = ROUTE, timers = timers }
 end
 
 return M
