@@ -1,7 +1,8 @@
 /*
- * An SDP answer that takes the streams of an offer and holds them (RFC 3264 s6.1): what the first party
- * of a call that begins here gets until there is somebody to talk to (RFC 3725 flow III). No address
- * of ours receives anything: port 9 is "discard", and both sides know that nothing is sent.
+ * An SDP answer that takes the streams of an offer and leads nowhere (RFC 3725 s5): what the first party
+ * of a call that begins here gets until there is somebody to talk to. Its address is 0.0.0.0, so that
+ * it sends nothing; not a=inactive, since phones open no loudspeaker for a stream that begins so, and
+ * some never do afterwards.
  */
 #include "route/bridge_parts.h"
 
@@ -38,8 +39,6 @@ static void print_stream(struct buffer *out, const struct stream_line *line, boo
 {
     buffer_printf(out, "m=%.*s %u %.*s %.*s\r\n", TEXT_ARG(line->type), is_held ? 9u : 0u,
                   TEXT_ARG(line->protocol), TEXT_ARG(line->formats));
-    if (is_held)
-        buffer_append(out, TEXT("a=inactive\r\n"));
 }
 
 int bridge_print_hold(struct text offer, struct text host, struct buffer *out)
@@ -49,8 +48,8 @@ int bridge_print_hold(struct text offer, struct text host, struct buffer *out)
     if (is_ipv6)
         host = (struct text){host.p + 1, host.n - 2};
     const char *family = is_ipv6 ? "IP6" : "IP4";
-    buffer_printf(out, "v=0\r\no=- 1 1 IN %s %.*s\r\ns=-\r\nc=IN %s %.*s\r\nt=0 0\r\n", family,
-                  TEXT_ARG(host), family, TEXT_ARG(host));
+    buffer_printf(out, "v=0\r\no=- 1 1 IN %s %.*s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n", family,
+                  TEXT_ARG(host), family, is_ipv6 ? "::" : "0.0.0.0");
     while (offer.n) {
         struct text line = text_trim(text_split(&offer, '\n'));
         if (line.n < 2 || line.p[1] != '=')

@@ -218,7 +218,7 @@ void bridge_origin_abandon(struct bridge *bridge, struct text reason);
 
 /* bridge_hold.c */
 /**
- * An answer that takes every stream of an offer that we could and sends nothing on it (RFC 3264 s6.1).
+ * An answer that takes every stream of an offer that we could, and leads nowhere (RFC 3725 s5).
  * @param host  ours, in brackets if IPv6
  * @return 0; ERROR_SYNTAX (no stream that can be held), ERROR_MEMORY
  */

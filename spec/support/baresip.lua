@@ -91,9 +91,9 @@ end
 --- Seconds of sound that it heard so far.
 function Phone:seconds_heard() return select(2, self:heard()) end
 
---- Frequency and seconds of what it heard.
+--- Frequency and seconds of what it heard; a stream that was held before has a file of its own.
 function Phone:heard()
-    local pipe = assert(io.popen("ls " .. self.folder .. "/*dec.wav 2>/dev/null"))
+    local pipe = assert(io.popen("ls -S " .. self.folder .. "/*dec.wav 2>/dev/null"))
     local path = pipe:read "*l"
     pipe:close()
     if not path then return 0, 0 end
