@@ -44,6 +44,16 @@ describe("a call of two legs:", function()
         world.finish_hidden(net)
     end
 
+    -- A call in which `from` hangs up, for each of the two. @tparam function run(from, to)
+    local function each_party(run)
+        for _, who in ipairs { "caller", "callee" } do
+            run(answered(who))
+            expect_seen("start - -", "answer - -", "end bye " .. who)
+            net:close()
+        end
+        open()
+    end
+
     describe("CANCEL and 200 that cross (s9.1):", function()
         local function ring()
             open { auto_cancel = false }
@@ -84,24 +94,19 @@ describe("a call of two legs:", function()
 
     describe("what crosses BYE (s15):", function()
         it("another BYE: both are answered here, and it ends once", function()
-            for _, who in ipairs { "caller", "callee" } do
-                local from, to = answered(who)
+            each_party(function(from, to)
                 from:hangup()
                 to:hangup()
                 from:receive { status = 200, method = "BYE" }
                 to:receive { status = 200, method = "BYE" }
                 to:reply(to:receive "BYE", 200)
                 assert.equal(0, world.count_received(net, from.name, "BYE"))
-                expect_seen("start - -", "answer - -", "end bye " .. who)
-                net:close()
-            end
-            open()
+            end)
         end)
 
         for _, method in ipairs { "UPDATE", "INVITE", "INFO", "REFER", "OPTIONS" } do
             it(("%s of the other party: 481, and the far side hears none of it"):format(method), function()
-                for _, who in ipairs { "caller", "callee" } do
-                    local from, to = answered(who)
+                each_party(function(from, to)
                     local before = world.count_received(net, from.name, method)
                     from:hangup()
                     to:request(to.call, method, {
@@ -112,18 +117,14 @@ describe("a call of two legs:", function()
                     to:receive { status = 481, method = method }
                     to:reply(to:receive "BYE", 200)
                     assert.equal(before, world.count_received(net, from.name, method))
-                    expect_seen("start - -", "answer - -", "end bye " .. who)
-                    net:close()
-                end
-                open()
+                end)
             end)
 
         end
 
         for _, method in ipairs { "UPDATE", "INVITE", "INFO", "OPTIONS" } do
             it(("%s that was sent first and waits for its answer: 487 (s15.1.2)"):format(method), function()
-                for _, who in ipairs { "caller", "callee" } do
-                    local from, to = answered(who)
+                each_party(function(from, to)
                     to:request(to.call, method, { sdp = method == "UPDATE" or method == "INVITE" })
                     local request = from:receive(method)
                     from:hangup()
@@ -131,10 +132,7 @@ describe("a call of two legs:", function()
                     to:reply(to:receive "BYE", 200)
                     from:receive { status = 200, method = "BYE" }
                     from:reply(request, 481)
-                    expect_seen("start - -", "answer - -", "end bye " .. who)
-                    net:close()
-                end
-                open()
+                end)
             end)
         end
 
@@ -183,8 +181,7 @@ describe("a call of two legs:", function()
     for _, method in ipairs { "INVITE", "UPDATE" } do
         it(("two offers by %s that cross: both get 491, the call goes on, one tries again (s14, RFC 3311 s5.2)")
             :format(method), function()
-            for _, who in ipairs { "caller", "callee" } do
-                local from, to = answered(who)
+            each_party(function(from, to)
                 from:request(from.call, method, { sdp = true })
                 to:request(to.call, method, { sdp = true })
                 to:receive { status = 491, method = method } -- of ours: the other one is on its way
@@ -199,17 +196,13 @@ describe("a call of two legs:", function()
                     from:receive "ACK"
                 end
                 world.hang_up(from, to)
-                expect_seen("start - -", "answer - -", "end bye " .. who)
                 assert.equal(1, net:status().counters["call.glare"])
-                net:close()
-            end
-            open()
+            end)
         end)
     end
 
     it("re-INVITE and UPDATE that cross: 491 to whoever came second (RFC 3311 s5.2)", function()
-        for _, who in ipairs { "caller", "callee" } do
-            local from, to = answered(who)
+        each_party(function(from, to)
             from:reinvite { sdp = true }
             to:update { sdp = true }
             to:receive { status = 491, method = "UPDATE" }
@@ -217,10 +210,7 @@ describe("a call of two legs:", function()
             from:receive { status = 200, method = "INVITE" }
             to:receive "ACK"
             world.hang_up(from, to)
-            expect_seen("start - -", "answer - -", "end bye " .. who)
-            net:close()
-        end
-        open()
+        end)
     end)
 
     describe("forked early dialogs (s13.2.2.4):", function()

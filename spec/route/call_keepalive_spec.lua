@@ -93,15 +93,7 @@ describe("the keepalive of a call of two legs", function()
         alice:receive(200)
         bob:receive "ACK"
         local asked = bob:receive("OPTIONS", 31)
-        bob:ask("REFER", { headers = { ["Refer-To"] = "<sip:carol@10.0.0.21:5060>" } })
-        bob:receive(202)
-        bob:reply(bob:receive "NOTIFY", 200)
-        carol:reply(carol:receive "INVITE", 200, { sdp = true })
-        alice:reply(alice:receive "INVITE", 200, { sdp = true })
-        alice:receive "ACK"
-        carol:receive "ACK"
-        bob:reply(bob:receive "NOTIFY", 200)
-        bob:reply(bob:receive "BYE", 200)
+        world.replace(bob, alice, carol)
         bob:reply(asked, 481) -- he is out of it: nothing that ends the call
         for _ = 1, 2 do
             carol:reply(carol:receive("OPTIONS", 31), 200)
@@ -126,18 +118,14 @@ describe("the keepalive of a call of two legs", function()
     end)
 
     it("raises at the script's line for what cannot be meant", function()
-        for options, message in pairs {
+        world.expect_misuse(function(options)
+            open(options)
+            return net, alice
+        end, {
             ["interval = 30"] = "call.bridge: keepalive has no option 'interval'",
             [""] = "call.bridge: keepalive.interval_s is a number of seconds",
             ["interval_s = 30, failures = 0"] = "keepalive.failures must be a whole number",
-        } do
-            open(options)
-            alice:invite "sip:bob@example.net"
-            alice:receive(500)
-            net:settle()
-            assert.truthy(net:logged((message:gsub("%p", "%%%0"))))
-            net:close()
-        end
+        })
         open()
     end)
 end)
@@ -353,19 +341,15 @@ describe("the keepalive of a proxied call", function()
     end)
 
     it("raises at the script's line for what cannot be meant", function()
-        for options, message in pairs {
+        world.expect_misuse(function(options)
+            open(options)
+            return net, alice
+        end, {
             ["keepalive = 30"] = "keepalive is { interval_s =, failures = }, not a number",
             ["keepalive = { interval = 30 }"] = "keepalive has no option 'interval'",
             ["keepalive = {}"] = "keepalive.interval_s is a number of seconds",
             ["keepalive = { interval_s = 30, failures = 0 }"] = "keepalive.failures must be a whole number",
-        } do
-            open(options)
-            alice:invite "sip:bob@example.net"
-            alice:receive(500)
-            net:settle()
-            assert.truthy(net:logged((message:gsub("%p", "%%%0"))))
-            net:close()
-        end
+        })
         open()
     end)
 

@@ -326,15 +326,7 @@ describe("a call that begins here (RFC 3725 s4.3)", function()
     it("can be transferred like any other (RFC 5589 s6.1)", function()
         open [[refer = "handle"]]
         join(answer_first())
-        bob:ask("REFER", { headers = { ["Refer-To"] = "<sip:carol@10.0.0.21:5060>" } })
-        bob:receive(202)
-        bob:reply(bob:receive "NOTIFY", 200)
-        carol:reply(carol:receive "INVITE", 200, { sdp = true })
-        alice:reply(alice:receive "INVITE", 200, { sdp = true })
-        alice:receive "ACK"
-        carol:receive "ACK"
-        bob:reply(bob:receive "NOTIFY", 200)
-        bob:reply(bob:receive "BYE", 200)
+        world.replace(bob, alice, carol)
         assert.truthy(net:logged "transfer from=nil status=200")
         world.hang_up(alice, carol)
         finish()

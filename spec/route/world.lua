@@ -129,6 +129,32 @@ function M.seen(net)
     return seen
 end
 
+--- In a call of two legs `by` has itself replaced by `target`, whom `stay` then talks to (RFC 3515).
+function M.replace(by, stay, target)
+    by:ask("REFER", { headers = { ["Refer-To"] = ("<sip:%s@%s>"):format(target.name, target.address) } })
+    by:receive(202)
+    by:reply(by:receive "NOTIFY", 200)
+    target:reply(target:receive "INVITE", 200, { sdp = true })
+    stay:reply(stay:receive "INVITE", 200, { sdp = true })
+    stay:receive "ACK"
+    target:receive "ACK"
+    by:reply(by:receive "NOTIFY", 200)
+    by:reply(by:receive "BYE", 200)
+end
+
+--- Each option that cannot be meant raises at the script's line: the caller gets 500, the log says why.
+-- @tparam function open of an option: net, alice @tparam table messages what the log says, by option
+function M.expect_misuse(open, messages)
+    for option, message in pairs(messages) do
+        local net, alice = open(option)
+        alice:invite "sip:bob@example.net"
+        alice:receive(500)
+        net:settle()
+        assert.truthy(net:logged((message:gsub("%p", "%%%0"))))
+        net:close()
+    end
+end
+
 --- Time passes until nothing of a call is left.
 function M.finish(net)
     net:settle(40)
