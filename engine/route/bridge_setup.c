@@ -122,9 +122,16 @@ static void pass_accepted(struct bridge_exchange *exchange, struct message *resp
     if (!error)
         return;
     warn(exchange, response, error);
+    if (exchange->is_first) { /* the caller is refused, and the call never was */
+        struct bridge_fork *fork = exchange->fork;
+        exchange->fork = bridge->chosen = NULL;
+        end_late(exchange, fork, response);
+        bridge_exchange_refuse(exchange, 500, TEXT_NONE);
+        return;
+    }
     bridge_exchange_acknowledge(exchange, NULL);
     bridge_exchange_refuse(exchange, 500, TEXT_NONE);
-    bridge_end(bridge, DIALOG_END_FAILED, 500, TEXT_NONE, exchange->is_first ? 1 : -1);
+    bridge_end(bridge, DIALOG_END_FAILED, 500, TEXT_NONE, -1);
 }
 
 static void take_accepted(struct bridge_exchange *exchange, struct message *response)

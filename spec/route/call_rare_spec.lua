@@ -308,4 +308,15 @@ describe("a call of two legs", function()
         assert.equal(seen, world.count_received(net, "alice", 200))
         finish()
     end)
+
+    it("says no BYE to a caller whose INVITE is refused because the answer cannot be passed", function()
+        open { body = world.two_legs() }
+        alice:invite("sip:bob@example.net", { sdp = true })
+        bob:reply(bob:receive "INVITE", 200, { body = "this is no SDP\r\n" })
+        alice:receive(500)
+        bob:receive "ACK"
+        bob:reply(bob:receive "BYE", 200)
+        alice:receive_nothing("BYE", 1)
+        finish()
+    end)
 end)
