@@ -115,7 +115,9 @@ static void pass_accepted(struct bridge_exchange *exchange, struct message *resp
     }
     linger(exchange);
     bridge_session_accepted(exchange, response);
-    int error = bridge_exchange_answer(exchange, exchange->fork, response, response->status);
+    int error = ERROR_SYNTAX; /* no Contact (s12.1.1): it could not even be acknowledged */
+    if (text_is_set(bridge_target(bridge, !exchange->is_from_caller)))
+        error = bridge_exchange_answer(exchange, exchange->fork, response, response->status);
     if (!error && exchange->is_first)
         bridge_tell(bridge,
                     (struct bridge_event){.kind = BRIDGE_EVENT_ANSWER, .status = response->status});

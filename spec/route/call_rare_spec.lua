@@ -319,4 +319,14 @@ describe("a call of two legs", function()
         alice:receive_nothing("BYE", 1)
         finish()
     end)
+
+    it("does not come about by a 200 without Contact, which nobody could acknowledge (s12.1.1)", function()
+        open()
+        bob.contact = ""
+        alice:invite "sip:bob@example.net"
+        bob:reply(bob:receive "INVITE", 200)
+        alice:receive(500)
+        net:settle(40)
+        finish()
+    end)
 end)
