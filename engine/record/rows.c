@@ -63,6 +63,54 @@ struct text row_statement(enum row_table table, const struct row_extra *extra, s
                         TEXT_ARG(columns), TEXT_ARG(rows));
 }
 
+/* ---- is it there? ---- */
+
+/* The column of acc_cdrs that says whose a row is: its place among the further ones. @return -1: none does */
+static int call_id_column(const struct row_extra *extra, struct text *column)
+{
+    for (size_t i = 0; i < extra->count; i++) {
+        struct text name;
+        *column = column_of(extra->v[i], &name);
+        if (text_equal(name, TEXT("call_id")))
+            return (int)i;
+    }
+    return -1;
+}
+
+struct text row_question(enum row_table table, const struct row_extra *extra, struct arena *arena)
+{
+    struct text column;
+    if (table != ROW_CDR)
+        return arena_printf(arena,
+                            "SELECT count(*) FROM %s WHERE method = ? AND from_tag = ? AND "
+                            "to_tag = ? AND callid = ? AND sip_code = ? AND time = ?",
+                            tables[table].name);
+    if (call_id_column(extra, &column) < 0)
+        return TEXT_NONE;
+    return arena_printf(
+        arena, "SELECT count(*) FROM %s WHERE start_time = ? AND end_time = ? AND %.*s = ?",
+        tables[table].name, TEXT_ARG(column));
+}
+
+size_t row_key(const struct row *row, const struct row_extra *extra,
+               struct database_value key[ROW_KEY_MOST])
+{
+    static const unsigned event[ROW_KEY_MOST] = {0, 1, 2, 3, 4, 6}; /* all but the reason */
+    struct text column;
+    if (row->table != ROW_CDR) {
+        for (size_t i = 0; i < ROW_KEY_MOST; i++)
+            key[i] = row->values[event[i]];
+        return ROW_KEY_MOST;
+    }
+    int at = call_id_column(extra, &column);
+    if (at < 0)
+        return 0;
+    key[0] = row->values[0];
+    key[1] = row->values[1];
+    key[2] = row->values[tables[ROW_CDR].count + (size_t)at];
+    return 3;
+}
+
 /* ---- values ---- */
 
 /* A line that is being turned into rows. */

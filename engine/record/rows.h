@@ -26,6 +26,16 @@ size_t row_columns(enum row_table table, const struct row_extra *extra);
 /** "INSERT INTO acc (...) VALUES (...), (...)" for @p count rows. */
 struct text row_statement(enum row_table table, const struct row_extra *extra, size_t count,
                           struct arena *arena);
+#define ROW_KEY_MOST 6
+/**
+ * "SELECT count(*) FROM acc WHERE ...": is that row there? Its values are row_key()'s.
+ * @return absent: rows of that table cannot be told apart (acc_cdrs without a column for call_id), or no memory
+ */
+struct text row_question(enum row_table table, const struct row_extra *extra, struct arena *arena);
+/** @param key  borrowed from @p row. @return how many, 0 where there is no question */
+size_t row_key(const struct row *row, const struct row_extra *extra,
+               struct database_value key[ROW_KEY_MOST]);
+
 /**
  * The rows of one line, in the order of their events; texts are in the arena.
  * @param extra        of each table

@@ -2,6 +2,7 @@
  * One batch at a time: lines from the spool become rows, rows of one table go together into statements,
  * and when the database has answered all of them the spool moves on. A statement that it refuses is cut
  * into single rows; of a row that it refuses by itself the line is put aside, and the others go on.
+ * A statement is carried out whole or not at all: when its answer is lost, its first row tells.
  */
 #include "record/sql.h"
 
@@ -22,6 +23,7 @@ struct chunk {
     struct row *first;
     size_t count;
     bool is_asked, is_done;
+    bool is_uncertain; /* it may be there already */
 };
 
 /* Counted: each statement under way holds it. */
@@ -43,6 +45,7 @@ struct record_sql {
     bool is_away;                /* and it was said */
     bool is_made;                /* SQLite: the tables are there */
     bool wants_missed;
+    bool has_leftover; /* an earlier process was at the first lines of the spool */
 };
 
 static void batch_destroy(void *object)
@@ -67,6 +70,7 @@ int record_sql_create(struct record_sql **sqlp, const struct record_sql_options 
     sql->options = *options;
     sql->extra[ROW_ACC] = sql->extra[ROW_MISSED] =
         (struct row_extra){options->acc_extra, options->acc_extra_count};
+    sql->has_leftover = spool_waiting_bytes(options->spool) > 0;
     sql->extra[ROW_CDR] = (struct row_extra){options->cdr_extra, options->cdr_extra_count};
     int error = options->refused_path
                     ? record_file_create(&sql->refused, options->refused_path, options->log)
@@ -147,17 +151,49 @@ static int split(struct chunk *chunk)
     return 0;
 }
 
+/* @param error  of the database as such */
+static void take_answer(struct chunk *chunk, int error, const char *problem)
+{
+    struct batch *batch = chunk->batch;
+    struct record_sql *sql = batch->sql;
+    if (error) {
+        batch->error = error;
+        note_away(sql, error, problem);
+    }
+    if (--batch->under_way == 0 && error != ERROR_CANCELLED)
+        finish(sql);
+    memory_release(batch);
+}
+
+static void note_stored(struct chunk *chunk)
+{
+    struct record_sql *sql = chunk->batch->sql;
+    chunk->is_done = true;
+    counter_add(sql->options.counters, COUNTER_RECORDS_STORED, chunk->count);
+    note_back(sql);
+}
+
+/* What the database does not tell is taken as not there: better twice than lost. */
+static void on_told(void *arg, const struct database_answer *answer)
+{
+    struct chunk *chunk = arg;
+    int error = is_refusal(answer->error) ? 0 : answer->error;
+    chunk->is_asked = false;
+    chunk->is_uncertain = error != 0;
+    if (!answer->error && answer->row_count && database_at(answer, 0, 0)->integer > 0)
+        note_stored(chunk);
+    take_answer(chunk, error, answer->problem);
+}
+
 static void on_answer(void *arg, const struct database_answer *answer)
 {
     struct chunk *chunk = arg;
-    struct batch *batch = chunk->batch;
-    struct record_sql *sql = batch->sql;
+    struct record_sql *sql = chunk->batch->sql;
     int error = answer->error;
     chunk->is_asked = false;
+    chunk->is_uncertain = error == ERROR_TRANSPORT || error == ERROR_TIMEOUT;
     if (!error) {
-        chunk->is_done = true;
-        counter_add(sql->options.counters, COUNTER_RECORDS_STORED, chunk->count);
-        note_back(sql);
+        note_stored(chunk);
     } else if (is_refusal(error) && chunk->count > 1) {
         error = split(chunk);
     } else if (is_refusal(error)) {
@@ -165,33 +201,18 @@ static void on_answer(void *arg, const struct database_answer *answer)
         chunk->is_done = true;
         error = 0;
     }
-    if (error) {
-        batch->error = error;
-        note_away(sql, error, answer->problem);
-    }
-    if (--batch->under_way == 0 && error != ERROR_CANCELLED)
-        finish(sql);
-    memory_release(batch);
+    take_answer(chunk, error, answer->problem);
 }
 
-static int ask(struct record_sql *sql, struct chunk *chunk)
+static int ask(struct chunk *chunk, struct text statement, const struct database_value *values,
+               size_t count, database_done_handler *done)
 {
-    struct arena *arena = &chunk->batch->arena;
-    enum row_table table = chunk->first->table;
-    size_t columns = row_columns(table, &sql->extra[table]);
-    struct text statement = row_statement(table, &sql->extra[table], chunk->count, arena);
-    struct database_value *values = arena_alloc(arena, chunk->count * columns * sizeof *values);
-    const struct row *row = chunk->first;
-    if (!statement.p || !values)
-        return ERROR_MEMORY;
-    for (size_t i = 0; i < chunk->count; i++, row = row->next)
-        memcpy(values + i * columns, row->values, columns * sizeof *values);
-    int error = database_ask(sql->options.database,
-                             &(struct database_query){.sql = statement,
-                                                      .values = values,
-                                                      .value_count = chunk->count * columns,
-                                                      .is_ordered = true},
-                             &sql->options.home, on_answer, chunk);
+    struct record_sql *sql = chunk->batch->sql;
+    int error = database_ask(
+        sql->options.database,
+        &(struct database_query){
+            .sql = statement, .values = values, .value_count = count, .is_ordered = true},
+        &sql->options.home, done, chunk);
     if (error)
         return error;
     chunk->is_asked = true;
@@ -200,13 +221,52 @@ static int ask(struct record_sql *sql, struct chunk *chunk)
     return 0;
 }
 
+/* Is it there? @return whether that was asked; *error is why it could not be */
+static bool ask_first(struct record_sql *sql, struct chunk *chunk, int *error)
+{
+    const struct row_extra *extra = &sql->extra[chunk->first->table];
+    struct database_value key[ROW_KEY_MOST];
+    size_t count = row_key(chunk->first, extra, key);
+    struct arena scratch = {0};
+    if (!chunk->is_uncertain || !count)
+        return false;
+    struct text question = row_question(chunk->first->table, extra, &scratch);
+    *error = question.p ? ask(chunk, question, key, count, on_told) : ERROR_MEMORY;
+    arena_reset(&scratch);
+    return true;
+}
+
+/* An outage may last, and this is tried twice a second: nothing of it stays with the batch. */
+static int write_rows(struct record_sql *sql, struct chunk *chunk)
+{
+    struct arena scratch = {0};
+    enum row_table table = chunk->first->table;
+    size_t columns = row_columns(table, &sql->extra[table]);
+    struct text statement = row_statement(table, &sql->extra[table], chunk->count, &scratch);
+    struct database_value *values = arena_alloc(&scratch, chunk->count * columns * sizeof *values);
+    const struct row *row = chunk->first;
+    int error = statement.p && values ? 0 : ERROR_MEMORY;
+    for (size_t i = 0; i < chunk->count && !error; i++, row = row->next)
+        memcpy(values + i * columns, row->values, columns * sizeof *values);
+    if (!error)
+        error = ask(chunk, statement, values, chunk->count * columns, on_answer);
+    arena_reset(&scratch);
+    return error;
+}
+
+static int write_or_ask(struct record_sql *sql, struct chunk *chunk)
+{
+    int error;
+    return ask_first(sql, chunk, &error) ? error : write_rows(sql, chunk);
+}
+
 static void ask_all(struct record_sql *sql)
 {
     struct batch *batch = sql->batch;
     batch->error = 0;
     memory_ref(batch);
     for (struct chunk *chunk = batch->chunks; chunk && !batch->error; chunk = chunk->next)
-        if (!chunk->is_done && !chunk->is_asked && (batch->error = ask(sql, chunk)))
+        if (!chunk->is_done && !chunk->is_asked && (batch->error = write_or_ask(sql, chunk)))
             note_away(sql, batch->error, "");
     if (!batch->under_way)
         finish(sql);
@@ -231,11 +291,12 @@ static int make_chunks(struct batch *batch, struct row *rows)
     for (const struct row *row = rows; row; row = row->next)
         count++;
     for (size_t i = 0; count;) {
-        while (sizes[i] > count)
+        while (sizes[i] > count || (sizes[i] > 1 && batch->sql->has_leftover))
             i++;
         struct chunk *chunk = add_chunk(batch, rows, sizes[i], last);
         if (!chunk)
             return ERROR_MEMORY;
+        chunk->is_uncertain = batch->sql->has_leftover;
         last = &chunk->next;
         for (size_t k = 0; k < sizes[i]; k++)
             rows = rows->next;
@@ -297,9 +358,12 @@ static const char *const create_tables[] = {
     "duration FLOAT(10,3) DEFAULT 0 NOT NULL)",
 };
 
+/* Why it was not, what follows, ordered, tells. */
 static void on_created(void *arg, const struct database_answer *answer)
 {
-    (void)arg, (void)answer; /* what follows, ordered, tells */
+    struct record_sql *sql = arg;
+    if (answer->error)
+        sql->is_made = false;
 }
 
 /* In SQLite, which nobody has prepared, the tables are made. */
@@ -308,12 +372,14 @@ static int make_tables(struct record_sql *sql)
     int error = 0;
     if (sql->is_made || strcmp(database_kind(sql->options.database), "sqlite") != 0)
         return 0;
+    sql->is_made = true;
     for (size_t i = 0; i < ROW_TABLE_COUNT && !error; i++)
         error = database_ask(
             sql->options.database,
             &(struct database_query){.sql = text_of(create_tables[i]), .is_ordered = true},
-            &sql->options.home, on_created, NULL);
-    sql->is_made = error == 0;
+            &sql->options.home, on_created, sql);
+    if (error)
+        sql->is_made = false;
     return error;
 }
 
@@ -344,6 +410,7 @@ static void finish(struct record_sql *sql)
             return;
         }
     spool_done(sql->options.spool, batch->lines.n);
+    sql->has_leftover = false; /* it was at no more than a batch */
     sql->batch = NULL;
     memory_release(batch);
     record_sql_run(sql);

@@ -4,8 +4,9 @@
  * and one of `acc_cdrs` for an answered one. What waits is in the spool,
  * so that nothing is lost while the database is away, or when the process ends.
  *
- * At least once: a row may be there twice when the connection is lost before its answer, or the
- * process ends before the spool knows.
+ * Where an answer was lost, or a process ended before the spool knew, the database is asked first whether
+ * it has a row. A row may be there twice all the same where nobody can tell (acc_cdrs without a column for
+ * call_id, no right to SELECT), and where a server that hung carries out what it was asked long before.
  */
 #pragma once
 

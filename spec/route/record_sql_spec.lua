@@ -132,6 +132,33 @@ describe("records in a database", function()
         assert.equal(0, counter "refused")
     end)
 
+    describe("whose answer was lost", function()
+        -- The rows are there, and nobody hears of it.
+        local function lose_answer(options)
+            open(options)
+            call "1"
+            db:impair { delay = 60 }
+            hang_up(alice, bob)
+            net:advance(10)
+            db:impair {}
+            net:advance(5)
+        end
+
+        it("has nothing twice", function()
+            lose_answer()
+            assert.same({ 2, 1, 3 }, { count "acc", count "acc_cdrs", counter "stored" })
+            call "2"
+            hang_up(alice, bob)
+            assert.same({ 4, 2, 6 }, { count "acc", count "acc_cdrs", counter "stored" })
+        end)
+
+        it("has a row twice where it cannot be told whose it is: acc_cdrs without call_id", function()
+            lose_answer { records = { cdr_extra = { "account" } } }
+            assert.equal(2, count "acc")
+            assert.is_true(count "acc_cdrs" >= 2)
+        end)
+    end)
+
     it("puts aside what the database refuses, and goes on", function()
         open()
         db:impair { fail = true }
@@ -189,6 +216,18 @@ describe("records in a database", function()
         alice:receive(486)
         net:settle()
         assert.same({ 3, 1, 1 }, { count "acc", count "missed_calls", count "acc_cdrs" })
+    end)
+
+    it("makes them as soon as it can be had", function()
+        open { databases = {}, records = { acc_extra = {}, cdr_extra = {} } }
+        db:impair { fail = true }
+        call "1"
+        hang_up(alice, bob)
+        net:advance(2)
+        db:impair {}
+        net:advance(5)
+        assert.same({ 2, 1 }, { count "acc", count "acc_cdrs" })
+        assert.equal(0, counter "refused")
     end)
 
     it("are lost to it, and counted, beyond records.spool_mib", function()
