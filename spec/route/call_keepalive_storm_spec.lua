@@ -2,8 +2,7 @@
 -- the middle of everything that they say.
 local storm = require "route.storm"
 
--- LUNASIP_STORMS: how many seeds (a soak takes thousands).
-local SEEDS = tonumber(os.getenv "LUNASIP_STORMS") or 20
+local SEEDS = storm.seeds(20)
 local TRACK = "{ max_duration_s = 9, keepalive = { interval_s = 1, failures = 3 }, hide = %s, hide_call_id = %s }"
 
 describe("calls over a bad network with keepalive", function()
@@ -27,14 +26,14 @@ describe("calls over a bad network with keepalive", function()
         end
 
         it(("leave nothing behind, and each party its numbers (seed %d)"):format(seed), function()
-            local net = storm.run(seed, seed % 3 == 0 and 4 or 1, false, nil, track)
+            local net = storm.run(seed, { track = track })
             local strange = strange_number(net)
             net:close()
             assert.is_nil(strange)
         end)
 
         it(("leave nothing behind while memory ends now and then (seed %d)"):format(seed), function()
-            storm.run(seed, 1, true, nil, track):close()
+            storm.run(seed, { workers = 1, track = track, without_memory = true }):close()
         end)
     end
 end)

@@ -2,21 +2,14 @@
 -- any time (spec/route/storm.lua).
 local storm = require "route.storm"
 
--- LUNASIP_STORMS: how many seeds (a soak takes thousands).
-local SEEDS = tonumber(os.getenv "LUNASIP_STORMS") or 40
+local SEEDS = storm.seeds(40)
 
 describe("calls that begin here, over a bad network", function()
     for seed = 1, SEEDS do
         it(("leave nothing behind, and BYE on each leg that talked (seed %d)"):format(seed), function()
-            local net = storm.run(seed, seed % 3 == 0 and 4 or 1, nil, nil, nil, "originated")
-            local fault = storm.faults_of_originated(net)
-            if fault then
-                local text = net:failed(fault)
-                net:close()
-                error(text)
-            end
+            local net = storm.run(seed, { calls = "originated" })
             assert.is_true(net:status().counters["call.originated"] > 0)
-            net:close()
+            storm.close(net, storm.faults_of_originated(net))
         end)
     end
 end)
@@ -24,7 +17,7 @@ end)
 describe("calls that begin here, over a bad network while memory ends now and then", function()
     for seed = 1, SEEDS do
         it(("leave nothing behind (seed %d)"):format(seed), function()
-            storm.run(seed, seed % 3 == 0 and 4 or 1, true, nil, nil, "originated"):close()
+            storm.run(seed, { calls = "originated", without_memory = true }):close()
         end)
     end
 end)

@@ -169,7 +169,7 @@ describe("the counts of a storm", function()
     for seed = 401, 406 do
         it(("never drift: as many as there are calls, at every moment (seed %d)"):format(seed), function()
             local most = 0
-            local net = storm.run(seed, seed % 2 == 0 and 4 or 1, seed % 3 == 0, function(running)
+            local function watch(running)
                 local all, plans = 0, 0
                 for _, entry in ipairs(running:command("profiles").data) do
                     if entry.profile == "all" and entry.value == nil then
@@ -185,7 +185,10 @@ describe("the counts of a storm", function()
                 if seed % 3 ~= 0 then -- with all its memory every call is counted
                     assert.equal(calls, all)
                 end
-            end)
+            end
+            local net = storm.run(seed, {
+                workers = seed % 2 == 0 and 4 or 1, without_memory = seed % 3 == 0, watch = watch,
+            })
             assert.is_true(most > 0)
             assert.same({}, net:command("profiles").data)
             net:close()

@@ -155,28 +155,30 @@ local function route_with(track)
         'if req.method == "CANCEL" then return req:reply(481) end\n    %0', 1))
 end
 
-local function route_of(track, is_two_legs)
-    if is_two_legs then
-        return is_two_legs == "originated" and ORIGINATED or TWO_LEGS
+local function route_of(options)
+    local track = options.track
+    if options.calls then
+        return options.calls == "originated" and ORIGINATED or TWO_LEGS
     end
     return track and route_with(track) or ROUTE
 end
 
-local function open_world(seed, workers, track, is_two_legs)
+local function open_world(seed, options)
+    local is_two_legs = options.calls ~= nil
     local net = lab.new {
         -- A BYE that was lost for want of memory leaves its dialog to this.
         conf = { limits = { dialog_idle_s = 120 } },
-        route = route_of(track, is_two_legs),
-        seed = seed, workers = workers, log_level = "info",
+        route = route_of(options),
+        seed = seed, workers = options.workers or (seed % 3 == 0 and 4 or 1), log_level = "info",
     }
     local storm = {
-        net = net, is_two_legs = is_two_legs, is_originated = is_two_legs == "originated",
+        net = net, is_two_legs = is_two_legs, is_originated = options.calls == "originated",
         draw = generator(seed), agendas = {}, order = 0,
     }
     storm.callers, storm.callees = {}, {}
     for i = 1, 2 do
         storm.callers[i] = net:agent {
-            name = "caller" .. i, address = "192.0.2." .. 9 + i, auto_prack = is_two_legs and true,
+            name = "caller" .. i, address = "192.0.2." .. 9 + i, auto_prack = is_two_legs,
             auto_cancel = storm.is_originated,
         }
     end
@@ -335,14 +337,18 @@ local function step(storm)
     library.memory_fail_never()
 end
 
---- Run one storm.
--- @tparam[opt] boolean without_memory allocations fail now and then
--- @tparam[opt] function watch(net) called after every step
--- @tparam[opt] string track options of sip.dialog.track, as Lua
--- @param[opt] is_two_legs calls of two legs, not relayed ones; "originated": those that the engine begins
+--- How many seeds a spec takes: LUNASIP_STORMS (a soak takes thousands), or so many.
+function M.seeds(count)
+    return tonumber(os.getenv "LUNASIP_STORMS") or count
+end
+
+--- Run one storm. options: `workers` (else 1 or 4, by the seed), `without_memory` (true: allocations fail now and
+-- then), `watch(net)` (called after every step), `track` (options of sip.dialog.track, as Lua), `calls` ("two_legs":
+-- calls of two legs, "originated": those that the engine begins; else relayed ones)
 -- @return the network, still open
-function M.run(seed, workers, without_memory, watch, track, is_two_legs)
-    local storm = open_world(seed, workers, track, is_two_legs)
+function M.run(seed, options)
+    options = options or {}
+    local storm = open_world(seed, options)
     local draw = storm.draw
     storm.net:impair {
         loss = draw(0, 20) / 100, duplicate = draw(0, 15) / 100, reorder = draw(0, 20) / 100,
@@ -351,7 +357,7 @@ function M.run(seed, workers, without_memory, watch, track, is_two_legs)
     for i = 1, 4 do
         after(storm, tenths(storm, 0, 4), function() start_call(storm, storm.callers[i % 2 + 1]) end)
     end
-    for _ = 1, without_memory and 30 or 0 do
+    for _ = 1, options.without_memory and 30 or 0 do
         after(storm, tenths(storm, 0, 12), function() storm.fails_after = draw(0, 60) end)
     end
     local finish = storm.net:now() + BUSY_S
@@ -360,8 +366,8 @@ function M.run(seed, workers, without_memory, watch, track, is_two_legs)
         take(storm, storm.callees, on_callee_message)
         take(storm, storm.callers, storm.is_originated and on_callee_message or on_caller_message)
         run_agenda(storm)
-        if watch then
-            watch(storm.net)
+        if options.watch then
+            options.watch(storm.net)
         end
     end
     storm.net:impair {}
@@ -438,8 +444,17 @@ function M.faults_of_originated(net)
     return without_bye(net)
 end
 
+--- Close a network; fail with its trace when there is a fault.
+function M.close(net, fault)
+    local text = fault and net:failed(fault)
+    net:close()
+    if text then
+        error(text, 2)
+    end
+end
+
 if arg and arg[0] and arg[0]:match "storm%.lua$" then
-    local net = M.run(tonumber(arg[1]), tonumber(arg[2]))
+    local net = M.run(tonumber(arg[1]), { workers = tonumber(arg[2]) })
     io.write(net:trace())
     net:close()
 end

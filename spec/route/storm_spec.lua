@@ -2,20 +2,13 @@ local storm = require "route.storm"
 local helper = require "support.helper"
 local world = require "route.world"
 
--- LUNASIP_STORMS: how many seeds (a soak takes thousands).
-local SEEDS = tonumber(os.getenv "LUNASIP_STORMS") or 60
+local SEEDS = storm.seeds(60)
 
 describe("calls over a bad network", function()
     for seed = 1, SEEDS do
         it(("leave nothing behind, and one outcome per call (seed %d)"):format(seed), function()
-            local net = storm.run(seed, seed % 3 == 0 and 4 or 1)
-            local fault = storm.faults(net)
-            if fault then
-                local text = net:failed(fault)
-                net:close()
-                error(text)
-            end
-            net:close()
+            local net = storm.run(seed)
+            storm.close(net, storm.faults(net))
         end)
     end
 end)
@@ -23,7 +16,7 @@ end)
 describe("calls over a bad network while memory ends now and then", function()
     for seed = 1, SEEDS do
         it(("leave nothing behind (seed %d)"):format(seed), function()
-            storm.run(seed, seed % 3 == 0 and 4 or 1, true):close()
+            storm.run(seed, { without_memory = true }):close()
         end)
     end
 end)
@@ -53,7 +46,7 @@ describe("the trace", function()
         it(("of a storm is the same with 1, 2 and 4 workers, byte for byte (seed %d)"):format(seed), function()
             local traces = {}
             for i, workers in ipairs { 1, 2, 4 } do
-                local net = storm.run(seed, workers)
+                local net = storm.run(seed, { workers = workers })
                 traces[i] = net:trace()
                 net:close()
             end
