@@ -62,6 +62,42 @@ static void carries_rtp_both_ways(void **state)
     talk_close(&t);
 }
 
+/* How many allocations an RTP packet needs on its way. */
+static unsigned allocations_of_packet(struct talk *t, const struct address *to)
+{
+    static uint16_t sequence = 100;
+    char packet[64];
+    for (unsigned n = 0;; n++) {
+        unsigned before = t->callee.heard;
+        size_t bytes = make_rtp(packet, sequence, sequence * 160u, 0x1234);
+        sequence++;
+        memory_fail_after(n);
+        udp_send(t->caller.udp, to, (struct text){packet, bytes}); /* the lab's, which allocates */
+        run_ms(&t->world, 5);
+        memory_fail_never();
+        if (t->callee.heard > before)
+            return n;
+        assert_true(n < 100);
+    }
+}
+
+static void allocates_nothing_per_packet(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t, DIRECTION, "", "");
+    for (uint16_t i = 0; i < 5; i++) {
+        phone_send_rtp(&t.caller, &t.to_caller_side, i);
+        phone_send_rtp(&t.callee, &t.to_callee_side, i);
+        run_ms(&t.world, 20);
+    }
+    struct address callee = addr("10.1.0.99:5000");
+    unsigned of_one_hop = allocations_of_packet(&t, &callee);
+    assert_true(of_one_hop > 0);
+    assert_int_equal(allocations_of_packet(&t, &t.to_caller_side), 2 * of_one_hop);
+    talk_close(&t);
+}
+
 static void carries_rtcp_on_the_next_port(void **state)
 {
     (void)state;
@@ -365,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(carries_rtp_both_ways),
+        cmocka_unit_test(allocates_nothing_per_packet),
         cmocka_unit_test(carries_rtcp_on_the_next_port),
         cmocka_unit_test(sends_rtcp_where_a_rtcp_says),
         cmocka_unit_test(bridges_rtcp_mux),
