@@ -471,7 +471,10 @@ void bridge_end(struct bridge *bridge, enum dialog_end end, unsigned status, str
         if (to_caller != skip && to_caller != left && !(!to_caller && bridge_is_alone(bridge)) &&
             !bye_waits(bridge, to_caller, reason))
             bridge_say_bye(bridge, to_caller, reason);
-    if (end == DIALOG_END_FAILED && bridge_is_alone(bridge))
+    bool is_alone = bridge_is_alone(bridge);
+    if (is_alone)
+        notes_outcome(bridge->proxy, bridge->dialog, status, TEXT_NONE, true);
+    if (is_alone && (end == DIALOG_END_FAILED || end == DIALOG_END_CANCELLED))
         dialog_on_failure(bridge->dialog, status);
     dialog_terminate_by(bridge->dialog, end, ender_of(end, skip));
     memory_release(bridge);

@@ -371,7 +371,87 @@ describe("a call that begins here (RFC 3725 s4.3)", function()
         finish()
     end)
 
-    it("is ended by ctl while the first or the second rings", function()
+    it("leaves a record: who was called, when each answered, what the relay measured", function()
+        open("", nil, { conf = { records = {} } })
+        join(answer_first())
+        talk(alice, bob)
+        world.hang_up(bob, alice)
+        bob:reply(answer_first(), 486)
+        alice:reply(alice:receive "BYE", 200)
+        answer_first()
+        alice:ask "BYE"
+        alice:receive { status = 200, method = "BYE" }
+        say()
+        alice:reply(alice:receive "INVITE", 404)
+        alice:receive "ACK"
+        net:settle(40)
+        local records = net:records()
+        assert.equal(4, #records)
+        local answered = records[1]
+        assert.same({ "answered", 200, "bye", "callee", "sip:alice@192.0.2.10:5060", "sip:bob@10.0.0.20:5060" },
+            { answered.outcome, answered.status, answered["end"], answered.ended_by, answered.caller.uri, answered.to_uri })
+        assert.same({ "192.0.2.10:5060", "public", "10.0.0.20:5060", "private" },
+            { answered.caller.source, answered.caller.interface, answered.callee.source, answered.callee.interface })
+        assert.same({ 10, 10 }, { answered.media[1].caller.packets, answered.media[1].callee.packets })
+        assert.is_true(answered.times_ms.answer >= answered.times_ms.invite)
+        local tried = {}
+        for i, record in ipairs(records) do
+            tried[i] = { record.outcome, record.status }
+            for _, one in ipairs(record.tries) do
+                table.insert(tried[i], one.uri:match "sip:(%a+)" .. " " .. tostring(one.status))
+            end
+        end
+        assert.same({
+            { "answered", 200, "alice 200", "bob 200" }, { "failed", 486, "alice 200", "bob 486" },
+            { "cancelled", 487, "alice 200", "bob nil" }, { "failed", 404, "alice 404" },
+        }, tried)
+    end)
+
+    it("goes on across a reload, with the functions of its script", function()
+        open()
+        local invite = answer_first()
+        assert(net:reload { source = "function request_route(req) req:reply(403) end" })
+        join(invite)
+        talk(alice, bob)
+        world.hang_up(alice, bob)
+        assert.truthy(net:logged "answer from=callee status=200")
+        assert.truthy(net:logged "end from=nil status=nil reason=bye by=caller")
+        finish()
+    end)
+
+    it("belongs to the worker that began it, whichever that is", function()
+        open("", nil, { workers = 4 })
+        for _ = 1, 8 do
+            join(answer_first())
+            world.hang_up(bob, alice)
+        end
+        assert.equal(8, net:status().counters["call.originated"])
+        finish()
+    end)
+
+    it("is begun no more than limits.dialogs allow", function()
+        open("", nil, { conf = { limits = { dialogs = 1 } } })
+        local invite = answer_first()
+        ask()
+        net:advance(0.2)
+        assert.truthy(net:logged "originated: a configured limit is reached")
+        assert.equal(1, net:status().counters["dialog.limit"])
+        join(invite)
+        world.hang_up(alice, bob)
+        finish()
+    end)
+
+    it("is ended by ctl while the second rings, which is cancelled", function()
+        open()
+        local invite = answer_first()
+        bob:reply(invite, 180)
+        assert.equal(0, net:command("calls", "end", net:calls()[1].call_id).code)
+        bob:receive "CANCEL"
+        assert.matches("Ended by the operator", alice:receive "BYE":header "Reason")
+        net:settle(40)
+    end)
+
+    it("is ended by ctl while the first rings", function()
         open()
         say()
         alice:reply(alice:receive "INVITE", 180)
