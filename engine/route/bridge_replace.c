@@ -5,7 +5,7 @@
  *
  * Who may do so is the script's to decide (s5): the request comes to request_route first.
  */
-#include "route/bridge_parts.h"
+#include "route/bridge_session.h"
 
 /** What Replaces names, as we know it: to-tag is ours, from-tag the party's (s3). */
 struct replaces {
@@ -136,6 +136,7 @@ int bridge_replace_answer(struct bridge_exchange *target, struct text tag)
     uac_print_contact(&headers, context->request->source.listener,
                       target->transfer->leg.contact_user);
     buffer_append(&headers, bridge_allow(bridge));
+    bridge_session_print_answer(target, &headers);
     int error = headers.error;
     if (!error)
         response_print(&out, context->request,
@@ -157,6 +158,8 @@ int bridge_replace_answer(struct bridge_exchange *target, struct text tag)
         buffer_release(&out);
         return error;
     }
+    bridge_session_taken_over(target, !target->transfer->of_callee, buffer_text(&target->ack_body),
+                              target->ack_type);
     target->accepted = out;
     target->is_final_sent = target->is_acknowledged = true; /* nobody else waits for its ACK */
     request_answered(context, 200);

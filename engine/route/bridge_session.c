@@ -320,17 +320,39 @@ void bridge_session_told(struct bridge *bridge, const struct bridge_fork *fork, 
         remember(session, fork, body, type);
 }
 
-void bridge_session_replaced(struct bridge *bridge, bool is_caller, const struct message *accepted,
-                             struct text body, struct text type)
+/* Another party is there, who got that SDP. @return NULL: the call has no session timers */
+static struct bridge_session *begin_anew(struct bridge *bridge, bool is_caller, struct text body,
+                                         struct text type)
 {
     struct bridge_session *session = session_of(bridge, is_caller);
     if (!session)
-        return;
+        return NULL;
     bridge_exchange_drop(session->refreshing); /* of somebody who is not there any more */
     stop(session);
     session->interval_s = session->least_s = 0;
     session->has_update = false;
     buffer_clear(&session->sdp);
     remember(session, bridge->chosen, body, type);
-    take_accepted(session, accepted);
+    return session;
+}
+
+void bridge_session_taken_over(const struct bridge_exchange *invite, bool is_caller,
+                               struct text body, struct text type)
+{
+    struct bridge *bridge = invite->bridge;
+    struct bridge_session *session = begin_anew(bridge, is_caller, body, type);
+    if (!session)
+        return;
+    const struct terms terms = terms_of(bridge, invite->context);
+    hear(session, invite->context->request);
+    agree(session, terms.interval_s, terms.is_ours);
+}
+
+void bridge_session_replaced(struct bridge *bridge, bool is_caller, const struct message *accepted,
+                             struct text body, struct text type)
+{
+    struct bridge_session *session =
+        accepted->is_request ? NULL : begin_anew(bridge, is_caller, body, type);
+    if (session)
+        take_accepted(session, accepted);
 }

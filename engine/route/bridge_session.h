@@ -65,7 +65,13 @@ void bridge_session_answered(struct bridge_exchange *exchange, const struct brid
 /** An SDP went to that party in an ACK. */
 void bridge_session_told(struct bridge *bridge, const struct bridge_fork *fork, bool to_caller,
                          struct text body, struct text type);
-/** A transfer has put another party there: its 2xx, and the body of our ACK. */
+/** A party takes another's place by an INVITE of its own (RFC 3891), whose 2xx brings that body. */
+void bridge_session_taken_over(const struct bridge_exchange *invite, bool is_caller,
+                               struct text body, struct text type);
+/**
+ * A transfer has put another party there: its 2xx, and the body of our ACK. Nothing happens when it
+ * came by an INVITE: see bridge_session_taken_over().
+ */
 void bridge_session_replaced(struct bridge *bridge, bool is_caller, const struct message *accepted,
                              struct text body, struct text type);
 

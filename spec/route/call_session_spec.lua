@@ -499,6 +499,34 @@ describe("session timers of a call of two legs (RFC 4028):", function()
         finish(alice, carol)
     end)
 
+    it("a party that comes by an INVITE with Replaces is answered as a caller would be (RFC 3891)", function()
+        net, alice, callees = world.open { conf = PATIENT, body = [[
+            if req:header "Replaces" then return assert(sip.call.replace(req)) end
+        ]] .. world.two_legs "session_timer = { expires_s = 600 }, " }
+        bob = callees.bob
+        for _, case in ipairs {
+            { asked = "300;refresher=uas", said = "300;refresher=uas", is_ours = true },
+            { asked = nil, said = "600;refresher=uac" },
+        } do
+            local invite = answer(HERS, OURS)
+            local carol = callees.carol
+            carol:invite("sip:office@10.0.0.1:5060", { sdp = true, headers = {
+                Replaces = ("%s;to-tag=%s;from-tag=%s"):format(bob.call.id, invite:tag "From", bob.call.local_tag),
+                Require = "replaces", Supported = "timer", Allow = UPDATES, ["Session-Expires"] = case.asked,
+            } })
+            alice:reply(alice:receive "INVITE", 200, { sdp = true, headers = HIS })
+            assert.equal(case.said, carol:receive(200):header "Session-Expires")
+            alice:receive "ACK"
+            bob:reply(bob:receive "BYE", 200)
+            if case.is_ours then
+                refreshed(carol, "UPDATE", 151)
+            else
+                carol:receive_nothing("UPDATE", 400)
+            end
+            finish(alice, carol)
+        end
+    end)
+
     it("the timer of a tracked call is that of its legs, if it is tracked before", function()
         net, alice, callees = world.open { conf = PATIENT, body = "assert(sip.dialog.track(req, { session_timer ="
             .. " { expires_s = 300 } }))" .. world.two_legs() .. [[
