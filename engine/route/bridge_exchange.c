@@ -196,8 +196,9 @@ static int keep_answer(struct bridge_fork *fork, struct text body, struct text t
 {
     buffer_clear(&fork->answer);
     buffer_append(&fork->answer, body);
-    fork->answer_type = arena_copy(&fork->bridge->arena, type);
-    return fork->answer.error;
+    buffer_clear(&fork->answer_type);
+    buffer_append(&fork->answer_type, type);
+    return fork->answer.error ? fork->answer.error : fork->answer_type.error;
 }
 
 /* The body, its SDP through the relay. */
@@ -219,7 +220,7 @@ static int print_body(const struct bridge_exchange *exchange, struct bridge_fork
         return error;
     buffer_clear(body);
     buffer_append(body, buffer_text(&fork->answer));
-    *type = fork->answer_type;
+    *type = buffer_text(&fork->answer_type);
     return body->error;
 }
 
@@ -326,9 +327,7 @@ static void keep_body(struct bridge_exchange *exchange, struct message *ack)
     buffer_clear(&exchange->ack_body);
     int error = bridge_body(bridge, exchange->fork, ack, exchange->is_from_caller, false,
                             &exchange->ack_body, &type);
-    if (!text_equal(bridge->body_type, type)) /* the arena lives as long as the call */
-        bridge->body_type = arena_copy(&bridge->arena, type);
-    exchange->ack_type = bridge->body_type;
+    exchange->ack_type = arena_copy(&exchange->arena, type);
     if (!error) {
         bridge_session_told(bridge, exchange->fork, !exchange->is_from_caller,
                             buffer_text(&exchange->ack_body), type);

@@ -63,7 +63,7 @@ struct bridge_fork {
     uint32_t remote_cseq[2]; /**< highest CSeq number that came: from the callee, from the caller */
     struct bridge_reliable reliable; /**< this and what follows: of the last INVITE */
     struct buffer answer;            /**< to it, reliable over there and not here; owned */
-    struct text answer_type;         /**< its Content-Type, in the bridge's arena */
+    struct buffer answer_type;       /**< its Content-Type; owned */
     uint32_t callee_rseq;            /**< highest that was taken of who answers it; 0: none */
     bool is_agreed;                  /**< its offer and answer went reliably */
     bool is_answered_early;          /**< the offer of who answers it was, in PRACK */
@@ -81,9 +81,9 @@ struct bridge_exchange {
     struct buffer accepted;             /**< 2xx to INVITE as it went back */
     struct buffer ack_body;             /**< of the ACK that followed */
     struct buffer offered;              /**< SDP of its request, where refreshes repeat it; owned */
-    struct text ack_type;               /**< its Content-Type, in the bridge's arena */
     struct bridge_transfer *transfer;   /**< that it is part of; in the bridge's arena */
-    struct arena arena;                 /**< of the next two */
+    struct arena arena;                 /**< of the next three */
+    struct text ack_type;               /**< Content-Type of that body */
     struct bridge_challenge *challenge; /**< answered by it; NULL: none */
     struct text credentials;            /**< that line as sent, which the ACK repeats */
     struct text reason;                 /**< BYE: its Reason line; in the bridge's arena */
@@ -148,7 +148,6 @@ struct bridge {
     struct dialog_side caller_side; /**< owned */
     struct list forks, exchanges;
     struct bridge_fork *chosen;       /**< whose 2xx was passed; NULL: not answered yet */
-    struct text body_type;            /**< Content-Type of the last ACK that passed */
     struct text pass;                 /**< names of further headers that pass */
     struct text username, password;   /**< towards the callee */
     struct text realm;                /**< the only one that those are for; absent: any */

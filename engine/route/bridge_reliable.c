@@ -79,6 +79,7 @@ void bridge_reliable_release(struct bridge_fork *fork)
 {
     stop(fork);
     buffer_release(&fork->answer);
+    buffer_release(&fork->answer_type);
 }
 
 static void on_timer(void *arg);

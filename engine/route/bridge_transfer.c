@@ -140,7 +140,7 @@ static int pass_answer(struct bridge_transfer *transfer, struct message *respons
     buffer_clear(&target->ack_body);
     int error = bridge_body(bridge, media_fork(transfer), response, transfer->of_callee, false,
                             &target->ack_body, &type);
-    target->ack_type = arena_copy(&bridge->arena, type);
+    target->ack_type = arena_copy(&target->arena, type);
     if (!error && !transfer->of_callee && !text_is_set(transfer->leg.remote))
         error = ERROR_MEMORY;
     if (!error && transfer->is_incoming)
