@@ -19,15 +19,8 @@ describe("a call of two legs", function()
         bob = callees.bob
     end
 
-    -- Nothing of a call is left, and nothing of either side was shown to the other.
     local function nothing_left()
-        net:settle(40)
-        local status = net:status()
-        assert.equal(0, status.dialogs)
-        assert.equal(0, status.transactions)
-        assert.no_address("10.0.0.", "public")
-        assert.no_address("192.0.2.", "private")
-        assert.no_address("alice@192", "private")
+        world.finish_hidden(net)
     end
 
     after_each(function()

@@ -45,11 +45,7 @@ describe("what a script hears of a call of two legs", function()
     end)
 
     local function count(pattern)
-        local found = 0
-        for _, line in ipairs(net:log()) do
-            found = found + (line.text:find(pattern) and 1 or 0)
-        end
-        return found
+        return world.count_logged(net, pattern)
     end
 
     local function finish()

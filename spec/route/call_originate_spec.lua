@@ -97,11 +97,7 @@ describe("a call that begins here (RFC 3725 s4.3)", function()
     end
 
     local function talk(first, second)
-        first:send_rtp(10)
-        second:send_rtp(10)
-        net:advance(1)
-        assert.equal(10, second:received_rtp()[1].packets)
-        assert.equal(10, first:received_rtp()[1].packets)
+        world.talk(net, first, second)
     end
 
     it("rings the first, then the second, and joins them through the relay", function()

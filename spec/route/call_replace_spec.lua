@@ -62,12 +62,7 @@ describe("INVITE with Replaces (RFC 3891)", function()
     end
 
     local function talk(first, second)
-        local before = first:received_rtp()[1].packets
-        first:send_rtp(10)
-        second:send_rtp(10)
-        net:advance(1)
-        assert.equal(10, second:received_rtp()[1].packets)
-        assert.equal(before + 10, first:received_rtp()[1].packets)
+        world.talk(net, first, second)
     end
 
     it("is sent BYE after its ACK, or when none comes in 64*T1; says it itself instead (RFC 3261 s15)", function()

@@ -38,6 +38,13 @@ describe("a transfer within a call of two legs", function()
         return agent:ask("REFER", { headers = headers })
     end
 
+    -- An answered call, in which bob refers alice to carol.
+    local function referred()
+        world.answer(alice, bob, { sdp = true })
+        refer(bob)
+        bob:receive(202)
+    end
+
     -- The next NOTIFY of the transfer, answered. @return its status line
     local function notified(agent, state)
         local notify = agent:receive "NOTIFY"
@@ -61,12 +68,7 @@ describe("a transfer within a call of two legs", function()
     end
 
     local function talk(first, second)
-        local before = first:received_rtp()[1].packets
-        first:send_rtp(10)
-        second:send_rtp(10)
-        net:advance(1)
-        assert.equal(10, second:received_rtp()[1].packets)
-        assert.equal(before + 10, first:received_rtp()[1].packets)
+        world.talk(net, first, second)
     end
 
     it("by the callee replaces it: 202, NOTIFYs, INVITE, re-INVITE, BYE; media follow (RFC 5589 s6.1)", function()
@@ -143,9 +145,7 @@ describe("a transfer within a call of two legs", function()
 
     it("that nobody answers ends with Timer C, or with the call (s9.1)", function()
         open()
-        world.answer(alice, bob, { sdp = true })
-        refer(bob)
-        bob:receive(202)
+        referred()
         notified(bob, "active")
         carol:reply(carol:receive "INVITE", 180)
         notified(bob, "active")
@@ -166,9 +166,7 @@ describe("a transfer within a call of two legs", function()
 
     it("goes on when the transferor hangs up at once; BYE and REFER cross (RFC 5589 s6.1)", function()
         open()
-        world.answer(alice, bob, { sdp = true })
-        refer(bob)
-        bob:receive(202)
+        referred()
         notified(bob, "active")
         bob:ask "BYE"
         bob:receive { status = 200, method = "BYE" }
@@ -178,9 +176,7 @@ describe("a transfer within a call of two legs", function()
         talk(alice, carol)
         world.hang_up(alice, carol)
         finish()
-        world.answer(alice, bob, { sdp = true })
-        refer(bob)
-        bob:receive(202)
+        referred()
         notified(bob, "active")
         bob:ask "BYE"
         bob:receive { status = 200, method = "BYE" }
@@ -191,18 +187,14 @@ describe("a transfer within a call of two legs", function()
 
     it("crosses BYEs: of the transferor with ours, of the party that stays with the answer", function()
         open()
-        world.answer(alice, bob, { sdp = true })
-        refer(bob)
-        bob:receive(202)
+        referred()
         join(carol:receive "INVITE", alice)
         bob:ask "BYE"
         bob:receive { status = 200, method = "BYE" }
         bob:reply(bob:receive "BYE", 200)
         world.hang_up(alice, carol)
         finish()
-        world.answer(alice, bob, { sdp = true })
-        refer(bob)
-        bob:receive(202)
+        referred()
         local invite = carol:receive "INVITE"
         alice:ask "BYE"
         alice:receive { status = 200, method = "BYE" }
@@ -215,9 +207,7 @@ describe("a transfer within a call of two legs", function()
 
     it("waits for an offer that is under way, and tries again after 491 (RFC 3261 s14.1)", function()
         open()
-        world.answer(alice, bob, { sdp = true })
-        refer(bob)
-        bob:receive(202)
+        referred()
         local invite = carol:receive "INVITE"
         alice:reinvite { sdp = { "audio", direction = "sendonly" } }
         local own = bob:receive "INVITE"
@@ -240,9 +230,7 @@ describe("a transfer within a call of two legs", function()
 
     it("ends the target's leg when the party that stays refuses its offer", function()
         open()
-        world.answer(alice, bob, { sdp = true })
-        refer(bob)
-        bob:receive(202)
+        referred()
         notified(bob, "active")
         carol:reply(carol:receive "INVITE", 200, { sdp = true })
         alice:reply(alice:receive "INVITE", 488)

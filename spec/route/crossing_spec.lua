@@ -74,11 +74,7 @@ for _, how in ipairs(HOW) do
                 bob:receive { status = 200, method = "BYE" }
                 net:settle()
                 assert.equal(0, net:status().dialogs)
-                local ends = 0
-                for _, line in ipairs(net:log()) do
-                    ends = ends + (line.text:match "^seen end bye" and 1 or 0)
-                end
-                assert.equal(1, ends)
+                assert.equal(1, world.count_logged(net, "^seen end bye"))
             end)
 
             it("UPDATE and BYE: the UPDATE gets 481 from whoever hung up", function()

@@ -146,11 +146,7 @@ describe("failure route", function()
         alice:invite "sip:bob@example.net"
         refuse(bob, 486)
         alice:receive(486)
-        local count = 0
-        for _, line in ipairs(net:log()) do
-            count = count + (line.text:find "relay: nil" and 1 or 0)
-        end
-        assert.equal(1, count)
+        assert.equal(1, world.count_logged(net, "relay: nil"))
     end)
 
     it("whose relay is no URI at all does not run again", function()

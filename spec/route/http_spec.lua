@@ -1,5 +1,5 @@
 --- sip.http on the real engine and servers of the lab: requests that look sequential, and what goes on meanwhile.
-local lab = require "lunasip.lab"
+local world = require "route.world"
 
 local URL = "https://api.example.com/"
 
@@ -9,25 +9,11 @@ describe("sip.http", function()
     -- The body of request_route. What it answers with is what a spec looks at.
     local function open(body, options)
         options = options or {}
-        net = lab.new {
-            seed = 5, workers = options.workers,
-            conf = { listen = { lan = { "udp:10.0.0.1:5060" } }, script = options.script, http = options.http },
-            route = options.route or ([[
-                local sip = require "lunasip"
-                local http, URL = sip.http, "]] .. URL .. [["
-                local function answer(req, ...)
-                    local words = {}
-                    for i = 1, select("#", ...) do words[i] = tostring((select(i, ...))) end
-                    req:reply(299, table.concat(words, " "))
-                end
-                function request_route(req)
-                    ]] .. body .. [[
-
-                end
-                ]] .. (options.more or "")),
+        net, alice, bob = world.open_asking {
+            before = ("local http, URL = sip.http, %q"):format(URL), body = body, more = options.more,
+            route = options.route, workers = options.workers,
+            conf = { script = options.script, http = options.http },
         }
-        alice = net:agent { name = "alice", address = "10.0.0.10", side = "lan" }
-        bob = net:agent { name = "bob", address = "10.0.0.20", side = "lan" }
         api = net:http { url = URL, body = "hello" }
     end
 
@@ -39,10 +25,7 @@ describe("sip.http", function()
 
     -- The reason phrase of the answer to an OPTIONS.
     local function said(agent)
-        agent = agent or alice
-        agent:ask("OPTIONS", { uri = "sip:bob@10.0.0.1" })
-        local reply = agent:receive(is_final)
-        return reply.reason, reply.status
+        return world.said(agent or alice)
     end
 
     local function counter(name)

@@ -1,5 +1,5 @@
 --- sip.sql on the real engine and SQLite: queries that look sequential, and what else goes on meanwhile.
-local lab = require "lunasip.lab"
+local world = require "route.world"
 
 local URL = "postgres://sip:secret@db.example/sip"
 
@@ -9,29 +9,15 @@ describe("sip.sql", function()
     -- The body of request_route; `db` is open. What it answers with is what a spec looks at.
     local function open(body, options)
         options = options or {}
-        net = lab.new {
-            seed = 5, workers = options.workers,
-            conf = { listen = { lan = { "udp:10.0.0.1:5060" } }, script = options.script, database = options.database },
+        net, alice, bob = world.open_asking {
+            before = ("local db = sip.sql.open(%q, %s)"):format(URL, options.open or "{}"), body = body,
+            more = options.more, route = options.route, workers = options.workers,
+            conf = { script = options.script, database = options.database },
             databases = { [URL] = options.sql or [[
                 CREATE TABLE phones (name TEXT PRIMARY KEY, port INTEGER, weight REAL, note TEXT);
                 INSERT INTO phones VALUES ('bob', 5060, 0.5, NULL), ('carol', 5070, 2.0, 'x');
             ]] },
-            route = options.route or ([[
-                local sip = require "lunasip"
-                local db = sip.sql.open("]] .. URL .. [[", OPEN)
-                local function answer(req, ...)
-                    local words = {}
-                    for i = 1, select("#", ...) do words[i] = tostring((select(i, ...))) end
-                    req:reply(299, table.concat(words, " "))
-                end
-                function request_route(req)
-                    ]] .. body .. [[
-
-                end
-                ]] .. (options.more or "")):gsub("OPEN", function() return options.open or "{}" end),
         }
-        alice = net:agent { name = "alice", address = "10.0.0.10", side = "lan" }
-        bob = net:agent { name = "bob", address = "10.0.0.20", side = "lan" }
         db = net:database(URL)
     end
 
@@ -39,10 +25,7 @@ describe("sip.sql", function()
 
     -- The reason phrase of the answer to an OPTIONS.
     local function said(agent)
-        agent = agent or alice
-        agent:ask("OPTIONS", { uri = "sip:bob@10.0.0.1" })
-        local reply = agent:receive(function(msg) return msg.status end)
-        return reply.reason, reply.status
+        return world.said(agent or alice)
     end
 
     local function counter(name)

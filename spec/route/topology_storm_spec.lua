@@ -1,4 +1,4 @@
--- Random calls over a bad network that hide their topology; From and To are the script's, which leaves them as they are.
+-- Random calls over a bad network that hide their topology; From and To are the script's, which leaves them alone.
 local storm = require "route.storm"
 
 local SEEDS = storm.seeds(30)

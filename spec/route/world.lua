@@ -49,6 +49,43 @@ function M.open(options)
     return net, alice, callees
 end
 
+-- `answer(req, …)` says those values in a reason phrase.
+local ASKING = [[
+local sip = require "lunasip"
+%s
+local function answer(req, ...)
+    local words = {}
+    for i = 1, select("#", ...) do words[i] = tostring((select(i, ...))) end
+    req:reply(299, table.concat(words, " "))
+end
+function request_route(req)
+    %s
+end
+%s
+]]
+
+--- Open a network of one interface, for specs of what a script asks others: alice asks it (see said()).
+-- @tparam table options before, body, more: what stands before request_route, in it and behind it, or route; conf,
+-- databases, workers
+-- @return net, alice, bob
+function M.open_asking(options)
+    local conf = options.conf or {}
+    conf.listen = { lan = { "udp:10.0.0.1:5060" } }
+    local net = lab.new {
+        seed = 5, workers = options.workers, conf = conf, databases = options.databases,
+        route = options.route or ASKING:format(options.before, options.body, options.more or ""),
+    }
+    return net, net:agent { name = "alice", address = "10.0.0.10", side = "lan" },
+        net:agent { name = "bob", address = "10.0.0.20", side = "lan" }
+end
+
+--- Ask by OPTIONS. @return the reason phrase of the answer, its status
+function M.said(agent)
+    agent:ask("OPTIONS", { uri = "sip:bob@10.0.0.1" })
+    local reply = agent:receive(function(msg) return msg.status end)
+    return reply.reason, reply.status
+end
+
 M.TO_BOB = [[req:record_route() req:relay { to = "sip:10.0.0.20:5060", interface = "private" }]]
 M.PARALLEL = [[
     req:record_route()
@@ -120,6 +157,15 @@ M.NOTES = [[
     for _, name in ipairs { "start", "answer", "failed", "end" } do event_route["dialog:" .. name] = note end
 ]]
 
+--- How many lines of the log match.
+function M.count_logged(net, pattern)
+    local count = 0
+    for _, line in ipairs(net:log()) do
+        count = count + (line.text:find(pattern) and 1 or 0)
+    end
+    return count
+end
+
 --- What a script logged behind "seen ", in order.
 function M.seen(net)
     local seen = {}
@@ -153,6 +199,20 @@ function M.expect_misuse(open, messages)
         assert.truthy(net:logged((message:gsub("%p", "%%%0"))))
         net:close()
     end
+end
+
+local function heard(agent)
+    local stream = agent:received_rtp()[1]
+    return stream and stream.packets or 0
+end
+
+--- Ten packets each way, and all of them arrive.
+function M.talk(net, first, second)
+    local wanted = { heard(first) + 10, heard(second) + 10 }
+    first:send_rtp(10)
+    second:send_rtp(10)
+    net:advance(1)
+    assert.same(wanted, { heard(first), heard(second) })
 end
 
 --- Time passes until nothing of a call is left.
