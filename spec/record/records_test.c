@@ -137,6 +137,7 @@ static void test_orders(void **state)
     (void)state;
     assert_int_equal(io_uv_create(&io), 0);
     struct records *records = make(io, path);
+    assert_int_equal(records_order_file(records, RECORDS_REOPEN), 0); /* it is open now */
     run_threads(records);
     snprintf(moved, sizeof moved, "%s.moved", path);
     assert_int_equal(rename(path, moved), 0);
