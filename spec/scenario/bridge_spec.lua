@@ -14,6 +14,7 @@ describe("calls of two legs", function()
     teardown(border.clean)
 
     for name, options in hidden.cases {
+        { name = "have a session timer on each leg (RFC 4028)", caller = "uac_session", gateway = "uas_session" },
         {
             name = "answer the challenge of a trunk (401)", caller = "uac", gateway = "uas_challenges",
             values = { status = 401, challenge = "WWW-Authenticate", credentials = "Authorization" },

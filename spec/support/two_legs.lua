@@ -15,6 +15,7 @@ function request_route(req)
     local call, err = sip.call.bridge(req, {
         to = ("sip:%%s@%%s:5060"):format(req["$rU"], GATEWAY[to]), interface = to, pass = { "X-Unknown" },
         media = { from = req.interface, to = to }, credentials = { username = "office", password = "secret" },
+        session_timer = req:header "Session-Expires" and { expires_s = 600 } or nil,
     })
     if not call then
         sip.log.error("no call: %%s", err)
