@@ -92,6 +92,7 @@ struct response_context {
     bool is_cancelled;
     bool is_looped; /**< a target was not sent because the request has been there (RFC 5393) */
     bool is_final_sent;
+    bool is_tag_sent;   /**< by a provisional response of our own: those after it have the same */
     bool is_in_failure; /**< the failure route runs: relay is allowed again */
     bool wants_record_route;
     bool is_dialog_making; /**< INVITE without To tag */

@@ -192,7 +192,7 @@ struct relay_options {
 /**
  * Answer finally and keep nothing for retransmissions: they are routed, and answered, anew (RFC 3261
  * s8.2.7). For what many strangers get, like challenges. Where that is not possible (branches were
- * made, an INVITE within a dialog), as proxy_reply(), with the same results.
+ * made, a provisional response was sent, an INVITE within a dialog), as proxy_reply(), with the same results.
  */
 int proxy_reply_and_forget(struct response_context *context,
                            const struct response_options *options);

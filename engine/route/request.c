@@ -51,6 +51,7 @@ static int respond(struct response_context *context, const struct response_optio
     if (error)
         return error;
     notes_response(context, options->status, options->reason, TEXT_NONE, true);
+    context->is_tag_sent |= options->status > 100;
     if (options->status >= 200)
         request_answered(context, options->status);
     return 0;
@@ -329,7 +330,7 @@ int proxy_reply_and_forget(struct response_context *context, const struct respon
     struct message *request = context->request;
     /* The ACK to an answer within a dialog carries the dialog's tag: only a transaction knows it. */
     if (!context->server || context->is_final_sent || context->branch_count ||
-        (request->method == METHOD_INVITE && message_to_tag(request).n))
+        context->is_tag_sent || (request->method == METHOD_INVITE && message_to_tag(request).n))
         return proxy_reply(context, options);
     struct response_options full = *options;
     if (!text_is_set(full.server))

@@ -99,7 +99,7 @@ local Request = {}
 ---@field headers? table<string, string>
 ---@field body? string needs a content_type
 ---@field content_type? string
----@field stateless? boolean keep nothing: a retransmission runs the route again, the ACK is absorbed (RFC 3261 s8.2.7); a final response, before any relay
+---@field stateless? boolean keep nothing: a retransmission runs the route again, the ACK is absorbed (RFC 3261 s8.2.7); a final response, before any relay or provisional response, else it has no effect
 
 ---Answer the request. Request and failure routes.
 ---@param code integer 100 to 699

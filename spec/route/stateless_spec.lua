@@ -386,6 +386,16 @@ describe("stateless replies (RFC 3261 §8.2.7)", function()
         assert.same({ 0, 0 }, { status.transactions, status.dialogs })
     end)
 
+    it("have the To tag of a provisional response that was sent, and then a transaction (s8.2.6.2)", function()
+        open [[
+            req:reply(180)
+            req:reply(404, nil, { stateless = true })
+        ]]
+        alice:invite "sip:nobody@example.net"
+        assert.equal(alice:receive(180):tag "To", alice:receive(404):tag "To")
+        net:advance(40)
+    end)
+
     it("have a transaction after all where something was relayed", function()
         open((world.TO_BOB:gsub("relay {", "relay { on_failure = 'F',")),
             "function failure_route.F(req) req:reply(480, nil, { stateless = true }) end")
