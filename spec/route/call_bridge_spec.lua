@@ -402,9 +402,7 @@ describe("a call of two legs", function()
         open { workers = 4 }
         for _ = 1, 12 do
             answer()
-            bob:ask "INFO"
-            alice:reply(alice:receive "INFO", 200)
-            bob:receive(200)
+            world.ask(bob, alice, "INFO")
             world.hang_up(bob, alice)
         end
         nothing_left()

@@ -49,9 +49,7 @@ describe("the keepalive of a call of two legs", function()
             bob:reply(to_bob, 200)
             alice:reply(to_alice, 405) -- a sign of life all the same
         end
-        alice:ask "INFO"
-        bob:reply(bob:receive "INFO", 200)
-        alice:receive(200)
+        world.ask(alice, bob, "INFO")
         world.hang_up(alice, bob)
         world.finish_hidden(net)
     end)

@@ -211,9 +211,7 @@ describe("within a call of two legs", function()
 
     it("a request with a number of before is answered 500 (s12.2.2)", function()
         answer()
-        alice:ask "INFO"
-        bob:reply(bob:receive "INFO", 200)
-        alice:receive(200)
+        world.ask(alice, bob, "INFO")
         alice.call.cseq = alice.call.cseq - 2
         alice:ask "INFO"
         alice:receive(500)

@@ -132,14 +132,8 @@ describe("a call that begins here (RFC 3725 s4.3)", function()
         bob:reply(bob:receive "INFO", 200)
         alice:receive(200)
         assert.truthy(net:logged "key 5 of the caller")
-        bob:reinvite { sdp = true }
-        alice:reply(alice:receive "INVITE", 200, { sdp = true })
-        bob:receive { status = 200, method = "INVITE" }
-        alice:receive "ACK"
-        alice:reinvite { sdp = true }
-        bob:reply(bob:receive "INVITE", 200, { sdp = true })
-        alice:receive { status = 200, method = "INVITE" }
-        bob:receive "ACK"
+        world.ask(bob, alice, "INVITE", { sdp = true })
+        world.ask(alice, bob, "INVITE", { sdp = true })
         talk(alice, bob)
         world.hang_up(bob, alice)
         assert.truthy(net:logged "reason=bye by=callee")
@@ -385,7 +379,8 @@ describe("a call that begins here (RFC 3725 s4.3)", function()
         assert.equal(4, #records)
         local answered = records[1]
         assert.same({ "answered", 200, "bye", "callee", "sip:alice@192.0.2.10:5060", "sip:bob@10.0.0.20:5060" },
-            { answered.outcome, answered.status, answered["end"], answered.ended_by, answered.caller.uri, answered.to_uri })
+            { answered.outcome, answered.status, answered["end"], answered.ended_by, answered.caller.uri,
+                answered.to_uri })
         assert.same({ "192.0.2.10:5060", "public", "10.0.0.20:5060", "private" },
             { answered.caller.source, answered.caller.interface, answered.callee.source, answered.callee.interface })
         assert.same({ 10, 10 }, { answered.media[1].caller.packets, answered.media[1].callee.packets })

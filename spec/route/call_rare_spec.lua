@@ -69,12 +69,8 @@ describe("a call of two legs", function()
             bob:reply(bob:receive "INVITE", 200)
             alice:receive(200)
             bob:receive "ACK"
-            alice:ask "INFO"
-            bob:reply(bob:receive "INFO", 200)
-            alice:receive(200)
-            bob:ask "INFO"
-            alice:reply(alice:receive "INFO", 200)
-            bob:receive(200)
+            world.ask(alice, bob, "INFO")
+            world.ask(bob, alice, "INFO")
             if from_bob then
                 world.hang_up(bob, alice)
             else
@@ -269,9 +265,7 @@ describe("a call of two legs", function()
         ]] }
         world.answer(alice, bob)
         assert.truthy(net:logged "proxied ACK")
-        alice:ask "INFO"
-        bob:reply(bob:receive "INFO", 200)
-        alice:receive(200)
+        world.ask(alice, bob, "INFO")
         assert.truthy(net:logged "proxied INFO")
         world.hang_up(alice, bob)
         assert.truthy(net:logged "proxied BYE")

@@ -125,17 +125,9 @@ describe("INVITE with Replaces (RFC 3891)", function()
         assert.truthy(net:logged "transfer: 200")
         assert.equal(1, net:status().counters["call.transferred"])
         talk(alice, carol)
-        alice:ask "INFO"
-        carol:reply(carol:receive "INFO", 200)
-        alice:receive { status = 200, method = "INFO" }
-        carol:reinvite { sdp = true }
-        alice:reply(alice:receive "INVITE", 200, { sdp = true })
-        carol:receive { status = 200, method = "INVITE" }
-        alice:receive "ACK"
-        alice:reinvite { sdp = true }
-        carol:reply(carol:receive "INVITE", 200, { sdp = true })
-        alice:receive { status = 200, method = "INVITE" }
-        carol:receive "ACK"
+        world.ask(alice, carol, "INFO")
+        world.ask(carol, alice, "INVITE", { sdp = true })
+        world.ask(alice, carol, "INVITE", { sdp = true })
         world.hang_up(carol, alice)
         assert.truthy(net:logged "end: bye by callee")
         finish()
@@ -150,13 +142,8 @@ describe("INVITE with Replaces (RFC 3891)", function()
         erin:receive { status = 200, method = "INVITE" }
         alice:reply(alice:receive "BYE", 200)
         talk(bob, erin)
-        erin:ask "INFO"
-        bob:reply(bob:receive "INFO", 200)
-        erin:receive { status = 200, method = "INFO" }
-        bob:reinvite { sdp = true }
-        erin:reply(erin:receive "INVITE", 200, { sdp = true })
-        bob:receive { status = 200, method = "INVITE" }
-        erin:receive "ACK"
+        world.ask(erin, bob, "INFO")
+        world.ask(bob, erin, "INVITE", { sdp = true })
         world.hang_up(bob, erin)
         finish()
     end)
@@ -171,12 +158,8 @@ describe("INVITE with Replaces (RFC 3891)", function()
             alice:receive "ACK"
             carol:receive { status = 200, method = "INVITE" }
             bob:reply(bob:receive "BYE", 200)
-            carol:ask "INFO"
-            alice:reply(alice:receive "INFO", 200)
-            carol:receive { status = 200, method = "INFO" }
-            alice:ask "INFO"
-            carol:reply(carol:receive "INFO", 200)
-            alice:receive { status = 200, method = "INFO" }
+            world.ask(carol, alice, "INFO")
+            world.ask(alice, carol, "INFO")
             world.hang_up(carol, alice)
         end
         assert.equal(12, net:status().counters["call.transferred"])

@@ -91,13 +91,8 @@ describe("a transfer within a call of two legs", function()
         assert.truthy(net:logged "transfer: 200")
         assert.equal(1, net:status().counters["call.transferred"])
         talk(alice, carol)
-        alice:ask "INFO"
-        carol:reply(carol:receive "INFO", 200)
-        alice:receive(200)
-        carol:reinvite { sdp = true }
-        alice:reply(alice:receive "INVITE", 200, { sdp = true })
-        carol:receive { status = 200, method = "INVITE" }
-        alice:receive "ACK"
+        world.ask(alice, carol, "INFO")
+        world.ask(carol, alice, "INVITE", { sdp = true })
         world.hang_up(carol, alice)
         assert.truthy(net:logged "end: bye by callee")
         finish()
@@ -116,13 +111,8 @@ describe("a transfer within a call of two legs", function()
         assert.equal("SIP/2.0 200 OK", notified(alice, "terminated"))
         alice:reply(alice:receive "BYE", 200)
         talk(bob, dave)
-        bob:ask "INFO"
-        dave:reply(dave:receive "INFO", 200)
-        bob:receive(200)
-        bob:reinvite { sdp = true }
-        dave:reply(dave:receive "INVITE", 200, { sdp = true })
-        bob:receive { status = 200, method = "INVITE" }
-        dave:receive "ACK"
+        world.ask(bob, dave, "INFO")
+        world.ask(bob, dave, "INVITE", { sdp = true })
         world.hang_up(dave, bob)
         finish()
     end)

@@ -127,9 +127,7 @@ for _, how in ipairs(HOW) do
                 bob:receive { status = 491, method = "UPDATE" }
                 net:advance(1)
                 assert.equal(1, net:status().dialogs)
-                bob:update { sdp = true }
-                alice:reply(alice:receive "UPDATE", 200, { sdp = true })
-                bob:receive { status = 200, method = "UPDATE" }
+                world.ask(bob, alice, "UPDATE", { sdp = true })
                 world.hang_up(bob, alice)
                 expect_seen("start - -", "answer - -", "end bye callee")
             end)

@@ -60,12 +60,8 @@ describe("a call that is ended from here", function()
     it("counts on after the requests that each party had", function()
         open()
         world.answer(alice, bob)
-        alice:ask "INFO"
-        bob:reply(bob:receive "INFO", 200)
-        alice:receive(200)
-        bob:ask "INFO"
-        alice:reply(alice:receive "INFO", 200)
-        bob:receive(200)
+        world.ask(alice, bob, "INFO")
+        world.ask(bob, alice, "INFO")
         local of_alice, of_bob = alice.call.cseq, bob.call.cseq
         end_call()
         local to_bob, to_alice = take_byes()
@@ -77,10 +73,7 @@ describe("a call that is ended from here", function()
         open()
         world.answer(alice, bob)
         alice.contact = "<sip:moved@192.0.2.10:5060>"
-        alice:ask "INVITE"
-        bob:reply(bob:receive "INVITE", 200)
-        alice:receive(200)
-        bob:receive "ACK"
+        world.ask(alice, bob, "INVITE")
         end_call()
         local _, to_alice = take_byes()
         assert.equal("sip:moved@192.0.2.10:5060", to_alice.uri)

@@ -142,6 +142,19 @@ function M.answer(alice, bob, options)
     return invite
 end
 
+--- A request within the call that the other side agrees to; an offer is answered, INVITE acknowledged.
+-- @return it, as it was received, and the answer
+function M.ask(from, to, method, options)
+    from:request(from.call, method, options)
+    local request = to:receive(method)
+    to:reply(request, 200, { sdp = options and options.sdp })
+    local answer = from:receive { status = 200, method = method }
+    if method == "INVITE" then
+        to:receive "ACK"
+    end
+    return request, answer
+end
+
 --- `from` hangs up, `to` agrees.
 function M.hang_up(from, to)
     from:hangup()
