@@ -77,71 +77,43 @@ for _, how in ipairs(HOW) do
                 assert.equal(1, world.count_logged(net, "^seen end bye"))
             end)
 
-            it("UPDATE and BYE: the UPDATE gets 481 from whoever hung up", function()
-                answer()
-                bob:hangup()
-                alice:update()
-                alice:reply(alice:receive "BYE", 200)
-                bob:reply(bob:receive "UPDATE", 481)
-                alice:receive { status = 481, method = "UPDATE" }
-                bob:receive { status = 200, method = "BYE" }
-                expect_seen("start - -", "answer - -", "end bye callee")
-            end)
+            for name, options in pairs {
+                UPDATE = {}, INVITE = { sdp = true },
+                REFER = { headers = { ["Refer-To"] = "<sip:carol@example.net>" } },
+            } do
+                it(name .. " within the call and BYE: it gets 481 from whoever hung up", function()
+                    answer()
+                    bob:hangup()
+                    alice:request(alice.call, name, options)
+                    alice:reply(alice:receive "BYE", 200)
+                    bob:reply(bob:receive(name), 481)
+                    alice:receive { status = 481, method = name }
+                    bob:receive { status = 200, method = "BYE" }
+                    expect_seen("start - -", "answer - -", "end bye callee")
+                end)
+            end
 
-            it("re-INVITE and BYE: the re-INVITE gets 481, the call is over", function()
-                answer()
-                bob:hangup()
-                alice:reinvite { sdp = true }
-                alice:reply(alice:receive "BYE", 200)
-                bob:reply(bob:receive "INVITE", 481)
-                alice:receive { status = 481, method = "INVITE" }
-                bob:receive { status = 200, method = "BYE" }
-                expect_seen("start - -", "answer - -", "end bye callee")
-            end)
-
-            it("re-INVITE and re-INVITE: both get 491, the call goes on, one tries again (s14.1)", function()
-                answer()
-                alice:reinvite { sdp = true }
-                bob:reinvite { sdp = true }
-                bob:reply(bob:receive "INVITE", 491)
-                alice:reply(alice:receive "INVITE", 491)
-                alice:receive(491)
-                bob:receive(491)
-                net:advance(1)
-                assert.equal(1, net:status().dialogs)
-                bob:reinvite { sdp = true }
-                alice:reply(alice:receive "INVITE", 200, { sdp = true })
-                bob:receive { status = 200, method = "INVITE" }
-                alice:receive(function(msg) return msg.method == "ACK" end)
-                world.hang_up(alice, bob)
-                expect_seen("start - -", "answer - -", "end bye caller")
-            end)
-
-            it("UPDATE and UPDATE: both get 491, the call goes on, one tries again (RFC 3311 s5.2)", function()
-                answer()
-                alice:update { sdp = true }
-                bob:update { sdp = true }
-                bob:reply(bob:receive "UPDATE", 491)
-                alice:reply(alice:receive "UPDATE", 491)
-                alice:receive { status = 491, method = "UPDATE" }
-                bob:receive { status = 491, method = "UPDATE" }
-                net:advance(1)
-                assert.equal(1, net:status().dialogs)
-                world.ask(bob, alice, "UPDATE", { sdp = true })
-                world.hang_up(bob, alice)
-                expect_seen("start - -", "answer - -", "end bye callee")
-            end)
-
-            it("REFER and BYE: the REFER gets 481", function()
-                answer()
-                bob:hangup()
-                alice:request(alice.call, "REFER", { headers = { ["Refer-To"] = "<sip:carol@example.net>" } })
-                alice:reply(alice:receive "BYE", 200)
-                bob:reply(bob:receive "REFER", 481)
-                alice:receive { status = 481, method = "REFER" }
-                bob:receive { status = 200, method = "BYE" }
-                expect_seen("start - -", "answer - -", "end bye callee")
-            end)
+            for _, name in ipairs { "INVITE", "UPDATE" } do
+                it(("%s and %s: both get 491, one tries again (s14.1, RFC 3311 s5.2)"):format(name, name), function()
+                    answer()
+                    for _, agent in ipairs { alice, bob } do
+                        agent:request(agent.call, name, { sdp = true })
+                    end
+                    bob:reply(bob:receive(name), 491)
+                    alice:reply(alice:receive(name), 491)
+                    alice:receive { status = 491, method = name }
+                    bob:receive { status = 491, method = name }
+                    if name == "INVITE" then
+                        alice:receive "ACK"
+                        bob:receive "ACK"
+                    end
+                    net:advance(1)
+                    assert.equal(1, net:status().dialogs)
+                    world.ask(bob, alice, name, { sdp = true })
+                    world.hang_up(bob, alice)
+                    expect_seen("start - -", "answer - -", "end bye callee")
+                end)
+            end
 
             it("the end of our own making and BYE: each BYE is answered", function()
                 answer()
