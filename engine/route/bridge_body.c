@@ -27,12 +27,15 @@ int bridge_body(struct bridge *bridge, struct bridge_fork *fork, struct message 
     *content_type = body.n ? type_of(message) : TEXT_NONE;
     if (!text_is_set(*content_type))
         return 0; /* what it is, nobody could tell the other side */
-    if (!sdp.n || !call) {
+    bool is_kept = bridge->origin && !from_caller; /* it must be one session to the first party */
+    if (!sdp.n || (!call && !bridge->origin)) {
         buffer_append(out, body);
         return out->error;
     }
+    struct buffer made = {0}, *to = is_kept ? &made : out;
+    bool is_cut = bridge->origin && from_caller && !is_offer;
     const struct media_sdp_request request = {
-        .sdp = sdp,
+        .sdp = is_cut ? bridge_description_cut(bridge, sdp) : sdp,
         .from_caller = from_caller,
         .callee_tag = fork ? bridge_media_tag(fork) : TEXT_NONE,
         .branch = fork ? fork->media_branch : 0,
@@ -40,8 +43,17 @@ int bridge_body(struct bridge *bridge, struct bridge_fork *fork, struct message 
         .received_from = message->source.peer,
     };
     buffer_append(out, text_span(body.p, sdp.p));
-    int error =
-        is_offer ? media_call_offer(call, &request, out) : media_call_answer(call, &request, out);
+    int error = 0;
+    if (!call)
+        buffer_append(to, request.sdp);
+    else
+        error =
+            is_offer ? media_call_offer(call, &request, to) : media_call_answer(call, &request, to);
+    if (is_kept && !error)
+        error = made.error;
+    if (is_kept)
+        bridge_description_append(bridge, is_offer, buffer_text(&made), out);
+    buffer_release(&made);
     buffer_append(out, text_span(sdp.p + sdp.n, body.p + body.n));
     return error ? error : out->error;
 }

@@ -162,8 +162,10 @@ static int become_caller(struct bridge_exchange *calling, struct message *respon
         return ERROR_SYNTAX;
     if (!text_is_set(tag) || !text_is_set(remote))
         return ERROR_MEMORY;
-    int error =
-        bridge_print_hold(offer, text_of(response->source.listener->host), &calling->ack_body);
+    struct text host = text_of(response->source.listener->host);
+    int error = bridge_print_hold(offer, host, &calling->ack_body);
+    if (!error)
+        error = bridge_description_begin(bridge, offer, host);
     if (error)
         return error;
     leg->tag = tag;
@@ -376,6 +378,7 @@ static int take_options(struct bridge *bridge, const struct bridge_origination *
         (wanted->pass.n && !bridge->pass.p) || (wanted->username.n && !bridge->username.p) ||
         (wanted->password.n && !bridge->password.p) || (wanted->realm.n && !bridge->realm.p))
         return ERROR_MEMORY;
+    origin->version = 1; /* that of the first answer */
     origin->timeout_ms = wanted->timeout_ms;
     origin->ringing_timeout_ms = wanted->ringing_timeout_ms;
     return 0;

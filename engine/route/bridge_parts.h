@@ -115,7 +115,11 @@ struct bridge_origin {
     const struct listener *first_listener, *second_listener; /**< borrowed; NULL: by address */
     struct bridge_exchange *calling; /**< INVITE to the first until it is answered; borrowed */
     uint32_t timeout_ms, ringing_timeout_ms;
-    bool is_joined; /**< the second has answered */
+    struct text refused; /**< "m=" lines of the first party's first offer, with port 0 */
+    struct text address; /**< of o= towards it: "IN IP4 192.0.2.1" */
+    unsigned version;    /**< of that o= */
+    unsigned offered;    /**< streams of the last offer to it, as the other party made it */
+    bool is_joined;      /**< the second has answered */
 };
 
 /** One party is being replaced; in the bridge's arena. */
@@ -214,6 +218,17 @@ void bridge_origin_failed(struct bridge *bridge, bool is_first, unsigned status,
 void bridge_origin_joined(struct bridge *bridge, struct message *accepted);
 /** The call ends: an INVITE to the first party is cancelled. */
 void bridge_origin_abandon(struct bridge *bridge, struct text reason);
+
+/* bridge_description.c: of a call that begins here, towards the first party */
+/** Its first offer came. @param host  ours, in brackets if IPv6. @return 0 or ERROR_MEMORY */
+int bridge_description_begin(struct bridge *bridge, struct text offer, struct text host);
+/** The first party was replaced: whoever it is now has a session of its own. */
+void bridge_description_forget(struct bridge *bridge);
+/** Its answer without the streams that only we have offered; part of @p answer. */
+struct text bridge_description_cut(const struct bridge *bridge, struct text answer);
+/** Append an SDP as one of the session that it knows. */
+void bridge_description_append(struct bridge *bridge, bool is_offer, struct text sdp,
+                               struct buffer *out);
 
 /* bridge_hold.c */
 /**

@@ -49,6 +49,7 @@ static void replace_caller(struct bridge_transfer *transfer)
     transfer->leg.remote =
         arena_printf(&bridge->arena, "%.*s;tag=%.*s", TEXT_ARG(transfer->leg.remote),
                      TEXT_ARG(transfer->fork->remote_tag));
+    bridge_description_forget(bridge);
     bridge->caller = transfer->leg;
     bridge_leg_open(bridge, &bridge->caller);
     dialog_side_release(&bridge->caller_side);

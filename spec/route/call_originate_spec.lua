@@ -361,6 +361,50 @@ describe("a call that begins here (RFC 3725 s4.3)", function()
         finish()
     end)
 
+    local AUDIO = "v=0\r\no=x 7 7 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP 0 8\r\n"
+    local VIDEO = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+
+    local function lines_of(body, kind)
+        local out = {}
+        for line in body:gmatch("(" .. kind .. "=[^\r\n]*)") do out[#out + 1] = line end
+        return out
+    end
+
+    local function sdp(body)
+        return { content_type = "application/sdp", body = body }
+    end
+
+    for _, media in ipairs { "media = false,", "" } do
+        it("is one session to the first: one o=, and no stream goes (RFC 3264 s8) " .. media, function()
+            open(media)
+            say()
+            local mine = AUDIO:format("192.0.2.10", "192.0.2.10", 4000)
+            local its = AUDIO:format("10.0.0.20", "10.0.0.20", 5000)
+            alice:reply(alice:receive "INVITE", 200, sdp(mine .. VIDEO))
+            local held = alice:receive "ACK".body
+            assert.same({ "m=audio 9 RTP/AVP 0 8", "m=video 9 RTP/AVP 96" }, lines_of(held, "m"))
+            assert.same({ "o=- 1 1 IN IP4 192.0.2.1" }, lines_of(held, "o"))
+            local second = bob:receive "INVITE"
+            bob:reply(second, 200, sdp(its))
+            for version = 2, 3 do
+                local again = alice:receive "INVITE"
+                assert.same({ ("o=- 1 %d IN IP4 192.0.2.1"):format(version) }, lines_of(again.body, "o"))
+                local streams = lines_of(again.body, "m")
+                assert.equal(2, #streams)
+                assert.equal("m=video 0 RTP/AVP 96", streams[2])
+                alice:reply(again, 200, sdp(mine .. "m=video 0 RTP/AVP 96\r\n"))
+                local answer = version == 2 and bob:receive "ACK" or bob:receive { status = 200, method = "INVITE" }
+                assert.equal(1, #lines_of(answer.body, "m"))
+                alice:receive "ACK"
+                if version == 2 then
+                    bob:request(bob.calls[second:header "Call-ID"], "INVITE", sdp(its))
+                end
+            end
+            world.hang_up(alice, bob)
+            net:settle(40)
+        end)
+    end
+
     it("leaves a record: who was called, when each answered, what the relay measured", function()
         open("", nil, { conf = { records = {} } })
         join(answer_first())
