@@ -118,6 +118,14 @@ static struct entry *add(struct adopted *adopted, struct message *invite, unsign
     return entry;
 }
 
+/* It came back to us: its responses are awaited by the worker of its Call-ID. */
+static bool is_ours(const struct adopted *adopted, struct message *message)
+{
+    const struct via *via = message_via(message);
+    return via &&
+           transport_own(proxy_transport(worker_proxy(adopted->worker)), via->host, via->port);
+}
+
 /* The worker of the call that an INVITE is to replace a party of. */
 static unsigned owner_of_replaced(const struct adopted *adopted, struct message *message)
 {
@@ -125,7 +133,7 @@ static unsigned owner_of_replaced(const struct adopted *adopted, struct message 
     const struct header *replaces = message->is_request && message->method == METHOD_INVITE
                                         ? message_header(message, HEADER_REPLACES)
                                         : NULL;
-    if (!replaces || message_to_tag(message).n)
+    if (!replaces || message_to_tag(message).n || is_ours(adopted, message))
         return options->index;
     struct text value = replaces->value, call_id = text_trim(text_split(&value, ';'));
     return worker_owner(options, call_id);

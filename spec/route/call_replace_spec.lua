@@ -167,6 +167,24 @@ describe("INVITE with Replaces (RFC 3891)", function()
         finish()
     end)
 
+    it("of our own that came back to us is answered to the worker that sent it", function()
+        open { workers = 4, options = [[refer = "handle",]] }
+        world.answer(alice, bob, { sdp = true })
+        for i = 1, 4 do
+            bob:ask("REFER", { headers = {
+                ["Refer-To"] = ("<sip:erin@10.0.0.1?Replaces=nobody%d%%3Bto-tag%%3Da%%3Bfrom-tag%%3Db>"):format(i),
+            } })
+            bob:receive(202)
+            repeat
+                local notify = bob:receive "NOTIFY"
+                bob:reply(notify, 200)
+            until notify:header "Subscription-State":find "^terminated"
+            assert.truthy(net:logged "transfer: 481")
+        end
+        world.hang_up(alice, bob)
+        finish()
+    end)
+
     it("stays where its own Call-ID belongs beyond limits.dialogs, and finds no call", function()
         open { workers = 4, conf = { limits = { dialogs = 1 } } }
         for i = 1, 24 do
