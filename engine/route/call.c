@@ -179,12 +179,6 @@ static int replace_sdp(const struct message *message, struct edits *edits, struc
     return error;
 }
 
-/* Branches of INVITEs that share a dialog are numbered apart. */
-static uint32_t number_of(const struct response_context *context, unsigned branch_index)
-{
-    return (uint32_t)(context->invite_index & 0x7fff) << 16 | branch_index;
-}
-
 /*
  * The relay's number for the ports towards the callee of @p message: that of the branch, until a To
  * tag names the callee. Where such a callee has no ports yet (no SDP came with the INVITE and its
@@ -194,7 +188,7 @@ static uint32_t media_branch(const struct response_context *context, const struc
                              struct text callee_tag, unsigned branch_index)
 {
     if (!message->is_request || !callee_tag.n)
-        return number_of(context, branch_index);
+        return context_branch_number(context, branch_index);
     uint64_t hash = hash_text(&context->proxy->options.hash_key, callee_tag);
     return (uint32_t)hash | 0x80000000u;
 }
@@ -279,14 +273,14 @@ void call_media_branch_failed(const struct branch *branch)
     const struct response_context *context = branch->context;
     struct media_call *call = context->is_dialog_making ? media_of(context) : NULL;
     if (call)
-        media_call_drop_branch(call, number_of(context, branch->index));
+        media_call_drop_branch(call, context_branch_number(context, branch->index));
 }
 
 void call_media_invite_failed(const struct response_context *context)
 {
     struct media_call *call = media_of(context);
     if (call && context->is_offer_made)
-        media_call_drop_branch(call, number_of(context, context->offer_branch));
+        media_call_drop_branch(call, context_branch_number(context, context->offer_branch));
 }
 
 void call_media_bye(const struct response_context *context)

@@ -141,6 +141,12 @@ struct proxy {
 };
 
 /* context.c */
+/** Branches of INVITEs that share a dialog are numbered apart; @return below 2^31 */
+static inline uint32_t context_branch_number(const struct response_context *context,
+                                             unsigned branch_index)
+{
+    return (uint32_t)(context->invite_index & 0x7fff) << 16 | branch_index;
+}
 int context_create(struct response_context **contextp, struct proxy *proxy,
                    struct transaction_server *server, struct message *request);
 /** After the final answer: keep only what retransmissions need. */

@@ -87,7 +87,7 @@ static unsigned set_of(const struct response_context *context, struct text uri)
 }
 
 /* @return NULL: without memory, or nobody wants to know */
-static struct note_try *add_try(struct proxy *proxy, struct notes *notes, unsigned branch,
+static struct note_try *add_try(struct proxy *proxy, struct notes *notes, uint32_t branch,
                                 struct text uri)
 {
     struct note_try *one = notes ? memory_raw(sizeof *one + uri.n) : NULL;
@@ -95,7 +95,7 @@ static struct note_try *add_try(struct proxy *proxy, struct notes *notes, unsign
         return NULL;
     *one = (struct note_try){
         .at_ms = now_ms(proxy),
-        .branch = (uint16_t)branch,
+        .branch = branch,
         .uri_bytes = uri.n,
     };
     if (uri.n)
@@ -108,7 +108,8 @@ static struct note_try *add_try(struct proxy *proxy, struct notes *notes, unsign
 void notes_try(struct response_context *context, unsigned branch, struct text uri,
                const struct address *destination)
 {
-    struct note_try *one = add_try(context->proxy, notes_of_invite(context), branch, uri);
+    struct note_try *one = add_try(context->proxy, notes_of_invite(context),
+                                   context_branch_number(context, branch), uri);
     if (!one)
         return;
     one->set = set_of(context, uri);
@@ -116,7 +117,7 @@ void notes_try(struct response_context *context, unsigned branch, struct text ur
         one->destination = *destination;
 }
 
-static void tried(struct notes *notes, unsigned branch, unsigned status)
+static void tried(struct notes *notes, uint32_t branch, unsigned status)
 {
     for (struct note_try *one = notes ? notes->tries : NULL; one; one = one->next)
         if (one->branch == branch && !one->status)
@@ -125,7 +126,7 @@ static void tried(struct notes *notes, unsigned branch, unsigned status)
 
 void notes_tried(struct response_context *context, unsigned branch, unsigned status)
 {
-    tried(notes_of_invite(context), branch, status);
+    tried(notes_of_invite(context), context_branch_number(context, branch), status);
 }
 
 void notes_call(struct proxy *proxy, const struct dialog *dialog, unsigned which, struct text uri)
@@ -141,7 +142,10 @@ void notes_called(const struct dialog *dialog, unsigned which, unsigned status)
 static void set_outcome(struct proxy *proxy, struct notes *notes, unsigned status,
                         struct text phrase, struct text reason, bool is_local)
 {
-    if (!notes || status <= 100 || notes->status)
+    if (!notes || status <= 100)
+        return;
+    bool is_late_answer = status / 100 == 2 && notes->status >= 300; /* of another INVITE of it */
+    if (notes->status && !is_late_answer)
         return;
     if (status < 200) {
         if (!notes->progress_ms)
@@ -150,6 +154,8 @@ static void set_outcome(struct proxy *proxy, struct notes *notes, unsigned statu
     }
     notes->status = (uint16_t)status;
     notes->is_local = is_local;
+    if (is_late_answer)
+        forget_text(&notes->reason);
     keep_text(&notes->phrase, phrase);
     keep_text(&notes->reason, reason);
 }

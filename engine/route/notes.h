@@ -13,7 +13,8 @@ struct note_try {
     uint64_t at_ms;
     struct address destination; /**< AF_UNSPEC: not known */
     unsigned set;               /**< of the dispatcher, 0: none */
-    uint16_t branch, status;    /**< status 0: no final response */
+    uint32_t branch;            /**< context_branch_number() */
+    uint16_t status;            /**< 0: no final response */
     size_t uri_bytes;
     char uri[];
 };

@@ -17,9 +17,9 @@ local MANAGE = [[assert(sip.media.manage(req, { from = "public", to = "private" 
 describe("an INVITE that a proxy before us has forked", function()
     local net, alice, bob, carol
 
-    local function open(body)
+    local function open(body, conf)
         local callees
-        net, alice, callees = world.open { body = body }
+        net, alice, callees = world.open { body = body, conf = conf }
         bob, carol = callees.bob, callees.carol
     end
 
@@ -83,6 +83,20 @@ describe("an INVITE that a proxy before us has forked", function()
             answer_and_end(at_bob, has_media)
         end)
     end
+
+    it("has one record with its own outcome, and what became of each (engine/record)", function()
+        open(PROXIED:format "", { records = {} })
+        local at_bob = call_both()
+        carol:reply(carol:receive "INVITE", 486, { headers = { Reason = "Q.850;cause=17" } })
+        alice:receive(486)
+        answer_and_end(at_bob)
+        local list = net:records()
+        assert.equal(1, #list)
+        local r = list[1]
+        assert.same({ "answered", 200, "OK" }, { r.outcome, r.status, r.reason })
+        assert.is_nil(r.reason_header)
+        assert.same({ 200, 486 }, { r.tries[1].status, r.tries[2].status })
+    end)
 
     it("as a call of two legs is no other one later", function()
         open(TWO_LEGS:format "")
