@@ -13,6 +13,10 @@ local function give(gateway, err)
     return nil, err
 end
 
+local RELAYED = {
+    "relay", { interface = "private", on_reply = "FROM_GATEWAY", on_failure = "NEXT_GATEWAY" },
+}
+
 local function load_sbc()
     local env = runtime.new_environment "scripts/sbc.lua"
     assert(runtime.load("scripts/sbc.lua", env))()
@@ -26,7 +30,8 @@ local function load_sbc()
     for name, handler in pairs(handlers.event) do
         handlers.event[name] = told(handler)
     end
-    handlers.request_route, handlers.onreply_default = told(handlers.request_route), told(handlers.onreply_default)
+    handlers.request_route = told(handlers.request_route)
+    handlers.onreply.FROM_GATEWAY = told(handlers.onreply.FROM_GATEWAY)
     return handlers
 end
 
@@ -107,7 +112,7 @@ describe("scripts/sbc.lua", function()
         handlers.request_route(m)
         assert.same({ "dispatcher_select", m, 2, 4 }, called "dispatcher_select")
         assert.same({ "media_manage", m, { from = "public", to = "private" } }, called "media_manage")
-        assert.same({ { "record_route" }, { "relay", { interface = "private", on_failure = "NEXT_GATEWAY" } } }, done)
+        assert.same({ { "record_route" }, RELAYED }, done)
         assert.same({ direction = "public to private" }, m.recorded)
         assert.matches("call from sip:alice@example.com at 127.0.0.1:5070 .* public %-> private", fake.logged[1].text)
         assert.equal("call-1@127.0.0.1", fake.logged[1].call_id)
@@ -206,7 +211,7 @@ describe("scripts/sbc.lua", function()
         it("goes on to the next one on 408 and 5xx", function()
             for _, status in ipairs { 408, 500, 503, 599 } do
                 fake.answers.dispatcher_next = { uri = "sip:127.0.0.22", set = 2, attrs = {} }
-                assert.same({ { "relay", { interface = "private", on_failure = "NEXT_GATEWAY" } } }, fail(status))
+                assert.same({ RELAYED }, fail(status))
             end
         end)
 
@@ -228,7 +233,7 @@ describe("scripts/sbc.lua", function()
     end)
 
     it("tells the answer and the end of a call", function()
-        handlers.onreply_default(fake.message {
+        handlers.onreply.FROM_GATEWAY(fake.message {
             is_request = false, method = "INVITE", status = 200, reason = "OK", call_id = "c",
             source_ip = "127.0.0.21", source_port = 5060,
         })
