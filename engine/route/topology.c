@@ -205,6 +205,9 @@ int proxy_hide(struct response_context *context, struct text interfaces, bool is
         return 0;
     if (dialog_current_state(context->dialog) == DIALOG_TERMINATED)
         return ERROR_CANCELLED;
+    if (topology_of(
+            context->dialog)) /* another INVITE that shares it: a callee has one name for it */
+        return hide_request(context, topology_of(context->dialog));
     int error = check_interfaces(context->proxy, interfaces);
     if (!error)
         error = topology_create(&topology, context, interfaces, is_call_id_masked);

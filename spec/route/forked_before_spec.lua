@@ -84,6 +84,25 @@ describe("an INVITE that a proxy before us has forked", function()
         end)
     end
 
+    it("is hidden as the first of them is: one Call-ID on the other side", function()
+        open(HOST .. [[
+            assert(sip.dialog.track(req, { hide = "private", hide_call_id = true }))
+            req:relay { to = "sip:" .. host, interface = "private" }
+        ]])
+        local at_bob = call_both()
+        local at_carol = carol:receive "INVITE"
+        assert.equal(at_bob:header "Call-ID", at_carol:header "Call-ID")
+        assert.not_equal(alice.call.id, at_bob:header "Call-ID")
+        carol:reply(at_carol, 486)
+        alice:receive(486)
+        bob:reply(at_bob, 200)
+        alice:receive(200)
+        bob:receive "ACK"
+        net:settle(40) -- nothing is left of the INVITEs
+        world.hang_up(bob, alice)
+        world.finish(net)
+    end)
+
     it("has one record with its own outcome, and what became of each (engine/record)", function()
         open(PROXIED:format "", { records = {} })
         local at_bob = call_both()
