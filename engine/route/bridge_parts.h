@@ -396,9 +396,10 @@ struct bridge_referral {
     struct text route;               /**< Route to it; absent: none */
     struct text next_hop;            /**< URI that it is sent to; absent: by the two before */
     const struct listener *listener; /**< our socket; NULL: by address */
-    struct text lines;               /**< further header lines of its INVITE; absent: none */
-    uint32_t cseq;                   /**< of the REFER */
-    bool is_told;                    /**< the transferor wants to hear of it (NOTIFY) */
+    struct text unknown; /**< value of Replaces that names no call of this worker; absent: none */
+    struct text lines;   /**< further header lines of its INVITE; absent: none */
+    uint32_t cseq;       /**< of the REFER */
+    bool is_told;        /**< the transferor wants to hear of it (NOTIFY) */
 };
 /**
  * Begin to replace the callee, or the caller; or to call the callee where there is none yet.
@@ -432,7 +433,23 @@ int bridge_replace_answer(struct bridge_exchange *target, struct text tag);
 /** The target, which was acknowledged by who stays, takes its place; that of nobody, too. */
 void bridge_take_place(struct bridge_transfer *transfer);
 
+/* bridge_lookup.c */
+/**
+ * Ask the worker of the call that @p referral names in Replaces, then begin the transfer.
+ * @return 0; ERROR_STATE (no other worker's, or nothing that could be transferred), ERROR_MEMORY:
+ *         nothing comes of it
+ */
+int bridge_lookup(struct bridge *bridge, bool of_callee, const struct bridge_referral *referral);
+
 /* bridge_refer.c */
+/**
+ * What the far party of that call knows it by, and where it is; copied.
+ * @return false: it is of no call here, and @p referral stays as it was
+ */
+bool bridge_refer_translate(struct proxy *proxy, struct text replaces, struct arena *arena,
+                            struct bridge_referral *referral);
+/** The status that tells a transferor of an error. */
+unsigned bridge_refer_status(int error);
 /** NOTIFY to the transferor, if it wants one: how the transfer stands (RFC 3515 s2.4.5). */
 void bridge_refer_notify(struct bridge_transfer *transfer, unsigned status, bool is_final);
 /** @return the status that answers it */

@@ -1,18 +1,17 @@
 /*
  * REFER within a two-leg call (RFC 3515): handled here, passed, or refused, as the script wants.
  * Replaces in its Refer-To (RFC 3891, attended transfer) names a dialog as the transferor knows it;
- * where that is a leg of another two-leg call of this worker, its other leg is meant.
+ * where that is a leg of another two-leg call, of any worker, its other leg is meant.
  */
 #include "route/bridge_parts.h"
 
-/* What the far party of that dialog knows it by, and where it is. @return false: it is none of ours */
-static bool translate(struct bridge *bridge, struct text replaces, struct arena *arena,
-                      struct bridge_referral *referral)
+bool bridge_refer_translate(struct proxy *proxy, struct text replaces, struct arena *arena,
+                            struct bridge_referral *referral)
 {
     struct text rest = replaces, call_id = text_trim(text_split(&rest, ';'));
     struct text to = param_find(rest, TEXT("to-tag")), from = param_find(rest, TEXT("from-tag"));
     bool is_caller;
-    struct bridge *other = bridge_of_dialog(bridge->proxy, call_id, from, to, &is_caller);
+    struct bridge *other = bridge_of_dialog(proxy, call_id, from, to, &is_caller);
     if (!other || !other->chosen || other->is_ended)
         return false;
     struct text local = {other->chosen->local_tag, BRIDGE_TAG_BYTES};
@@ -23,8 +22,8 @@ static bool translate(struct bridge *bridge, struct text replaces, struct arena 
     const struct dialog_side *side = is_caller ? &other->chosen->callee : &other->caller_side;
     struct text its = is_caller ? other->chosen->remote_tag : leg->tag;
     struct text ours = is_caller ? leg->tag : local;
-    referral->uri = side->target;
-    referral->route = side->route;
+    referral->uri = arena_copy(arena, side->target);
+    referral->route = arena_copy(arena, side->route);
     referral->lines =
         arena_printf(arena, "Replaces: %.*s;to-tag=%.*s;from-tag=%.*s\r\nRequire: replaces\r\n",
                      TEXT_ARG(leg->call_id), TEXT_ARG(its), TEXT_ARG(ours));
@@ -51,14 +50,16 @@ static unsigned read_target(struct bridge *bridge, struct text target, struct ar
         struct text replaces = uri_unescape(arena, value);
         if (!text_is_set(replaces))
             return 400;
-        if (!translate(bridge, replaces, arena, referral))
-            referral->lines =
-                arena_printf(arena, "Replaces: %.*s\r\nRequire: replaces\r\n", TEXT_ARG(replaces));
+        if (bridge_refer_translate(bridge->proxy, replaces, arena, referral))
+            continue;
+        referral->unknown = replaces;
+        referral->lines =
+            arena_printf(arena, "Replaces: %.*s\r\nRequire: replaces\r\n", TEXT_ARG(replaces));
     }
     return 0;
 }
 
-static unsigned status_of(int error)
+unsigned bridge_refer_status(int error)
 {
     switch (error) {
     case 0: return 202;
@@ -68,6 +69,14 @@ static unsigned status_of(int error)
     case ERROR_NOT_FOUND: return 404;
     default: return 500;
     }
+}
+
+/* At once, or when the worker of the call that it names has answered. */
+static int begin(struct bridge *bridge, bool of_callee, const struct bridge_referral *referral)
+{
+    if (referral->unknown.n && bridge_lookup(bridge, of_callee, referral) == 0)
+        return 0;
+    return bridge_transfer_begin(bridge, of_callee, referral);
 }
 
 unsigned bridge_take_refer(struct bridge *bridge, struct message *refer, bool is_from_caller)
@@ -81,7 +90,7 @@ unsigned bridge_take_refer(struct bridge *bridge, struct message *refer, bool is
     struct arena arena = {0}; /* a call keeps nothing of those that are refused */
     unsigned status = read_target(bridge, target.uri_text, &arena, &referral);
     if (!status)
-        status = status_of(bridge_transfer_begin(bridge, !is_from_caller, &referral));
+        status = bridge_refer_status(begin(bridge, !is_from_caller, &referral));
     arena_reset(&arena);
     return status;
 }
@@ -92,7 +101,7 @@ int bridge_transfer(struct bridge *bridge, struct text uri, bool replaces_caller
     struct arena arena = {0};
     int error = read_target(bridge, uri, &arena, &referral) ? ERROR_ARGUMENT : 0;
     if (!error)
-        error = bridge_transfer_begin(bridge, !replaces_caller, &referral);
+        error = begin(bridge, !replaces_caller, &referral);
     arena_reset(&arena);
     return error;
 }

@@ -74,6 +74,9 @@ struct route_handlers {
 
 /* ---- making one ---- */
 
+/** Something that is done on the thread of a proxy core. */
+typedef void proxy_task(struct proxy *proxy, void *arg);
+
 struct proxy_options {
     struct io *io;
     struct loop *loop;
@@ -94,6 +97,12 @@ struct proxy_options {
     /** Something happened to a call that its story should tell; NULL: nobody wants to know. */
     void (*note)(void *arg, struct text call_id, struct text what);
     void *note_arg;
+    /**
+     * Have one task run with the proxy core of the worker that a Call-ID belongs to, then another one here.
+     * @return 0; ERROR_STATE (it is this worker's), ERROR_MEMORY: neither runs. NULL: there is no other
+     */
+    int (*consult)(void *arg, struct text call_id, proxy_task *there, proxy_task *back,
+                   void *task_arg); /**< @p arg is home_arg */
     /** Would a message with that Call-ID come to this worker? For calls that begin here. */
     bool (*is_home)(void *arg, struct text call_id);
     void *home_arg;

@@ -153,6 +153,49 @@ int worker_post(struct worker *worker, worker_task *task, void *arg)
     return 0;
 }
 
+/* ---- there and back ---- */
+
+/* One allocation for both ways: what has gone comes back. */
+struct consultation {
+    struct errand errand;
+    struct worker *home;
+    proxy_task *there, *back;
+    void *arg;
+};
+
+static void run_back(struct worker *worker, struct errand *errand)
+{
+    struct consultation *consultation = CONTAINER_OF(errand, struct consultation, errand);
+    consultation->back(worker_proxy(worker), consultation->arg);
+    memory_free_raw(consultation);
+}
+
+static void run_there(struct worker *worker, struct errand *errand)
+{
+    struct consultation *consultation = CONTAINER_OF(errand, struct consultation, errand);
+    consultation->there(worker_proxy(worker), consultation->arg);
+    errand->run = run_back;
+    push_errand(worker_handover(consultation->home), errand);
+}
+
+int handover_consult(struct handover *handover, unsigned owner, proxy_task *there, proxy_task *back,
+                     void *arg)
+{
+    struct worker *const *workers = worker_get_options(handover->worker)->workers;
+    struct consultation *consultation = memory_raw(sizeof *consultation);
+    if (!consultation)
+        return ERROR_MEMORY;
+    *consultation = (struct consultation){
+        .errand.run = run_there,
+        .home = handover->worker,
+        .there = there,
+        .back = back,
+        .arg = arg,
+    };
+    push_errand(worker_handover(workers[owner]), &consultation->errand);
+    return 0;
+}
+
 /* ---- the owner's side ---- */
 
 static void receive_letter(struct handover *handover, const struct letter *letter)

@@ -14,6 +14,12 @@ int handover_create(struct handover **handoverp, struct worker *worker, size_t s
  */
 void handover_bytes(struct handover *handover, unsigned owner, const struct listener *listener,
                     const struct address *peer, struct text bytes);
+/**
+ * Run a task on worker @p owner, then another one on this worker.
+ * @return 0 or ERROR_MEMORY: neither runs
+ */
+int handover_consult(struct handover *handover, unsigned owner, proxy_task *there, proxy_task *back,
+                     void *arg);
 /** Wake every worker that got something since the last call: once per batch. */
 void handover_wake(struct handover *handover);
 /**

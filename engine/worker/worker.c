@@ -327,6 +327,16 @@ static int create_script(struct worker *worker)
                                           });
 }
 
+static int consult(void *arg, struct text call_id, proxy_task *there, proxy_task *back,
+                   void *task_arg)
+{
+    struct worker *worker = arg;
+    unsigned owner = worker_owner(&worker->options, call_id);
+    if (owner == worker->options.index)
+        return ERROR_STATE;
+    return handover_consult(worker->handover, owner, there, back, task_arg);
+}
+
 static bool is_home(void *arg, struct text call_id)
 {
     const struct worker *worker = arg;
@@ -354,6 +364,7 @@ static int create_proxy(struct worker *worker)
                             .handlers = script_handlers(worker->script),
                             .note = worker->settings.dialog_recorder_mib ? on_note : NULL,
                             .note_arg = worker,
+                            .consult = worker->options.count > 1 ? consult : NULL,
                             .is_home = is_home,
                             .home_arg = worker,
                         });

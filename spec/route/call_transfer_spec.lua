@@ -269,6 +269,42 @@ describe("a transfer within a call of two legs", function()
         assert.equal(0, net:status().transactions)
     end)
 
+    it("with Replaces finds the target's own dialog on any other worker, too (RFC 5589 s7)", function()
+        open(nil, nil, { workers = 4 })
+        local erin = net:agent { name = "erin", address = "192.0.2.11:5060" }
+        for _ = 1, 8 do
+            world.answer(alice, bob, { sdp = true })
+            local first = bob.call
+            erin:invite("sip:bob@example.net", { sdp = true })
+            bob:reply(bob:receive "INVITE", 200, { sdp = true })
+            local dialog = erin:receive(200)
+            bob:receive "ACK"
+            local second = bob.call
+            bob.call = first
+            refer(bob, ("<sip:erin@192.0.2.11:5060?Replaces=%s%%3Bto-tag%%3D%s%%3Bfrom-tag%%3D%s>"):format(second.id,
+                second.remote_tag, second.local_tag))
+            bob:receive(202)
+            assert.equal("SIP/2.0 100 Trying", notified(bob, "active"))
+            local invite = erin:receive "INVITE"
+            assert.equal(("%s;to-tag=%s;from-tag=%s"):format(dialog:header "Call-ID", dialog:tag "From",
+                dialog:tag "To"), invite:header "Replaces")
+            erin:reply(invite, 200, { sdp = true })
+            alice:reply(alice:receive "INVITE", 200, { sdp = true })
+            erin:receive "ACK"
+            alice:receive "ACK"
+            assert.equal("SIP/2.0 200 OK", notified(bob, "terminated"))
+            erin:request(erin.calls[dialog:header "Call-ID"], "BYE")
+            for _ = 1, 2 do
+                bob:reply(bob:receive "BYE", 200)
+            end
+            erin:receive { status = 200, method = "BYE" }
+            erin.call = erin.calls[invite:header "Call-ID"]
+            world.hang_up(alice, erin)
+        end
+        net:settle(40)
+        assert.equal(0, net:status().dialogs)
+    end)
+
     it("with Replaces that knows one tag only stays as it is (RFC 3891 s3)", function()
         open()
         world.answer(alice, bob, { sdp = true })
