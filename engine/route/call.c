@@ -34,8 +34,15 @@ static int make_dialog(struct response_context *context)
     int error = dialog_create(&dialog, context->proxy->dialogs, context->request);
     if (error)
         return error;
+    void *kept = dialog_attachment(dialog, DIALOG_GENERATION);
+    if (kept && kept != context->generation) { /* what hangs on it belongs to that one */
+        dialog_on_failure(dialog, 500);
+        return ERROR_STATE;
+    }
     context->dialog = memory_ref(dialog);
     context->invite_index = (uint16_t)(dialog_invites(dialog) - 1);
+    if (context->invite_index)
+        return 0;
     dialog_attach(dialog, DIALOG_GENERATION, context->generation);
     sides_begin(context);
     notes_begin(context->proxy, dialog, context->request);

@@ -47,7 +47,10 @@ static void destroy(void *arg)
 static void *choose_generation(struct response_context *context)
 {
     const struct route_handlers *handlers = &context->proxy->options.handlers;
-    void *kept = context->dialog ? dialog_attachment(context->dialog, DIALOG_GENERATION) : NULL;
+    const struct dialog *dialog = context->dialog;
+    if (!dialog && context->is_dialog_making) /* one more INVITE of a call that is there */
+        dialog = dialog_find(context->proxy->dialogs, context->request);
+    void *kept = dialog ? dialog_attachment(dialog, DIALOG_GENERATION) : NULL;
     return kept ? memory_ref(kept) : handlers->generation(handlers->arg);
 }
 

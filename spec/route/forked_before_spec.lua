@@ -103,6 +103,38 @@ describe("an INVITE that a proxy before us has forked", function()
         world.finish(net)
     end)
 
+    it("runs in the generation that the call began in, whose handlers hear of its end", function()
+        for _, body in ipairs {
+            [[ local call = sip.call.bridge(req, { to = "sip:10.0.0.20:5060", interface = "private" })
+               if not call then return req:reply(500) end
+               call:on("end", function() sip.log.info "NAME heard" end) ]],
+            [[ sip.dialog.track(req, { on_end = function() sip.log.info "NAME heard" end })
+               req:relay { to = "sip:10.0.0.20:5060", interface = "private" } ]],
+        } do
+            local route = world.route(([[sip.log.info "NAME runs" ]] .. body), "")
+            net, alice, carol = world.open { route = route:gsub("NAME", "old") }
+            bob = carol.bob
+            world.answer(alice, bob)
+            net:reload { source = route:gsub("NAME", "new") }
+            alice:send(world.raw {
+                from = ("From: <sip:alice@example.net>;tag=%s"):format(alice.call.local_tag),
+                call_id = "Call-ID: " .. alice.call.id, cseq = 7,
+            })
+            net:advance(1)
+            local again = bob.queue[1]
+            if again and again.method == "INVITE" then
+                bob:reply(bob:receive "INVITE", 486)
+            end
+            alice:receive(again and 486 or 500)
+            net:settle(40)
+            world.hang_up(alice, bob)
+            assert.is_nil(net:logged "new runs")
+            assert.truthy(net:logged "old heard")
+            world.finish(net)
+            if body:find "bridge" then net:close() end
+        end
+    end)
+
     it("has one record with its own outcome, and what became of each (engine/record)", function()
         open(PROXIED:format "", { records = {} })
         local at_bob = call_both()
