@@ -8,20 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIVE_LINES   32
-#define MEMORY_MAGIC 0x6d656d6fu /* "memo": a freed or foreign block does not have it */
+#define LIVE_LINES   128
+#define MAGIC_SHARED 0x6d656d6fu /* "memo": a freed or foreign block has neither */
+#define MAGIC_LOCAL  0x6c6f6361u /* "loca" */
 
+/* The count is no _Atomic: the thread sanitizer sees when a local object is not. */
 struct block {
     memory_destructor *destructor;
-    _Atomic uint32_t references;
+    uint32_t references;
     uint32_t magic;
 };
 
 /*
  * The count of the living is a property of the process, as malloc is: tests ask it at their end.
- * Each thread counts on a cache line of its own (more threads than lines share them), so that the
- * workers of a busy engine do not wait for each other; a line goes below zero when its thread
- * releases what others made.
+ * Each thread counts on a cache line of its own, without a locked instruction; the last line is
+ * shared by all threads that find none left. A line goes below zero when its thread releases what
+ * others made.
  */
 static struct {
     _Alignas(64) _Atomic int64_t count;
@@ -45,10 +47,16 @@ bool memory_must_fail(void)
 
 static void count_living(int64_t change)
 {
-    if (!live_line)
-        live_line =
-            1 + atomic_fetch_add_explicit(&threads_seen, 1, memory_order_relaxed) % LIVE_LINES;
-    atomic_fetch_add_explicit(&live_lines[live_line - 1].count, change, memory_order_relaxed);
+    if (!live_line) {
+        unsigned before = atomic_fetch_add_explicit(&threads_seen, 1, memory_order_relaxed);
+        live_line = before < LIVE_LINES ? before + 1 : LIVE_LINES;
+    }
+    _Atomic int64_t *count = &live_lines[live_line - 1].count;
+    if (live_line < LIVE_LINES)
+        atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + change,
+                              memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(count, change, memory_order_relaxed);
 }
 
 static struct block *block_of(void *object)
@@ -56,7 +64,8 @@ static struct block *block_of(void *object)
     return (struct block *)object - 1;
 }
 
-void *memory_alloc_room(size_t size_bytes, size_t room_bytes, memory_destructor *destructor)
+static void *alloc_block(size_t size_bytes, size_t room_bytes, memory_destructor *destructor,
+                         uint32_t magic)
 {
     if (memory_must_fail())
         return NULL;
@@ -65,10 +74,20 @@ void *memory_alloc_room(size_t size_bytes, size_t room_bytes, memory_destructor 
         return NULL;
     memset(block, 0, sizeof *block + size_bytes);
     block->destructor = destructor;
-    block->magic = MEMORY_MAGIC;
-    atomic_init(&block->references, 1);
+    block->magic = magic;
+    block->references = 1;
     count_living(1);
     return block + 1;
+}
+
+void *memory_alloc_room(size_t size_bytes, size_t room_bytes, memory_destructor *destructor)
+{
+    return alloc_block(size_bytes, room_bytes, destructor, MAGIC_SHARED);
+}
+
+void *memory_alloc_local(size_t size_bytes, size_t room_bytes, memory_destructor *destructor)
+{
+    return alloc_block(size_bytes, room_bytes, destructor, MAGIC_LOCAL);
 }
 
 void *memory_alloc(size_t size_bytes, memory_destructor *destructor)
@@ -81,9 +100,24 @@ void *memory_ref(void *object)
     if (!object)
         return NULL;
     struct block *block = block_of(object);
-    engine_require(block->magic == MEMORY_MAGIC);
-    atomic_fetch_add_explicit(&block->references, 1, memory_order_relaxed);
+    if (block->magic == MAGIC_LOCAL) {
+        block->references++;
+        return object;
+    }
+    engine_require(block->magic == MAGIC_SHARED);
+    __atomic_fetch_add(&block->references, 1, __ATOMIC_RELAXED);
     return object;
+}
+
+/* Give back one reference. @return whether it was the last */
+static bool is_last(struct block *block)
+{
+    if (block->magic == MAGIC_LOCAL)
+        return --block->references == 0;
+    engine_require(block->magic == MAGIC_SHARED);
+    /* Who holds the only reference is alone: nobody could make another one meanwhile. */
+    return __atomic_load_n(&block->references, __ATOMIC_ACQUIRE) == 1 ||
+           __atomic_fetch_sub(&block->references, 1, __ATOMIC_ACQ_REL) == 1;
 }
 
 void *memory_release(void *object)
@@ -91,10 +125,7 @@ void *memory_release(void *object)
     if (!object)
         return NULL;
     struct block *block = block_of(object);
-    engine_require(block->magic == MEMORY_MAGIC);
-    /* Who holds the only reference is alone: nobody could make another one meanwhile. */
-    if (atomic_load_explicit(&block->references, memory_order_acquire) != 1 &&
-        atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) != 1)
+    if (!is_last(block))
         return NULL;
     if (block->destructor)
         block->destructor(object);

@@ -1,7 +1,7 @@
 /*
  * Counted objects. memory_alloc() gives zeroed memory with one reference and a destructor that is
  * the list of what the object owns; memory_release() of the last reference runs it. Counts are
- * atomic, so that an object may be handed from one thread to another.
+ * atomic, so that threads may share an object, but for those of memory_alloc_local().
  *
  * Every allocation of the engine passes memory_raw() or memory_alloc(), which tests can make fail:
  * memory_fail_after(n) lets n more succeed on this thread and then none, until memory_fail_never().
@@ -19,6 +19,12 @@ typedef void memory_destructor(void *object);
 void *memory_alloc(size_t size_bytes, memory_destructor *destructor);
 /** Like memory_alloc(), with @p room_bytes behind the object that are not zeroed. */
 void *memory_alloc_room(size_t size_bytes, size_t room_bytes, memory_destructor *destructor);
+/**
+ * Like memory_alloc_room(), for what one thread has at a time, as a worker has its messages and
+ * transactions: its references are counted without a locked instruction, of which a call took some
+ * hundred. It may go to another thread as a whole.
+ */
+void *memory_alloc_local(size_t size_bytes, size_t room_bytes, memory_destructor *destructor);
 /** Take one more reference. @return @p object */
 void *memory_ref(void *object);
 /** Give one reference back; accepts NULL. @return NULL, so that `p = memory_release(p)` reads well */

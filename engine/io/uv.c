@@ -101,12 +101,18 @@ static void interrupt_sleep(struct real_loop *loop)
     (void)ignored; /* a full counter wakes, too */
 }
 
+/* Was it set? It is clear now. A flag that is not set costs no locked instruction. */
+static bool take_flag(_Atomic bool *flag)
+{
+    return atomic_load_explicit(flag, memory_order_relaxed) && atomic_exchange(flag, false);
+}
+
 /* Wake and idle handlers, until nobody wants more; then the loop may sleep. */
 static void end_batch(struct real_loop *loop)
 {
     for (unsigned round = 1;; round++) {
         atomic_store_explicit(&loop->may_sleep, false, memory_order_relaxed);
-        if (atomic_exchange(&loop->wake_is_pending, false))
+        if (take_flag(&loop->wake_is_pending))
             loop_call(&loop->base, loop->base.handlers.wake);
         loop_call(&loop->base, loop->base.handlers.idle);
         atomic_store(&loop->may_sleep, true);
@@ -181,7 +187,7 @@ static void run_batches(struct real_loop *loop)
     for (;;) {
         real_loop_enter(loop);
         end_batch(loop);
-        if (atomic_exchange(&loop->is_stopping, false))
+        if (take_flag(&loop->is_stopping))
             return;
         int count = epoll_wait(loop->epoll_fd, loop->events, LOOP_EVENTS, sleep_ms(loop));
         loop->event_count = count > 0 ? count : 0;

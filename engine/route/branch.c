@@ -334,7 +334,7 @@ void branch_start(struct response_context *context, const struct fork_target *ta
         relay_wait_outcome(wait, ERROR_LIMIT);
         return;
     }
-    struct branch *branch = memory_alloc(sizeof *branch, branch_destroy);
+    struct branch *branch = memory_alloc_local(sizeof *branch, 0, branch_destroy);
     if (!branch) {
         relay_wait_outcome(wait, ERROR_MEMORY);
         return;

@@ -57,7 +57,7 @@ static void *choose_generation(struct response_context *context)
 int context_create(struct response_context **contextp, struct proxy *proxy,
                    struct transaction_server *server, struct message *request)
 {
-    struct response_context *context = memory_alloc(sizeof *context, destroy);
+    struct response_context *context = memory_alloc_local(sizeof *context, 0, destroy);
     if (!context)
         return ERROR_MEMORY;
     context->proxy = proxy;
@@ -111,7 +111,7 @@ static struct pending_run *pending_run_create(struct response_context *context)
 {
     bool is_first = !context->run.context;
     struct pending_run *run =
-        is_first ? &context->run : memory_alloc(sizeof *run, pending_run_destroy);
+        is_first ? &context->run : memory_alloc_local(sizeof *run, 0, pending_run_destroy);
     if (run)
         run->context = memory_ref(context);
     return run;

@@ -110,7 +110,7 @@ static int start_group(struct response_context *context, const struct target_gro
                                                         .reason = TEXT("Max-Breadth Exceeded")});
         return ERROR_LIMIT;
     }
-    struct relay_wait *wait = memory_alloc(sizeof *wait, wait_destroy);
+    struct relay_wait *wait = memory_alloc_local(sizeof *wait, 0, wait_destroy);
     if (!wait)
         return ERROR_MEMORY;
     wait->context = memory_ref(context);

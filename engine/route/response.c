@@ -180,7 +180,7 @@ static void reply_route_done(void *arg, int error)
 
 static struct reply_run *reply_run_create(struct branch *branch, struct message *response)
 {
-    struct reply_run *run = memory_alloc(sizeof *run, reply_run_destroy);
+    struct reply_run *run = memory_alloc_local(sizeof *run, 0, reply_run_destroy);
     if (!run)
         return NULL;
     run->branch = memory_ref(branch);

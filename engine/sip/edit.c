@@ -28,7 +28,7 @@ static void destroy(void *object)
 
 int edits_create(struct edits **editsp, struct message *message, struct edits *parent)
 {
-    struct edits *edits = memory_alloc_room(sizeof *edits, LENT_BYTES, destroy);
+    struct edits *edits = memory_alloc_local(sizeof *edits, LENT_BYTES, destroy);
     if (!edits)
         return ERROR_MEMORY;
     arena_lend(&edits->arena, edits + 1, LENT_BYTES);

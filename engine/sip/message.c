@@ -149,7 +149,7 @@ static struct message *create(const struct layout *layout)
 {
     size_t bytes = layout->head.n + layout->behind.n;
     size_t room = bytes + layout->count * sizeof(struct header) + PARSED_BYTES;
-    struct message *message = memory_alloc_room(sizeof *message, room, destroy);
+    struct message *message = memory_alloc_local(sizeof *message, room, destroy);
     if (!message)
         return NULL;
     arena_lend(&message->arena, message + 1, room);

@@ -110,7 +110,7 @@ void client_deliver(struct transaction_client *txn, struct message *response)
 static int make(struct transaction_client **txnp, struct transactions *transactions,
                 const struct transaction_client_options *options)
 {
-    struct transaction_client *txn = memory_alloc(sizeof *txn, client_destroy);
+    struct transaction_client *txn = memory_alloc_local(sizeof *txn, 0, client_destroy);
     if (!txn)
         return ERROR_MEMORY;
     const struct match_key key =

@@ -59,7 +59,7 @@ static int insert(struct transaction_server *txn, struct transactions *transacti
 int server_create(struct transaction_server **txnp, struct transactions *transactions,
                   struct message *request, const struct match_key *key)
 {
-    struct transaction_server *txn = memory_alloc(sizeof *txn, server_destroy);
+    struct transaction_server *txn = memory_alloc_local(sizeof *txn, 0, server_destroy);
     if (!txn)
         return ERROR_MEMORY;
     txn->check = key->check;

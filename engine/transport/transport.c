@@ -37,7 +37,7 @@ int transport_create(struct transport **transportp, const struct transport_optio
                      const struct listener **failed)
 {
     size_t size_bytes = options->listener_count * sizeof(struct endpoint);
-    struct transport *transport = memory_alloc(sizeof *transport, transport_destroy);
+    struct transport *transport = memory_alloc_local(sizeof *transport, 0, transport_destroy);
     *failed = NULL;
     if (!transport)
         return ERROR_MEMORY;

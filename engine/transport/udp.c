@@ -28,7 +28,7 @@ static int udp_endpoint_open(void **statep, struct transport *transport,
                              const struct listener *listener)
 {
     const struct settings *settings = transport->options.settings;
-    struct udp_endpoint *endpoint = memory_alloc(sizeof *endpoint, endpoint_destroy);
+    struct udp_endpoint *endpoint = memory_alloc_local(sizeof *endpoint, 0, endpoint_destroy);
     if (!endpoint)
         return ERROR_MEMORY;
     endpoint->transport = transport;
