@@ -27,6 +27,24 @@ void list_prepend(struct list *list, struct link *link)
     list->count++;
 }
 
+void list_insert_after(struct list *list, struct link *before, struct link *link)
+{
+    if (!before) {
+        list_prepend(list, link);
+        return;
+    }
+    if (before == list->last) {
+        list_append(list, link);
+        return;
+    }
+    link->list = list;
+    link->previous = before;
+    link->next = before->next;
+    before->next->previous = link;
+    before->next = link;
+    list->count++;
+}
+
 void list_remove(struct link *link)
 {
     struct list *list = link->list;

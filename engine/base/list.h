@@ -21,6 +21,8 @@ struct list {
 
 void list_append(struct list *list, struct link *link);
 void list_prepend(struct list *list, struct link *link);
+/** Put behind @p before, which is in @p list; NULL: in front of all. */
+void list_insert_after(struct list *list, struct link *before, struct link *link);
 /** Unlink; nothing happens when it is in no list. */
 void list_remove(struct link *link);
 /** Unlink and return the first, NULL when empty. */

@@ -3,12 +3,30 @@
 
 #define GROUP_BITS  6
 #define PLACE_DUE   0xffffu
+#define PLACE_LANE  0x8000u /* and above, but for PLACE_DUE: its number */
 #define WHEEL_LIMIT ((uint64_t)1 << (GROUP_BITS * TIMER_LEVELS))
 
 void timers_init(struct timers *timers, uint64_t now_ms)
 {
     *timers = (struct timers){.now_ms = now_ms};
 }
+
+void timers_expect(struct timers *timers, uint64_t delay_ms)
+{
+    for (unsigned i = 0; i < timers->lane_count; i++)
+        if (timers->lanes[i].delay_ms == delay_ms)
+            return;
+    if (timers->lane_count < TIMER_LANES)
+        timers->lanes[timers->lane_count++] =
+            (struct timer_lane){.delay_ms = delay_ms, .due_ms = UINT64_MAX};
+}
+
+static struct timer *timer_of(struct link *link)
+{
+    return CONTAINER_OF(link, struct timer, link);
+}
+
+/* ---- the wheel ---- */
 
 static void place(struct timers *timers, struct timer *timer)
 {
@@ -27,11 +45,77 @@ static void place(struct timers *timers, struct timer *timer)
     timers->occupied[level] |= (uint64_t)1 << slot;
 }
 
+/* ---- lanes ---- */
+
+/* @return false: its delay has none */
+static bool place_in_lane(struct timers *timers, struct timer *timer, uint64_t delay_ms)
+{
+    for (unsigned i = 0; i < timers->lane_count; i++) {
+        struct timer_lane *lane = &timers->lanes[i];
+        if (lane->delay_ms != delay_ms)
+            continue;
+        timer->place = (uint16_t)(PLACE_LANE + i);
+        if (!lane->timers.first)
+            lane->due_ms = timer->due_ms;
+        list_append(&lane->timers, &timer->link);
+        return true;
+    }
+    return false;
+}
+
+static void find_lane_due(struct timer_lane *lane)
+{
+    struct link *first = lane->timers.first;
+    lane->due_ms = first ? timer_of(first)->due_ms : UINT64_MAX;
+    if (first && first->next)
+        __builtin_prefetch(first->next); /* of timers that started 32 s ago none is in a cache */
+}
+
+/* Earliest time of all lanes. */
+static uint64_t lanes_due_ms(const struct timers *timers)
+{
+    uint64_t due_ms = UINT64_MAX;
+    for (unsigned i = 0; i < timers->lane_count; i++)
+        if (timers->lanes[i].due_ms < due_ms)
+            due_ms = timers->lanes[i].due_ms;
+    return due_ms;
+}
+
+/* Among those that are due it stands behind those that started before. */
+static void add_due(struct timers *timers, struct timer *timer)
+{
+    struct link *before = timers->due.last;
+    while (before && (int32_t)(timer_of(before)->order - timer->order) > 0)
+        before = before->previous;
+    timer->place = PLACE_DUE;
+    list_insert_after(&timers->due, before, &timer->link);
+}
+
+/* The clock is at a time when lanes have something due. */
+static void enter_lanes(struct timers *timers)
+{
+    for (unsigned i = 0; i < timers->lane_count; i++) {
+        struct timer_lane *lane = &timers->lanes[i];
+        while (lane->due_ms <= timers->now_ms) {
+            add_due(timers, timer_of(list_pop(&lane->timers)));
+            find_lane_due(lane);
+        }
+    }
+}
+
+/* ---- one timer ---- */
+
 static void unplace(struct timers *timers, struct timer *timer)
 {
+    bool is_first = !timer->link.previous;
     list_remove(&timer->link);
     if (timer->place == PLACE_DUE)
         return;
+    if (timer->place >= PLACE_LANE) {
+        if (is_first)
+            find_lane_due(&timers->lanes[timer->place - PLACE_LANE]);
+        return;
+    }
     unsigned level = timer->place / TIMER_SLOTS, slot = timer->place % TIMER_SLOTS;
     if (!timers->slots[level][slot].first)
         timers->occupied[level] &= ~((uint64_t)1 << slot);
@@ -46,9 +130,10 @@ void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms,
     timer->due_ms = timers->now_ms + (delay_ms ? delay_ms : 1);
     timer->handler = handler;
     timer->arg = arg;
-    timer->order = timers->order ? (*timers->order)++ : 0;
+    timer->order = timers->order ? (*timers->order)++ : timers->own_order++;
     timers->count++;
-    place(timers, timer);
+    if (!place_in_lane(timers, timer, delay_ms))
+        place(timers, timer);
 }
 
 void timer_stop(struct timers *timers, struct timer *timer)
@@ -58,6 +143,8 @@ void timer_stop(struct timers *timers, struct timer *timer)
     unplace(timers, timer);
     timers->count--;
 }
+
+/* ---- the clock ---- */
 
 /* Earliest occupied slot: its time, level and number. */
 static uint64_t next_slot(const struct timers *timers, unsigned *level, unsigned *slot)
@@ -91,7 +178,7 @@ static void enter_slot(struct timers *timers, unsigned level, unsigned slot, uin
     for (struct link *link = moving.first, *next; link; link = next) {
         next = link->next;
         *link = (struct link){0};
-        place(timers, CONTAINER_OF(link, struct timer, link));
+        place(timers, timer_of(link));
     }
 }
 
@@ -99,14 +186,18 @@ struct timer *timers_due(struct timers *timers, uint64_t now_ms)
 {
     while (!timers->due.first) {
         unsigned level = 0, slot = 0;
-        uint64_t at = next_slot(timers, &level, &slot);
-        if (at > now_ms) {
+        uint64_t wheel_ms = next_slot(timers, &level, &slot), lanes_ms = lanes_due_ms(timers);
+        if (wheel_ms > now_ms && lanes_ms > now_ms) {
             timers->now_ms = now_ms > timers->now_ms ? now_ms : timers->now_ms;
             return NULL;
         }
-        enter_slot(timers, level, slot, at);
+        if (wheel_ms <= lanes_ms) /* all that the wheel has for that time is in this slot */
+            enter_slot(timers, level, slot, wheel_ms);
+        else
+            timers->now_ms = lanes_ms;
+        enter_lanes(timers);
     }
-    return CONTAINER_OF(timers->due.first, struct timer, link);
+    return timer_of(timers->due.first);
 }
 
 void timers_fire(struct timers *timers, struct timer *timer)
@@ -124,5 +215,8 @@ void timers_advance(struct timers *timers, uint64_t now_ms)
 uint64_t timers_next_ms(const struct timers *timers)
 {
     unsigned level, slot;
-    return timers->due.first ? timers->now_ms : next_slot(timers, &level, &slot);
+    if (timers->due.first)
+        return timers->now_ms;
+    uint64_t wheel_ms = next_slot(timers, &level, &slot), lanes_ms = lanes_due_ms(timers);
+    return wheel_ms < lanes_ms ? wheel_ms : lanes_ms;
 }

@@ -5,6 +5,10 @@
  * the slot of that group's value. Hence the lowest occupied level always holds the earliest timer,
  * and a slot is touched at most once a level on its way down. Timers due in the same millisecond
  * fire in the order of their start: the lab relies on it.
+ *
+ * Beside the wheel are lanes, for delays that most timers have (64*T1, T4): timers of one delay become
+ * due in the order of their start, so that a list will do. On the wheel each would be moved down twice,
+ * after its memory has left every cache: 6 % of a call.
  */
 #pragma once
 
@@ -14,6 +18,7 @@
 
 #define TIMER_LEVELS 6 /* 64^6 ms = 2.1 years */
 #define TIMER_SLOTS  64
+#define TIMER_LANES  4
 
 /** Runs on the loop's thread; may start and stop any timer, this one too. */
 typedef void timer_handler(void *arg);
@@ -24,8 +29,15 @@ struct timer {
     uint64_t due_ms;
     timer_handler *handler;
     void *arg;
-    uint32_t order; /**< of its start, where timers.order counts */
-    uint16_t place; /**< level and slot, or "due now" */
+    uint32_t order; /**< of its start */
+    uint16_t place; /**< level and slot, a lane, or "due now" */
+};
+
+/** Timers of one delay. */
+struct timer_lane {
+    uint64_t delay_ms;
+    uint64_t due_ms; /**< of the first; UINT64_MAX when there is none */
+    struct list timers;
 };
 
 /** The wheel of one loop. */
@@ -33,12 +45,17 @@ struct timers {
     uint64_t now_ms;
     struct list slots[TIMER_LEVELS][TIMER_SLOTS];
     uint64_t occupied[TIMER_LEVELS]; /**< bit per slot that is not empty */
-    struct list due;                 /**< fire within this advance */
-    size_t count;                    /**< timers running */
-    uint32_t *order; /**< borrowed: counts starts over several wheels of one thread; or NULL */
+    struct timer_lane lanes[TIMER_LANES];
+    unsigned lane_count;
+    struct list due;    /**< fire within this advance */
+    size_t count;       /**< timers running */
+    uint32_t *order;    /**< borrowed: counts starts over several wheels of one thread; or NULL */
+    uint32_t own_order; /**< counts starts without that */
 };
 
 void timers_init(struct timers *timers, uint64_t now_ms);
+/** Many timers will have this delay: they get a lane, as long as there are lanes. */
+void timers_expect(struct timers *timers, uint64_t delay_ms);
 /** Start or restart: @p handler runs once, @p delay_ms (at least 1) after now. */
 void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms,
                  timer_handler *handler, void *arg);

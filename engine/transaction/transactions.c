@@ -7,6 +7,7 @@
 #include "sip/response.h"
 #include "transaction/derive.h"
 #include "transaction/machine.h"
+#include "transaction/timers.h"
 
 /*
  * One part of so many of limits.transactions is kept for requests within dialogs: a flood of new calls
@@ -294,6 +295,8 @@ int transactions_create(struct transactions **transactionsp,
     transactions->options = *options;
     transactions->secret = options->hash_key;
     io_seed_random(options->io, &transactions->random);
+    timers_expect(transactions_timers(transactions), timer_64_t1_ms(options->settings));
+    timers_expect(transactions_timers(transactions), options->settings->timers_t4_ms);
     *transactionsp = transactions;
     return 0;
 }

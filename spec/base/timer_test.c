@@ -4,8 +4,10 @@
 #include "base/random.h"
 #include "check.h"
 
-#define TIMERS 64
-#define STEPS  40000
+#define TIMERS        64
+#define STEPS         40000
+#define LANE_MS       32000
+#define SHORT_LANE_MS 5000
 
 struct item {
     struct timer timer;
@@ -23,9 +25,14 @@ struct world {
 
 static void fire(void *arg);
 
-/* Delays of every magnitude, so that every level of the wheel is used. */
+/* Delays of every magnitude, so that every level of the wheel is used, and those of lanes. */
 static uint64_t random_delay(struct random *random)
 {
+    switch (random_below(random, 6)) {
+    case 0: return LANE_MS;
+    case 1: return SHORT_LANE_MS;
+    default: break;
+    }
     unsigned bits = random_below(random, 38);
     return random_u64(random) & (((uint64_t)1 << bits) - 1);
 }
@@ -110,6 +117,9 @@ static void run_from(uint64_t now_ms, uint64_t seed)
     static struct world world;
     world = (struct world){0};
     timers_init(&world.timers, now_ms);
+    timers_expect(&world.timers, LANE_MS);
+    timers_expect(&world.timers, SHORT_LANE_MS);
+    timers_expect(&world.timers, LANE_MS); /* has one */
     random_seed(&world.random, seed);
     for (size_t i = 0; i < TIMERS; i++)
         world.items[i].world = &world;
@@ -165,6 +175,29 @@ static void fires_those_of_one_millisecond_in_the_same_order_always(void **state
     assert_string_equal(first, second);
 }
 
+static void fires_those_of_lanes_and_of_the_wheel_in_the_order_of_their_start(void **state)
+{
+    (void)state;
+    static const uint64_t starts_ms[] = {100, 300, 500, 500, 700}; /* 300 and 500: lanes */
+    enum { COUNT = sizeof starts_ms / sizeof starts_ms[0], DUE_MS = 1300 };
+    char text[COUNT + 1] = "", *at = text;
+    struct timers timers;
+    struct order orders[COUNT] = {0};
+    timers_init(&timers, 0);
+    timers_expect(&timers, DUE_MS - 300);
+    timers_expect(&timers, DUE_MS - 500);
+    for (int i = 0; i < COUNT; i++) {
+        timers_advance(&timers, starts_ms[i]);
+        orders[i].letter = (char)('a' + i);
+        orders[i].at = &at;
+        timer_start(&timers, &orders[i].timer, DUE_MS - starts_ms[i], write_letter, &orders[i]);
+    }
+    timers_advance(&timers, DUE_MS - 1);
+    assert_string_equal(text, "");
+    timers_advance(&timers, DUE_MS);
+    assert_string_equal(text, "abcde");
+}
+
 static void a_delay_of_zero_is_one_millisecond(void **state)
 {
     (void)state;
@@ -185,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_an_array),
         cmocka_unit_test(fires_those_of_one_millisecond_in_the_same_order_always),
+        cmocka_unit_test(fires_those_of_lanes_and_of_the_wheel_in_the_order_of_their_start),
         cmocka_unit_test(a_delay_of_zero_is_one_millisecond),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
