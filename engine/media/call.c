@@ -230,6 +230,25 @@ void media_call_close(struct media_call *call)
         media_thread_run(call->thread);
 }
 
+int media_call_begin_again(struct media_call **againp, struct media_call *call)
+{
+    struct media_call *again;
+    if (call->is_closed || !media_call_is_closed(call))
+        return ERROR_STATE;
+    int error = media_call_create(&again, call->media, media_call_id(call), &call->mailbox);
+    if (error)
+        return error;
+    for (unsigned i = 0; i < 2; i++)
+        again->flags[i] = memory_ref(call->flags[i]);
+    again->owner = call->owner;
+    atomic_store_explicit(&again->is_dtmf_awaited,
+                          atomic_load_explicit(&call->is_dtmf_awaited, memory_order_relaxed),
+                          memory_order_relaxed);
+    media_call_close(call);
+    *againp = again;
+    return 0;
+}
+
 void media_call_tell_dtmf(struct media_call *call, void *owner)
 {
     if (call->is_closed)

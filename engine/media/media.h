@@ -214,6 +214,12 @@ void media_call_drop_branch(struct media_call *call, uint32_t branch);
 void media_call_close(struct media_call *call);
 /** Closed, or ended by a media timeout. */
 bool media_call_is_closed(const struct media_call *call);
+/**
+ * Another one in place of @p call, whose media has timed out, for the next offer: with its flags, without
+ * ports. @p call is closed. @param againp  returned owned
+ * @return 0, ERROR_STATE (it has not timed out), ERROR_MEMORY, ERROR_LIMIT
+ */
+int media_call_begin_again(struct media_call **againp, struct media_call *call);
 
 /* ---- statistics ---- */
 

@@ -13,17 +13,11 @@ bool bridge_has_sdp(const struct message *message)
     return body_find_sdp(message->body, type_of(message)).n > 0;
 }
 
-static struct media_call *media_of(const struct bridge *bridge)
-{
-    struct media_call *call = dialog_attachment(bridge->dialog, DIALOG_MEDIA);
-    return call && !media_call_is_closed(call) ? call : NULL;
-}
-
 int bridge_body(struct bridge *bridge, struct bridge_fork *fork, struct message *message,
                 bool from_caller, bool is_offer, struct buffer *out, struct text *content_type)
 {
     struct text body = message->body, sdp = body_find_sdp(body, type_of(message));
-    struct media_call *call = media_of(bridge);
+    struct media_call *call = call_media_of(bridge->dialog, is_offer && sdp.n);
     *content_type = body.n ? type_of(message) : TEXT_NONE;
     if (!text_is_set(*content_type))
         return 0; /* what it is, nobody could tell the other side */

@@ -187,14 +187,15 @@ static int replace_sdp(const struct message *message, struct edits *edits, struc
 }
 
 /*
- * The relay's number for the ports towards the callee of @p message: that of the branch, until a To
- * tag names the callee. Where such a callee has no ports yet (no SDP came with the INVITE and its
- * responses), the number is made of its tag, beyond those that branches have.
+ * The relay's number for the ports towards the callee: that of the branch, until a request has a To tag
+ * that names the callee. Where such a callee has no ports yet (no SDP came with the INVITE and its
+ * responses, or its media have timed out), the number is made of its tag, beyond those that branches
+ * have.
  */
-static uint32_t media_branch(const struct response_context *context, const struct message *message,
-                             struct text callee_tag, unsigned branch_index)
+static uint32_t media_branch(const struct response_context *context, struct text callee_tag,
+                             unsigned branch_index)
 {
-    if (!message->is_request || !callee_tag.n)
+    if (context->is_dialog_making || !callee_tag.n)
         return context_branch_number(context, branch_index);
     uint64_t hash = hash_text(&context->proxy->options.hash_key, callee_tag);
     return (uint32_t)hash | 0x80000000u;
@@ -209,12 +210,12 @@ static int pass_sdp(struct response_context *context, struct media_call *call,
     struct buffer out = {0};
     if (role == SDP_NONE || !sdp.n)
         return 0;
+    struct text callee_tag = dialog_callee_tag(context->dialog, message);
     struct media_sdp_request request = {
         .sdp = sdp,
         .from_caller = dialog_is_from_caller(context->dialog, message),
-        .callee_tag = dialog_callee_tag(context->dialog, message),
-        .branch = media_branch(context, message, dialog_callee_tag(context->dialog, message),
-                               branch_index),
+        .callee_tag = callee_tag,
+        .branch = media_branch(context, callee_tag, branch_index),
         .received_from = message->source.peer,
         .flags = flags,
     };
@@ -225,6 +226,18 @@ static int pass_sdp(struct response_context *context, struct media_call *call,
         error = out.error ? out.error : replace_sdp(message, edits, sdp, buffer_text(&out));
     buffer_release(&out);
     return error;
+}
+
+struct media_call *call_media_of(struct dialog *dialog, bool is_offered)
+{
+    struct media_call *call = dialog ? dialog_attachment(dialog, DIALOG_MEDIA) : NULL, *again;
+    if (!call || !media_call_is_closed(call))
+        return call;
+    if (!is_offered || media_call_begin_again(&again, call))
+        return NULL;
+    dialog_attach(dialog, DIALOG_MEDIA, again);
+    memory_release(again); /* the dialog holds it now */
+    return again;
 }
 
 static struct media_call *media_of(const struct response_context *context)
@@ -251,12 +264,12 @@ int call_media_request(struct response_context *context, const struct branch *br
                        struct edits *edits)
 {
     struct message *request = context->request;
-    struct media_call *call = media_of(context);
+    enum sdp_role role = request_role(request);
     context->has_sdp = sdp_of(request).n > 0;
-    if (!call || has_offer(context, branch) || media_call_is_closed(call))
+    struct media_call *call = call_media_of(context->dialog, context->has_sdp && role == SDP_OFFER);
+    if (!call || has_offer(context, branch))
         return 0;
-    int error = pass_sdp(context, call, request, edits, branch ? branch->index : 0,
-                         request_role(request), NULL);
+    int error = pass_sdp(context, call, request, edits, branch ? branch->index : 0, role, NULL);
     if (error)
         warn(context, request, error);
     /* Else the SDP that manage made for another branch would go out, or the received one. */
@@ -266,11 +279,12 @@ int call_media_request(struct response_context *context, const struct branch *br
 void call_media_response(struct branch *branch, struct message *response, struct edits *edits)
 {
     struct response_context *context = branch->context;
-    struct media_call *call = media_of(context);
-    if (!call || media_call_is_closed(call))
+    enum sdp_role role = response_role(context, response);
+    struct media_call *call =
+        call_media_of(context->dialog, role == SDP_OFFER && sdp_of(response).n);
+    if (!call)
         return;
-    int error = pass_sdp(context, call, response, edits, branch->index,
-                         response_role(context, response), NULL);
+    int error = pass_sdp(context, call, response, edits, branch->index, role, NULL);
     if (error)
         warn(context, response, error);
 }

@@ -299,6 +299,13 @@ int asserted_response(struct response_context *context, struct message *response
 
 /* call.c */
 /**
+ * The media of a dialog, for an SDP.
+ * @param dialog      may be NULL
+ * @param is_offered  it is an offer: media that timed out begin again, with ports of their own
+ * @return borrowed; NULL: there are none, or none any more
+ */
+struct media_call *call_media_of(struct dialog *dialog, bool is_offered);
+/**
  * Rewrite the SDP of the context's request, which is about to leave (after media.manage).
  * @param branch  NULL: statelessly
  * @param edits   of what leaves

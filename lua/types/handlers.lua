@@ -34,7 +34,7 @@ onreply_route = {}
 ---@field ["dialog:failed"] fun(event: DialogEvent) it ended and nobody had answered; dialog:end comes next
 ---@field ["dialog:warning"] fun(event: DialogEvent) its longest duration is near: track{ warn_s }
 ---@field ["dialog:end"] fun(event: DialogEvent) however it ended
----@field ["media:timeout"] fun(event: DialogEvent) the relay ended its media because no packets came
+---@field ["media:timeout"] fun(event: DialogEvent) the relay ended its media because no packets came; the next offer gives them ports again
 ---@field ["registration:inserted"] fun(event: RegistrationEvent) a contact was bound to an address of record
 ---@field ["registration:updated"] fun(event: RegistrationEvent) it was refreshed
 ---@field ["registration:removed"] fun(event: RegistrationEvent) by its UA, by sip.registrar.unregister or an operator
