@@ -17,8 +17,8 @@ event_route["media:timeout"] = function(event)
 end
 ]]
 
--- A call of alice and bob whose media have timed out.
-local function open_silent(route)
+-- A call of alice and bob, with a second of audio from alice.
+local function talk(route)
     local net = lab.new { route = route, conf = { media_limits = { timeout_s = 10 } } }
     local alice = net:agent { name = "alice", address = "192.0.2.10" }
     local bob = net:agent { name = "bob", address = "10.0.0.20", side = "private" }
@@ -27,8 +27,6 @@ local function open_silent(route)
     alice:receive(200)
     bob:receive "ACK"
     alice:send_rtp(50)
-    net:advance(21)
-    assert.equal(0, net:status().media.ports)
     return net, alice, bob
 end
 
@@ -44,7 +42,9 @@ describe("a call whose media stops", function()
     for name, route in pairs { ["through the proxy"] = ROUTE, ["of two legs"] = BRIDGED } do
         for _, offerer in ipairs { "alice", "bob" } do
             it(("%s is heard again after an offer of %s, and shows no inside address"):format(name, offerer), function()
-                local net, alice, bob = open_silent(route)
+                local net, alice, bob = talk(route)
+                net:advance(21)
+                assert.equal(0, net:status().media.ports)
                 local from, to = alice, bob
                 if offerer == "bob" then from, to = bob, alice end
                 from:reinvite { sdp = true }
@@ -71,14 +71,7 @@ describe("a call whose media stops", function()
     end
 
     it("gives its ports back, raises media:timeout, and can still be hung up", function()
-        local net = lab.new { route = ROUTE, conf = { media_limits = { timeout_s = 10 } } }
-        local alice = net:agent { name = "alice", address = "192.0.2.10" }
-        local bob = net:agent { name = "bob", address = "10.0.0.20", side = "private" }
-        alice:invite("sip:bob@example.net", { sdp = true })
-        bob:reply(bob:receive "INVITE", 200, { sdp = true })
-        alice:receive(200)
-        bob:receive "ACK"
-        alice:send_rtp(50)
+        local net, alice, bob = talk(ROUTE)
         net:advance(9)
         assert.equal(2, net:status().media.ports)
         assert.is_nil((net:logged "no media"))
