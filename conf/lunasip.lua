@@ -122,7 +122,7 @@ media_limits {
     -- streams = 16, -- m= lines of one SDP; 1 to 64
     -- tags = 16, -- answering To tags of one call that get a leg of their own; 1 to 64
     -- calls = 100000, -- calls with media at once; 1 to 1000000
-    -- timeout_s = 60, -- a call without any packet for so long ends its media, until its next offer; 1 to 86400
+    -- timeout_s = 60, -- a call without any packet for so long ends its media; 1 to 86400
     -- silent_timeout_s = 3600, -- the same while the call is on hold; 1 to 86400
     -- offer_timeout_s = 3600, -- the same while it is not answered; 1 to 86400
     -- learn_ms = 3000, -- how long after an SDP a peer's address is learned; 0 to 60000
