@@ -71,10 +71,14 @@ function failure_route.NEXT(req, reply)
 end
 ]]
 
--- Calls of two legs: whatever either party says ends at the engine.
-local TWO_LEGS = [[
+-- Whom a call is for, by what its caller asks.
+local WHOM = [[
 local sip = require "lunasip"
 local PLANS = { b = "sip:b@10.0.0.20:5060", c = "sip:c@10.0.0.21:5060", name = "sip:d@gw.example" }
+]]
+
+-- Calls of two legs: whatever either party says ends at the engine.
+local TWO_LEGS = WHOM .. [[
 
 function request_route(req)
     if req:in_dialog() or req.method ~= "INVITE" then
@@ -103,9 +107,7 @@ end
 ]]
 
 -- Calls that begin here, when a caller asks for one: both parties are called.
-local ORIGINATED = [[
-local sip = require "lunasip"
-local PLANS = { b = "sip:b@10.0.0.20:5060", c = "sip:c@10.0.0.21:5060", name = "sip:d@gw.example" }
+local ORIGINATED = WHOM .. [[
 
 function request_route(req)
     if req:in_dialog() or req.method ~= "OPTIONS" then
