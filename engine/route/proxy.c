@@ -31,6 +31,8 @@ static int create_transactions(struct proxy *proxy)
             .hash_key = options->hash_key,
             .handlers = {request_receive, request_receive_ack, request_receive_cancel,
                          request_receive_stray_cancel, stateless_reply_receive, proxy},
+            .admits = options->admits,
+            .admits_arg = options->admits_arg,
         });
 }
 

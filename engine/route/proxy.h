@@ -106,6 +106,9 @@ struct proxy_options {
     /** Would a message with that Call-ID come to this worker? For calls that begin here. */
     bool (*is_home)(void *arg, struct text call_id);
     void *home_arg;
+    /** transactions_options.admits; NULL: every request may begin something. */
+    bool (*admits)(void *arg, struct message *request);
+    void *admits_arg;
 };
 int proxy_create(struct proxy **proxyp, const struct proxy_options *options);
 /** Message from the transport. */

@@ -133,7 +133,7 @@ static int make(struct transaction_client **txnp, struct transactions *transacti
 int transaction_client_create(struct transaction_client **txnp, struct transactions *transactions,
                               const struct transaction_client_options *options)
 {
-    if (!transactions_has_room(transactions, derive_is_in_dialog(options->bytes)))
+    if (!transactions_has_room_to_send(transactions, options->bytes))
         return ERROR_LIMIT;
     struct transaction_client *txn;
     int error = make(&txn, transactions, options);

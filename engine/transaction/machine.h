@@ -78,8 +78,10 @@ void transactions_count_up(struct transactions *transactions, enum counter count
 struct timers *transactions_timers(struct transactions *transactions);
 /** loop_set_cause() of the worker's loop: why the next message is sent. @return what was said before */
 const char *transactions_set_cause(struct transactions *transactions, const char *cause);
-/** May one more be made? Counts the refusal. @param is_in_dialog  its request has a To tag: it may use the reserve */
-bool transactions_has_room(struct transactions *transactions, bool is_in_dialog);
+/** May one more server transaction be made? One with a To tag may use the reserve. Counts the refusal. */
+bool transactions_has_room_for(struct transactions *transactions, struct message *request);
+/** The same of a client transaction that sends @p bytes, which are looked into only where it matters. */
+bool transactions_has_room_to_send(struct transactions *transactions, struct text bytes);
 /** Replace *@p bytes by a copy of @p t, or by nothing without memory. @return false then */
 bool transactions_keep_bytes(char **bytes, uint32_t *size_bytes, struct text t);
 

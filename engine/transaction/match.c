@@ -6,7 +6,7 @@
 static struct match_key make_key(const struct hash_key *secret, const struct text *v, size_t count)
 {
     struct hash_wide wide = hash_index_wide(secret, v, count);
-    return (struct match_key){wide.low, wide.high};
+    return (struct match_key){.hash = wide.low, .check = wide.high};
 }
 
 struct match_key match_client(const struct hash_key *secret, struct text branch, enum method method)
@@ -20,12 +20,6 @@ static bool has_cookie(const struct via *via)
 {
     return via->branch.n > VIA_MAGIC_COOKIE.n &&
            text_starts_with_nocase(via->branch, VIA_MAGIC_COOKIE);
-}
-
-bool match_is_rfc2543(struct message *request)
-{
-    const struct via *via = message_via(request);
-    return !via || !has_cookie(via);
 }
 
 static struct text lower_host(struct text host, char out[HOST_BYTES])
@@ -60,6 +54,7 @@ bool match_server(const struct hash_key *secret, struct message *request, struct
         return false;
     if (!has_cookie(via)) {
         *key = match_rfc2543(secret, request, via, method);
+        key->is_rfc2543 = true;
         return true;
     }
     char host[HOST_BYTES];

@@ -11,8 +11,9 @@
 
 /** Identity of a transaction in a hash table. */
 struct match_key {
-    uint64_t hash;  /**< bucket */
-    uint64_t check; /**< the other half */
+    uint64_t hash;   /**< bucket */
+    uint64_t check;  /**< the other half */
+    bool is_rfc2543; /**< of a server transaction whose branch does not identify it */
 };
 
 /** Client transaction: branch of the top Via and the method in CSeq (s17.1.3). */
@@ -25,7 +26,5 @@ struct match_key match_client(const struct hash_key *secret, struct text branch,
  */
 bool match_server(const struct hash_key *secret, struct message *request, struct text method,
                   struct match_key *key);
-/** Is it by RFC 2543, without a branch that identifies it? */
-bool match_is_rfc2543(struct message *request);
 /** Merged requests (s8.2.2.2): From tag, Call-ID and CSeq. */
 struct match_key match_merged(const struct hash_key *secret, struct message *request);

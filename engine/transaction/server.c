@@ -66,7 +66,7 @@ int server_create(struct transaction_server **txnp, struct transactions *transac
     txn->owner = transactions;
     txn->request = memory_ref(request);
     txn->method = (uint8_t)request->method;
-    txn->is_rfc2543 = match_is_rfc2543(request);
+    txn->is_rfc2543 = key->is_rfc2543;
     transport_reply_destination(request, &txn->destination);
     txn->is_reliable = transport_kind_is_reliable(txn->destination.listener->kind);
     int error = insert(txn, transactions, key);

@@ -51,6 +51,9 @@ struct transactions_options {
     struct log *log;
     struct hash_key hash_key;
     struct transaction_handlers handlers;
+    /** May a request without To tag begin a transaction? Answers it if not. NULL: each one may. */
+    bool (*admits)(void *arg, struct message *request);
+    void *admits_arg;
 };
 
 int transactions_create(struct transactions **transactionsp,
@@ -63,8 +66,6 @@ size_t transactions_count(const struct transactions *transactions);
  * transaction_client_create().
  */
 void transactions_receive(struct transactions *transactions, struct message *message);
-/** Would this request be absorbed by a live server transaction, as a retransmission of its request? */
-bool transactions_is_known(struct transactions *transactions, struct message *request);
 /** ICMP: fail the client transaction whose request (or CANCEL, ACK) is in @p bytes, at once. */
 void transactions_undeliverable(struct transactions *transactions, const struct address *address,
                                 struct text bytes);

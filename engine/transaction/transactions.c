@@ -48,15 +48,33 @@ struct timers *transactions_timers(struct transactions *transactions)
     return loop_timers(transactions->options.loop);
 }
 
-bool transactions_has_room(struct transactions *transactions, bool is_in_dialog)
+/* Beyond what every request may use. */
+static __attribute__((cold, noinline)) bool has_reserve(struct transactions *transactions,
+                                                        bool is_in_dialog)
 {
-    uint64_t most = transactions->options.settings->limits_transactions;
-    if (!is_in_dialog)
-        most -= most / RESERVED_PART;
-    if (!transactions->is_stopping && transactions_count(transactions) < most)
+    if (is_in_dialog && !transactions->is_stopping &&
+        transactions_count(transactions) < transactions->options.settings->limits_transactions)
         return true;
     transactions_count_up(transactions, COUNTER_TRANSACTION_LIMIT);
     return false;
+}
+
+static bool has_room(const struct transactions *transactions)
+{
+    uint64_t most = transactions->options.settings->limits_transactions;
+    return !transactions->is_stopping &&
+           transactions_count(transactions) < most - most / RESERVED_PART;
+}
+
+bool transactions_has_room_for(struct transactions *transactions, struct message *request)
+{
+    return has_room(transactions) ||
+           has_reserve(transactions, text_is_set(message_to_tag(request)));
+}
+
+bool transactions_has_room_to_send(struct transactions *transactions, struct text bytes)
+{
+    return has_room(transactions) || has_reserve(transactions, derive_is_in_dialog(bytes));
 }
 
 bool transactions_keep_bytes(char **bytes, uint32_t *size_bytes, struct text t)
@@ -90,9 +108,12 @@ static void on_new_request(struct transactions *transactions, struct message *re
                            const struct match_key *key)
 {
     const struct transaction_handlers *handlers = &transactions->options.handlers;
+    const struct transactions_options *options = &transactions->options;
     struct transaction_server *txn;
-    bool is_in_dialog = text_is_set(message_to_tag(request));
-    if (!transactions_has_room(transactions, is_in_dialog) ||
+    if (options->admits && !text_is_set(message_to_tag(request)) &&
+        !options->admits(options->admits_arg, request))
+        return;
+    if (!transactions_has_room_for(transactions, request) ||
         server_create(&txn, transactions, request, key)) {
         refuse(transactions, request);
         return;
@@ -129,7 +150,7 @@ static void answer_cancel(struct transactions *transactions, struct transaction_
 {
     const struct response_options ok = {.status = 200, .to_tag = transaction_server_tag(invite)};
     struct transaction_server *txn;
-    if (!transactions_has_room(transactions, false) ||
+    if (!transactions_has_room_for(transactions, cancel) ||
         server_create(&txn, transactions, cancel, key)) {
         transport_reply(transactions->options.transport, cancel, &ok);
         return;
@@ -176,13 +197,6 @@ static void on_request(struct transactions *transactions, struct message *reques
         on_cancel(transactions, request, &key);
     else
         on_new_request(transactions, request, &key);
-}
-
-bool transactions_is_known(struct transactions *transactions, struct message *request)
-{
-    struct match_key key;
-    return match_server(&transactions->secret, request, request->method_text, &key) &&
-           server_find(transactions, &key);
 }
 
 /* ---- responses and errors ---- */

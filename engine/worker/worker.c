@@ -83,30 +83,22 @@ static bool claim(void *arg, const struct listener *listener, const struct addre
     return true;
 }
 
-/* A request that would begin something: outside of any dialog, and not yet in a transaction. */
-static bool is_new_request(struct worker *worker, struct message *message)
-{
-    return message->is_request && message->method != METHOD_ACK &&
-           message->method != METHOD_CANCEL && !text_is_set(message_to_tag(message)) &&
-           !transactions_is_known(proxy_transactions(worker->proxy), message);
-}
-
 /*
  * Beyond the rate of its source a new request is answered without keeping anything, so that whoever
  * floods us costs no memory (RFC 3261 s21.5.4).
  */
-static bool is_beyond_rate(struct worker *worker, struct message *message)
+static bool is_within_rate(void *arg, struct message *message)
 {
+    struct worker *worker = arg;
     uint32_t per_second = (uint32_t)worker->settings.limits_cps_per_source;
-    if (!worker->options.rate || !is_new_request(worker, message) ||
-        rate_take(worker->options.rate, &message->source.peer, loop_now_ms(worker->loop),
+    if (rate_take(worker->options.rate, &message->source.peer, loop_now_ms(worker->loop),
                   per_second, &worker->counters))
-        return false;
+        return true;
     counter_count(&worker->counters, COUNTER_SIP_SOURCE_LIMITED);
     transport_reply(
         worker->transport, message,
         &(struct response_options){.status = 503, .headers = TEXT("Retry-After: 1\r\n")});
-    return true;
+    return false;
 }
 
 /* What phones and probes say all day is of no call. */
@@ -168,8 +160,7 @@ static void on_message(void *arg, struct message *message)
         return;
     }
     record_received(worker, message);
-    if (!is_beyond_rate(worker, message))
-        proxy_receive(worker->proxy, message);
+    proxy_receive(worker->proxy, message);
 }
 
 /* With a shared port the kernel reports an ICMP error to any of the workers' sockets. */
@@ -367,6 +358,8 @@ static int create_proxy(struct worker *worker)
                             .consult = worker->options.count > 1 ? consult : NULL,
                             .is_home = is_home,
                             .home_arg = worker,
+                            .admits = worker->options.rate ? is_within_rate : NULL,
+                            .admits_arg = worker,
                         });
 }
 

@@ -108,6 +108,31 @@ static void answers_503_statelessly_beyond_the_limit(void **state)
     assert_int_equal(net_counter(&w->net, COUNTER_TRANSACTION_LIMIT), 1); /* no new one */
 }
 
+static bool admits_none(void *arg, struct message *request)
+{
+    (void)request;
+    ++*(unsigned *)arg;
+    return false;
+}
+
+/* Who refuses a request answers it; what lives already, and what is within a dialog, is not asked about. */
+static void asks_before_something_begins(void **state)
+{
+    struct world *w = *state;
+    unsigned asked = 0;
+    send_invite(w, "z9hG4bK1", "", 1);
+    w->transactions->options.admits = admits_none;
+    w->transactions->options.admits_arg = &asked;
+    send_invite(w, "z9hG4bK1", "", 1); /* once more: absorbed */
+    send_invite(w, "z9hG4bK2", ";tag=t1", 2);
+    assert_int_equal(asked, 0);
+    assert_int_equal(w->requests, 2);
+    send_invite(w, "z9hG4bK3", "", 3);
+    assert_int_equal(asked, 1);
+    assert_int_equal(w->requests, 2);
+    assert_int_equal(transactions_count(w->transactions), 2);
+}
+
 /* @return of a client transaction for a request with a To tag, within a dialog */
 static int start_client_in_dialog(struct world *w, const char *method)
 {
@@ -236,6 +261,7 @@ int main(void)
         WORLD(knows_merged_requests),
         WORLD(counts_and_passes_stray_messages),
         WORLD(answers_503_statelessly_beyond_the_limit),
+        WORLD(asks_before_something_begins),
         WORLD(keeps_a_tenth_for_requests_within_dialogs),
         WORLD(ends_everything_without_a_word),
         cmocka_unit_test(names_its_states),
