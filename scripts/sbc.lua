@@ -10,15 +10,34 @@ local dispatcher, log, media = sip.dispatcher, sip.log, sip.media
 local PUBLIC_GATEWAYS, PRIVATE_GATEWAYS = 1, 2
 local ROUND_ROBIN = 4 -- Kamailio's number; "round-robin" means the same
 
--- Did the request come in on this interface? Two interfaces may share an address on different ports.
-local function came_in_on(req, interface)
-    local ports = interface.listens[req["$Ri"]]
-    return ports ~= nil and ports[req["$Rp"]] == true
-end
+-- Which way a call goes, by the interface that it came in on.
+local WAYS = {
+    public = {
+        gateways = PRIVATE_GATEWAYS,
+        media = { from = "public", to = "private" },
+        record = { direction = "public to private" }, -- beside what every record has
+        relay = { interface = "private", on_reply = "FROM_GATEWAY", on_failure = "NEXT_GATEWAY" },
+    },
+    private = {
+        only_from = PRIVATE_GATEWAYS, gateways = PUBLIC_GATEWAYS,
+        media = { from = "private", to = "public" },
+        record = { direction = "private to public" },
+        relay = { interface = "public", on_reply = "FROM_GATEWAY", on_failure = "NEXT_GATEWAY" },
+    },
+}
 
 -- No, unless it is an ACK: that is never answered.
 local function refuse(req, code, reason)
     return req.method == "ACK" and req:drop() or req:reply(code, reason)
+end
+
+-- To the gateway that was chosen.
+local function send(req, way)
+    local ok, problem = req:relay(way.relay)
+    if not ok and problem ~= "cancelled" then
+        log.error("call to $ru via $du: not sent: %s", problem)
+        req:reply(500, "Server Internal Error")
+    end
 end
 
 function request_route(req)
@@ -27,26 +46,20 @@ function request_route(req)
         log.warning("$rm from $si:$sp refused: it has passed too many proxies")
         return refuse(req, 483, "Too Many Hops")
     end
-    if req:in_dialog() and req.method ~= "CANCEL" then
+    local method = req.method
+    if req:in_dialog() and method ~= "CANCEL" then
         return route.WITHIN_DIALOG(req)
     end
-    if req.method == "OPTIONS" then
+    if method == "INVITE" then
+        return route.NEW_CALL(req)
+    end
+    if method == "OPTIONS" then
         return req:reply(200, "OK", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO" } })
     end
-    if req.method == "ACK" or req.method == "CANCEL" then -- of no call that we know
+    if method == "ACK" or method == "CANCEL" then -- of no call that we know
         return refuse(req, 481, "Call/Transaction Does Not Exist")
     end
-    if req.method ~= "INVITE" then
-        return req:reply(405, "Method Not Allowed", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS" } })
-    end
-
-    if came_in_on(req, sip.interface.public) then
-        return route.FROM_PUBLIC(req)
-    elseif came_in_on(req, sip.interface.private) then
-        return route.FROM_PRIVATE(req)
-    end
-    log.warning("call from $si:$sp to $ru came in on $Rn, which is neither side")
-    req:reply(403, "Forbidden")
+    req:reply(405, "Method Not Allowed", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS" } })
 end
 
 -- BYE, re-INVITE, UPDATE, ACK … of a call: they follow its Record-Route. The engine renews or frees
@@ -64,42 +77,31 @@ function route.WITHIN_DIALOG(req)
     end
 end
 
-function route.FROM_PUBLIC(req)
-    route.TO_GATEWAY(req, PRIVATE_GATEWAYS, { from = "public", to = "private" })
-end
-
-function route.FROM_PRIVATE(req)
-    if not dispatcher.is_from(req, PRIVATE_GATEWAYS) then
+-- One call to a gateway of the other side, its media through the relay.
+function route.NEW_CALL(req)
+    local way = WAYS[req.interface]
+    if not way then
+        log.warning("call from $si:$sp to $ru came in on $Rn, which is neither side")
+        return req:reply(403, "Forbidden")
+    end
+    if way.only_from and not dispatcher.is_from(req, way.only_from) then
         log.warning("call from $si:$sp to $ru refused: not one of the private gateways")
         return req:reply(403, "Forbidden")
     end
-    route.TO_GATEWAY(req, PUBLIC_GATEWAYS, { from = "private", to = "public" })
-end
-
--- One call to a gateway of the set, its media in the given direction.
-function route.TO_GATEWAY(req, set, direction)
-    local gateway = dispatcher.select(req, set, ROUND_ROBIN)
+    local gateway = dispatcher.select(req, way.gateways, ROUND_ROBIN)
     if not gateway then
-        log.error("call from $fu to $ru: no gateway of set %d is alive", set)
+        log.error("call from $fu to $ru: no gateway of set %d is alive", way.gateways)
         return req:reply(503, "Service Unavailable")
     end
-    local ok, problem = media.manage(req, direction)
+    local ok, problem = media.manage(req, way.media)
     if not ok then
         log.error("call from $fu to $ru: no media: %s", problem)
         return req:reply(500, "Media Proxy Error")
     end
-    log.info("call from $fu at $si:$sp to $ru goes $Rn -> %s, gateway %s", direction.to, gateway.uri)
+    log.info("call from $fu at $si:$sp to $ru goes $Rn -> %s, gateway %s", way.media.to, gateway.uri)
     req:record_route()
-    req:record { direction = direction.from .. " to " .. direction.to } -- beside what every record has
-    route.SEND(req, direction.to)
-end
-
-function route.SEND(req, interface)
-    local ok, problem = req:relay { interface = interface, on_reply = "FROM_GATEWAY", on_failure = "NEXT_GATEWAY" }
-    if not ok and problem ~= "cancelled" then
-        log.error("call to $ru via $du: not sent: %s", problem)
-        req:reply(500, "Server Internal Error")
-    end
+    req:record(way.record)
+    send(req, way)
 end
 
 -- Every response of a gateway to a call.
@@ -120,15 +122,14 @@ function failure_route.NEXT_GATEWAY(req, reply)
     if status ~= 408 and (status < 500 or status > 599) then
         return
     end
-    local set = came_in_on(req, sip.interface.public) and PRIVATE_GATEWAYS or PUBLIC_GATEWAYS
-    local failed = req["$du"]
+    local way, failed = WAYS[req.interface], req["$du"]
     if reply.is_local or status == 503 then
-        dispatcher.mark(set, failed, "probing") -- out of the set until it answers a ping, where pings are sent
+        dispatcher.mark(way.gateways, failed, "probing") -- out of the set until it answers a ping, where pings are sent
     end
     local gateway = dispatcher.next(req)
     if not gateway then
         return log.warning("gateway %s failed with %d, and it was the last one", failed, status)
     end
     log.warning("gateway %s failed with %d; the call goes on to %s", failed, status, gateway.uri)
-    route.SEND(req, set == PRIVATE_GATEWAYS and "private" or "public")
+    send(req, way)
 end
