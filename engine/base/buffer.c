@@ -29,6 +29,17 @@ void buffer_reserve(struct buffer *buffer, size_t size_bytes)
     buffer->room = room;
 }
 
+/* Not inline: a message that is printed calls it some ten times, and its code is there once. */
+void buffer_append(struct buffer *buffer, struct text t)
+{
+    if (buffer->room - buffer->n < t.n)
+        buffer_reserve(buffer, t.n);
+    if (buffer->error || !t.n)
+        return;
+    memcpy(buffer->p + buffer->n, t.p, t.n);
+    buffer->n += t.n;
+}
+
 void buffer_append_u64(struct buffer *buffer, uint64_t value)
 {
     char digits[20];

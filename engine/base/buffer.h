@@ -21,15 +21,8 @@ void buffer_vprintf(struct buffer *buffer, const char *format, va_list values)
     __attribute__((format(printf, 2, 0)));
 /** Make room for @p size_bytes more. */
 void buffer_reserve(struct buffer *buffer, size_t size_bytes);
-static inline void buffer_append(struct buffer *buffer, struct text t)
-{
-    if (buffer->room - buffer->n < t.n)
-        buffer_reserve(buffer, t.n);
-    if (buffer->error || !t.n)
-        return;
-    memcpy(buffer->p + buffer->n, t.p, t.n);
-    buffer->n += t.n;
-}
+/** Append @p t, which may be absent. */
+void buffer_append(struct buffer *buffer, struct text t);
 static inline void buffer_append_char(struct buffer *buffer, char c)
 {
     buffer_append(buffer, (struct text){&c, 1});

@@ -53,7 +53,7 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
     if (error)
         return error;
     buffer_clear(scratch);
-    transport_print_via(scratch, out, branch_id);
+    transport_print_via(scratch, context->proxy->options.transport, out, branch_id);
     return scratch->error ? scratch->error
                           : edits_prepend(edits, HEADER_VIA, TEXT("Via"), buffer_text(scratch));
 }

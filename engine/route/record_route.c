@@ -19,14 +19,8 @@ static int add_route(struct proxy *proxy, struct edits *edits, const struct list
 {
     struct buffer *scratch = &proxy->out;
     buffer_clear(scratch);
-    buffer_append(scratch, TEXT("<sip:"));
-    buffer_append(scratch, text_of(listener->host));
-    buffer_append_char(scratch, ':');
-    buffer_append_u64(scratch, listener->port);
-    if (listener->kind != TRANSPORT_UDP) {
-        buffer_append(scratch, TEXT(";transport="));
-        buffer_append(scratch, text_of(transport_kind_name(listener->kind)));
-    }
+    buffer_append_char(scratch, '<');
+    buffer_append(scratch, transport_uri(proxy->options.transport, listener));
     buffer_append(scratch, is_double ? TEXT(";lr;r2=on>") : TEXT(";lr>"));
     if (scratch->error)
         return scratch->error;

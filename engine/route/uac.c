@@ -121,7 +121,7 @@ static int send_to(struct uac *uac, const struct destination *destination)
     struct text branch = transactions_make_branch(proxy->transactions, 0, branch_array);
     buffer_clear(out);
     buffer_append(out, buffer_text(&uac->before_via));
-    transport_print_via(out, destination->listener, branch);
+    transport_print_via(out, proxy->options.transport, destination->listener, branch);
     buffer_append(out, TEXT("\r\n"));
     if (uac->has_contact)
         uac_print_contact(out, destination->listener, buffer_text(&uac->contact_user));

@@ -1,7 +1,7 @@
 /* Where responses go (RFC 3261 s18.2.2, RFC 3581 s4), and the Via that brings them back to us. */
 #include "base/error.h"
 #include "sip/uri.h"
-#include "transport/transport.h"
+#include "transport/operations.h"
 
 static uint16_t sent_by_port(const struct via *via, const struct listener *listener)
 {
@@ -47,15 +47,15 @@ void transport_reply_destination(struct message *request, struct destination *de
     address_set_port(&destination->address, sent_by_port(via, source->listener));
 }
 
-void transport_print_via(struct buffer *out, const struct listener *listener, struct text branch)
+void transport_print_via(struct buffer *out, const struct transport *transport,
+                         const struct listener *listener, struct text branch)
 {
-    buffer_append(out, TEXT("SIP/2.0/"));
-    buffer_append(out, text_of(transport_kind_via(listener->kind)));
-    buffer_append_char(out, ' ');
-    buffer_append(out, text_of(listener->host));
-    buffer_append_char(out, ':');
-    buffer_append_u64(out, listener->port);
-    buffer_append(out, TEXT(";branch="));
+    buffer_append(out, transport->endpoints[listener->id].via);
     buffer_append(out, branch);
     buffer_append(out, TEXT(";rport"));
+}
+
+struct text transport_uri(const struct transport *transport, const struct listener *listener)
+{
+    return transport->endpoints[listener->id].uri;
 }

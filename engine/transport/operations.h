@@ -38,6 +38,9 @@ struct endpoint {
     void *state;            /**< owned, NULL when not open */
     struct text local_host; /**< local address as in a URI; lies in the next field */
     char local_host_bytes[ADDRESS_TEXT_BYTES];
+    struct buffer texts; /**< what every message that leaves has of us, printed once; owned */
+    struct text via;     /**< in texts: "SIP/2.0/UDP host:port;branch=" */
+    struct text uri; /**< in texts: "sip:host:port" and the transport parameter, if it needs one */
 };
 
 #define ROUTES_REMEMBERED 256 /* per worker; a power of two */

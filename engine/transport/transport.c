@@ -18,9 +18,27 @@ static void transport_destroy(void *object)
 {
     struct transport *transport = object;
     transport_stop(transport);
+    for (size_t i = 0; transport->endpoints && i < transport->options.listener_count; i++)
+        buffer_release(&transport->endpoints[i].texts);
     memory_free_raw(transport->endpoints);
     memory_free_raw(transport->routes);
     buffer_release(&transport->print);
+}
+
+/* @return 0 or ERROR_MEMORY */
+static int print_texts(struct endpoint *endpoint, const struct listener *listener)
+{
+    struct buffer *texts = &endpoint->texts;
+    buffer_printf(texts, "SIP/2.0/%s %s:%u;branch=", transport_kind_via(listener->kind),
+                  listener->host, listener->port);
+    size_t via_bytes = texts->n;
+    buffer_printf(texts, "sip:%s:%u", listener->host, listener->port);
+    if (listener->kind != TRANSPORT_UDP)
+        buffer_printf(texts, ";transport=%s", transport_kind_name(listener->kind));
+    struct text all = buffer_text(texts);
+    endpoint->via = (struct text){all.p, via_bytes};
+    endpoint->uri = text_span(all.p + via_bytes, all.p + all.n);
+    return texts->error;
 }
 
 static int open_endpoint(struct transport *transport, const struct listener *listener)
@@ -30,7 +48,8 @@ static int open_endpoint(struct transport *transport, const struct listener *lis
     endpoint->local_host = address_print_uri_host(&listener->local, endpoint->local_host_bytes);
     if (!endpoint->operations)
         return ERROR_UNSUPPORTED;
-    return endpoint->operations->open(&endpoint->state, transport, listener);
+    int error = print_texts(endpoint, listener);
+    return error ? error : endpoint->operations->open(&endpoint->state, transport, listener);
 }
 
 int transport_create(struct transport **transportp, const struct transport_options *options,

@@ -147,4 +147,10 @@ int transport_reply(struct transport *transport, struct message *request,
 bool transport_is_own_ack(const struct transport *transport, struct message *ack);
 
 /** Append `Via` value "SIP/2.0/UDP host:port;branch=...;rport". */
-void transport_print_via(struct buffer *out, const struct listener *listener, struct text branch);
+void transport_print_via(struct buffer *out, const struct transport *transport,
+                         const struct listener *listener, struct text branch);
+/**
+ * URI of one of our sockets, "sip:host:port", with a transport parameter for other protocols than UDP.
+ * @return returned borrowed, lives as long as the transport
+ */
+struct text transport_uri(const struct transport *transport, const struct listener *listener);

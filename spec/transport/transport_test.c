@@ -292,12 +292,14 @@ static void prints_a_via_that_brings_responses_back(void **state)
 {
     struct fixture *f = *state;
     struct buffer out = {0};
-    transport_print_via(&out, &f->net.listeners[1], TEXT("z9hG4bKx"));
-    transport_print_via(&out, &f->net.listeners[2], TEXT("z9hG4bKy"));
+    transport_print_via(&out, f->net.transport, &f->net.listeners[1], TEXT("z9hG4bKx"));
+    transport_print_via(&out, f->net.transport, &f->net.listeners[2], TEXT("z9hG4bKy"));
     assert_true(text_equal(buffer_text(&out),
                            TEXT("SIP/2.0/UDP sbc.example.net:5080;branch=z9hG4bKx;rport"
                                 "SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bKy;rport")));
     buffer_release(&out);
+    assert_true(text_equal(transport_uri(f->net.transport, &f->net.listeners[1]),
+                           TEXT("sip:sbc.example.net:5080")));
 }
 
 static void knows_its_protocols(void **state)
