@@ -29,34 +29,46 @@ static struct {
     _Alignas(64) _Atomic int64_t count;
 } live_lines[LIVE_LINES];
 static _Atomic unsigned threads_seen;
-static _Thread_local unsigned live_line; /* 1 to LIVE_LINES; 0: not yet chosen */
+static _Thread_local _Atomic int64_t *own_count; /* NULL: not yet chosen, or none left */
+static _Thread_local bool is_seen;
 
 /* Test switch: per thread, so that one test cannot starve another thread's engine. */
 static _Thread_local bool fail_armed;
 static _Thread_local uint64_t fail_remaining;
 
-bool memory_must_fail(void)
+static __attribute__((cold, noinline)) bool fails_now(void)
 {
-    if (!fail_armed)
-        return false;
     if (fail_remaining == 0)
         return true;
     fail_remaining--;
     return false;
 }
 
-static void count_living(int64_t change)
+bool memory_must_fail(void)
 {
-    if (!live_line) {
+    return fail_armed && fails_now();
+}
+
+static __attribute__((cold, noinline)) void count_shared(int64_t change)
+{
+    if (!is_seen) {
         unsigned before = atomic_fetch_add_explicit(&threads_seen, 1, memory_order_relaxed);
-        live_line = before < LIVE_LINES ? before + 1 : LIVE_LINES;
+        is_seen = true;
+        if (before < LIVE_LINES - 1)
+            own_count = &live_lines[before].count;
     }
-    _Atomic int64_t *count = &live_lines[live_line - 1].count;
-    if (live_line < LIVE_LINES)
+    _Atomic int64_t *count = own_count ? own_count : &live_lines[LIVE_LINES - 1].count;
+    atomic_fetch_add_explicit(count, change, memory_order_relaxed);
+}
+
+static inline void count_living(int64_t change)
+{
+    _Atomic int64_t *count = own_count;
+    if (count)
         atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + change,
                               memory_order_relaxed);
     else
-        atomic_fetch_add_explicit(count, change, memory_order_relaxed);
+        count_shared(change);
 }
 
 static struct block *block_of(void *object)
@@ -122,16 +134,14 @@ static bool is_last(struct block *block)
 
 void *memory_release(void *object)
 {
-    if (!object)
-        return NULL;
     struct block *block = block_of(object);
-    if (!is_last(block))
+    if (!object || !is_last(block))
         return NULL;
     if (block->destructor)
         block->destructor(object);
     block->magic = 0;
-    free(block);
     count_living(-1);
+    free(block);
     return NULL;
 }
 

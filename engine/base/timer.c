@@ -8,7 +8,7 @@
 
 void timers_init(struct timers *timers, uint64_t now_ms)
 {
-    *timers = (struct timers){.now_ms = now_ms};
+    *timers = (struct timers){.now_ms = now_ms, .soonest_ms = UINT64_MAX};
 }
 
 void timers_expect(struct timers *timers, uint64_t delay_ms)
@@ -26,6 +26,12 @@ static struct timer *timer_of(struct link *link)
     return CONTAINER_OF(link, struct timer, link);
 }
 
+static void note_due(struct timers *timers, uint64_t at_ms)
+{
+    if (at_ms < timers->soonest_ms)
+        timers->soonest_ms = at_ms;
+}
+
 /* ---- the wheel ---- */
 
 static void place(struct timers *timers, struct timer *timer)
@@ -39,10 +45,12 @@ static void place(struct timers *timers, struct timer *timer)
     unsigned level = (63u - (unsigned)__builtin_clzll(difference)) / GROUP_BITS;
     if (level >= TIMER_LEVELS)
         level = TIMER_LEVELS - 1; /* beyond the wheel: it comes round and is placed again */
-    unsigned slot = (unsigned)(timer->due_ms >> (GROUP_BITS * level)) & (TIMER_SLOTS - 1);
+    uint64_t turns = timer->due_ms >> (GROUP_BITS * level); /* of that level, since time 0 */
+    unsigned slot = (unsigned)turns & (TIMER_SLOTS - 1);
     timer->place = (uint16_t)(level * TIMER_SLOTS + slot);
     list_append(&timers->slots[level][slot], &timer->link);
     timers->occupied[level] |= (uint64_t)1 << slot;
+    note_due(timers, turns << (GROUP_BITS * level));
 }
 
 /* ---- lanes ---- */
@@ -55,8 +63,10 @@ static bool place_in_lane(struct timers *timers, struct timer *timer, uint64_t d
         if (lane->delay_ms != delay_ms)
             continue;
         timer->place = (uint16_t)(PLACE_LANE + i);
-        if (!lane->timers.first)
+        if (!lane->timers.first) {
             lane->due_ms = timer->due_ms;
+            note_due(timers, timer->due_ms);
+        }
         list_append(&lane->timers, &timer->link);
         return true;
     }
@@ -69,16 +79,6 @@ static void find_lane_due(struct timer_lane *lane)
     lane->due_ms = first ? timer_of(first)->due_ms : UINT64_MAX;
     if (first && first->next)
         __builtin_prefetch(first->next); /* of timers that started 32 s ago none is in a cache */
-}
-
-/* Earliest time of all lanes. */
-static uint64_t lanes_due_ms(const struct timers *timers)
-{
-    uint64_t due_ms = UINT64_MAX;
-    for (unsigned i = 0; i < timers->lane_count; i++)
-        if (timers->lanes[i].due_ms < due_ms)
-            due_ms = timers->lanes[i].due_ms;
-    return due_ms;
 }
 
 /* Among those that are due it stands behind those that started before. */
@@ -103,48 +103,7 @@ static void enter_lanes(struct timers *timers)
     }
 }
 
-/* ---- one timer ---- */
-
-static void unplace(struct timers *timers, struct timer *timer)
-{
-    bool is_first = !timer->link.previous;
-    list_remove(&timer->link);
-    if (timer->place == PLACE_DUE)
-        return;
-    if (timer->place >= PLACE_LANE) {
-        if (is_first)
-            find_lane_due(&timers->lanes[timer->place - PLACE_LANE]);
-        return;
-    }
-    unsigned level = timer->place / TIMER_SLOTS, slot = timer->place % TIMER_SLOTS;
-    if (!timers->slots[level][slot].first)
-        timers->occupied[level] &= ~((uint64_t)1 << slot);
-}
-
-void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms,
-                 timer_handler *handler, void *arg)
-{
-    timer_stop(timers, timer);
-    if (delay_ms >= WHEEL_LIMIT / 2)
-        delay_ms = WHEEL_LIMIT / 2;
-    timer->due_ms = timers->now_ms + (delay_ms ? delay_ms : 1);
-    timer->handler = handler;
-    timer->arg = arg;
-    timer->order = timers->order ? (*timers->order)++ : timers->own_order++;
-    timers->count++;
-    if (!place_in_lane(timers, timer, delay_ms))
-        place(timers, timer);
-}
-
-void timer_stop(struct timers *timers, struct timer *timer)
-{
-    if (!timer_is_running(timer))
-        return;
-    unplace(timers, timer);
-    timers->count--;
-}
-
-/* ---- the clock ---- */
+/* ---- what is due first ---- */
 
 /* Earliest occupied slot: its time, level and number. */
 static uint64_t next_slot(const struct timers *timers, unsigned *level, unsigned *slot)
@@ -168,6 +127,70 @@ static uint64_t next_slot(const struct timers *timers, unsigned *level, unsigned
     return UINT64_MAX;
 }
 
+/* Earliest time of all lanes. */
+static uint64_t lanes_due_ms(const struct timers *timers)
+{
+    uint64_t due_ms = UINT64_MAX;
+    for (unsigned i = 0; i < timers->lane_count; i++)
+        if (timers->lanes[i].due_ms < due_ms)
+            due_ms = timers->lanes[i].due_ms;
+    return due_ms;
+}
+
+static void find_soonest(struct timers *timers)
+{
+    unsigned level, slot;
+    uint64_t wheel_ms = next_slot(timers, &level, &slot), lanes_ms = lanes_due_ms(timers);
+    timers->soonest_ms = wheel_ms < lanes_ms ? wheel_ms : lanes_ms;
+}
+
+/* ---- one timer ---- */
+
+/* @return when its slot or lane was due, if it was the first there is; UINT64_MAX otherwise */
+static uint64_t unplace(struct timers *timers, struct timer *timer)
+{
+    bool is_first = !timer->link.previous;
+    list_remove(&timer->link);
+    if (timer->place == PLACE_DUE)
+        return UINT64_MAX;
+    if (timer->place >= PLACE_LANE) {
+        if (is_first)
+            find_lane_due(&timers->lanes[timer->place - PLACE_LANE]);
+        return is_first ? timer->due_ms : UINT64_MAX;
+    }
+    unsigned level = timer->place / TIMER_SLOTS, slot = timer->place % TIMER_SLOTS;
+    if (timers->slots[level][slot].first)
+        return UINT64_MAX;
+    timers->occupied[level] &= ~((uint64_t)1 << slot);
+    return timer->due_ms >> (GROUP_BITS * level) << (GROUP_BITS * level);
+}
+
+void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms,
+                 timer_handler *handler, void *arg)
+{
+    timer_stop(timers, timer);
+    if (delay_ms >= WHEEL_LIMIT / 2)
+        delay_ms = WHEEL_LIMIT / 2;
+    timer->due_ms = timers->now_ms + (delay_ms ? delay_ms : 1);
+    timer->handler = handler;
+    timer->arg = arg;
+    timer->order = timers->order ? (*timers->order)++ : timers->own_order++;
+    timers->count++;
+    if (!place_in_lane(timers, timer, delay_ms))
+        place(timers, timer);
+}
+
+void timer_stop(struct timers *timers, struct timer *timer)
+{
+    if (!timer_is_running(timer))
+        return;
+    if (unplace(timers, timer) == timers->soonest_ms)
+        find_soonest(timers);
+    timers->count--;
+}
+
+/* ---- the clock ---- */
+
 /* The clock reaches a slot: what is in it moves down, or is due. */
 static void enter_slot(struct timers *timers, unsigned level, unsigned slot, uint64_t at)
 {
@@ -182,20 +205,27 @@ static void enter_slot(struct timers *timers, unsigned level, unsigned slot, uin
     }
 }
 
+/* The clock moves to the next time at which a slot or a lane is due. */
+static void enter_next(struct timers *timers)
+{
+    unsigned level = 0, slot = 0;
+    uint64_t at_ms = timers->soonest_ms;
+    if (next_slot(timers, &level, &slot) == at_ms)
+        enter_slot(timers, level, slot, at_ms); /* all that the wheel has for that time */
+    else
+        timers->now_ms = at_ms;
+    enter_lanes(timers);
+    find_soonest(timers);
+}
+
 struct timer *timers_due(struct timers *timers, uint64_t now_ms)
 {
     while (!timers->due.first) {
-        unsigned level = 0, slot = 0;
-        uint64_t wheel_ms = next_slot(timers, &level, &slot), lanes_ms = lanes_due_ms(timers);
-        if (wheel_ms > now_ms && lanes_ms > now_ms) {
+        if (timers->soonest_ms > now_ms) {
             timers->now_ms = now_ms > timers->now_ms ? now_ms : timers->now_ms;
             return NULL;
         }
-        if (wheel_ms <= lanes_ms) /* all that the wheel has for that time is in this slot */
-            enter_slot(timers, level, slot, wheel_ms);
-        else
-            timers->now_ms = lanes_ms;
-        enter_lanes(timers);
+        enter_next(timers);
     }
     return timer_of(timers->due.first);
 }
@@ -214,9 +244,5 @@ void timers_advance(struct timers *timers, uint64_t now_ms)
 
 uint64_t timers_next_ms(const struct timers *timers)
 {
-    unsigned level, slot;
-    if (timers->due.first)
-        return timers->now_ms;
-    uint64_t wheel_ms = next_slot(timers, &level, &slot), lanes_ms = lanes_due_ms(timers);
-    return wheel_ms < lanes_ms ? wheel_ms : lanes_ms;
+    return timers->due.first ? timers->now_ms : timers->soonest_ms;
 }

@@ -47,10 +47,11 @@ struct timers {
     uint64_t occupied[TIMER_LEVELS]; /**< bit per slot that is not empty */
     struct timer_lane lanes[TIMER_LANES];
     unsigned lane_count;
-    struct list due;    /**< fire within this advance */
-    size_t count;       /**< timers running */
-    uint32_t *order;    /**< borrowed: counts starts over several wheels of one thread; or NULL */
-    uint32_t own_order; /**< counts starts without that */
+    struct list due;     /**< fire within this advance */
+    uint64_t soonest_ms; /**< when the first slot or lane is due; UINT64_MAX: there is none */
+    size_t count;        /**< timers running */
+    uint32_t *order;     /**< borrowed: counts starts over several wheels of one thread; or NULL */
+    uint32_t own_order;  /**< counts starts without that */
 };
 
 void timers_init(struct timers *timers, uint64_t now_ms);

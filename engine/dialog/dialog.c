@@ -70,7 +70,7 @@ struct dialog *dialog_new(struct dialogs *dialogs, struct message *invite)
     size_t room = 0;
     for (size_t i = 0; i < DIALOG_TEXT_COUNT; i++)
         room += texts[i].n;
-    struct dialog *dialog = memory_alloc(sizeof *dialog + room, destroy);
+    struct dialog *dialog = memory_alloc_local(offsetof(struct dialog, texts), room, destroy);
     if (!dialog)
         return NULL;
     char *at = dialog->texts;
@@ -93,18 +93,38 @@ static bool is_callers_request(const struct dialog *dialog, struct message *mess
     return text_equal(message_from_tag(message), dialog_caller_tag(dialog));
 }
 
+static uint64_t idle_limit_ms(const struct dialog *dialog)
+{
+    return dialog->dialogs->options.settings->limits_dialog_idle_s * 1000;
+}
+
+static void idle_expired(void *arg);
+
+static void wait_idle(struct dialog *dialog, uint64_t delay_ms)
+{
+    timer_start(loop_timers(dialog->dialogs->options.loop), &dialog->idle, delay_ms, idle_expired,
+                dialog);
+}
+
 static void idle_expired(void *arg)
 {
     struct dialog *dialog = arg;
+    uint64_t idle_ms = loop_now_ms(dialog->dialogs->options.loop) - dialog->touched_ms;
+    uint64_t limit_ms = idle_limit_ms(dialog);
+    if (idle_ms < limit_ms) {
+        wait_idle(dialog, limit_ms - idle_ms);
+        return;
+    }
     counter_count(dialog->dialogs->options.counters, COUNTER_DIALOG_IDLE);
     dialog_terminate(dialog, DIALOG_END_IDLE);
 }
 
+/* Each message touches its dialog: it notes the time alone, which the timer asks when it is due. */
 void dialog_touch(struct dialog *dialog)
 {
-    const struct dialogs_options *options = &dialog->dialogs->options;
-    timer_start(loop_timers(options->loop), &dialog->idle,
-                options->settings->limits_dialog_idle_s * 1000, idle_expired, dialog);
+    dialog->touched_ms = loop_now_ms(dialog->dialogs->options.loop);
+    if (!timer_is_running(&dialog->idle))
+        wait_idle(dialog, idle_limit_ms(dialog));
 }
 
 void dialog_tell(struct dialog *dialog, enum dialog_event event, struct message *message)
@@ -431,7 +451,7 @@ void dialog_for_each_leg(const struct dialog *dialog, dialog_leg_handler *visit,
 
 size_t dialog_memory_bytes(const struct dialog *dialog)
 {
-    size_t size = sizeof *dialog;
+    size_t size = offsetof(struct dialog, texts);
     for (size_t i = 0; i < DIALOG_TEXT_COUNT; i++)
         size += dialog->text_bytes[i];
     for (const struct dialog_leg *leg = dialog->legs.first; leg; leg = leg->next)

@@ -29,6 +29,7 @@ struct dialog {
     struct link all;
     struct dialogs *dialogs; /**< holder, borrowed; not to be used once TERMINATED */
     struct timer idle;       /**< limits.dialog_idle_s without a message */
+    uint64_t touched_ms;     /**< loop_now_ms() of the last one */
     void *attachments[DIALOG_ATTACHMENT_COUNT]; /**< counted, shared */
     uint64_t started_ms, answered_ms;           /**< loop_now_ms() */
     struct dialog_legs legs;                    /**< owned */

@@ -12,10 +12,14 @@
 
 #define ALIGNMENT 8
 
+/* A struct recorded without its texts, which lie behind: its bytes, and then its Call-ID. */
 struct entry {
     uint32_t size_bytes; /* of entry and bytes, aligned */
     uint32_t kept_bytes, call_id_bytes;
-    struct recorded recorded; /* its bytes lie behind, and then its Call-ID */
+    bool is_sent, is_note;
+    uint64_t at_ms;
+    const struct listener *listener;
+    struct address peer;
 };
 
 struct recorder {
@@ -105,15 +109,35 @@ void recorder_keep(struct recorder *recorder, const struct recorded *recorded)
     size_t size = size_for(n + id);
     make_room(recorder, size);
     struct entry *entry = at(recorder, recorder->newest_end);
-    entry->size_bytes = (uint32_t)size;
-    entry->kept_bytes = (uint32_t)n;
-    entry->call_id_bytes = (uint32_t)id;
-    entry->recorded = *recorded;
+    *entry = (struct entry){
+        .size_bytes = (uint32_t)size,
+        .kept_bytes = (uint32_t)n,
+        .call_id_bytes = (uint32_t)id,
+        .is_sent = recorded->is_sent,
+        .is_note = recorded->is_note,
+        .at_ms = recorded->at_ms,
+        .listener = recorded->listener,
+        .peer = recorded->peer,
+    };
     memcpy(entry + 1, recorded->bytes.p, n);
     if (id)
         memcpy((char *)(entry + 1) + n, recorded->call_id.p, id);
     recorder->newest_end += size;
     recorder->count++;
+}
+
+static struct recorded recorded_of(const struct entry *entry)
+{
+    const char *bytes = (const char *)(entry + 1);
+    return (struct recorded){
+        .at_ms = entry->at_ms,
+        .is_sent = entry->is_sent,
+        .is_note = entry->is_note,
+        .listener = entry->listener,
+        .peer = entry->peer,
+        .bytes = {bytes, entry->kept_bytes},
+        .call_id = {bytes + entry->kept_bytes, entry->call_id_bytes},
+    };
 }
 
 static struct text call_id_of(const struct recorded *recorded)
@@ -143,10 +167,7 @@ void recorder_visit(const struct recorder *recorder, const struct text *call_ids
     size_t offset = recorder->oldest;
     for (size_t i = 0; i < recorder->count; i++, offset = behind(recorder, offset)) {
         const struct entry *entry = at(recorder, offset);
-        struct recorded recorded = entry->recorded;
-        recorded.bytes = (struct text){(const char *)(entry + 1), entry->kept_bytes};
-        recorded.call_id =
-            (struct text){recorded.bytes.p + entry->kept_bytes, entry->call_id_bytes};
+        const struct recorded recorded = recorded_of(entry);
         if (is_one_of(call_id_of(&recorded), call_ids, count))
             visit(arg, &recorded);
     }
