@@ -29,7 +29,7 @@ bool api_is_library(lua_State *L, const lua_Debug *frame)
 
 bool api_script_frame(lua_State *L, lua_Debug *frame)
 {
-    for (int level = 0; lua_getstack(L, level, frame); level++) {
+    for (int level = 1; lua_getstack(L, level, frame); level++) {
         lua_getinfo(L, "Sl", frame);
         if (!api_is_library(L, frame))
             return true;
@@ -193,10 +193,14 @@ void api_register(lua_State *L, const luaL_Reg *functions)
 
 /* ---- handles ---- */
 
+static uintptr_t handle_bits(const struct run *run, bool is_reply)
+{
+    return HANDLE_TAG | (uintptr_t)run->serial << 1 | (is_reply ? HANDLE_REPLY : 0);
+}
+
 void handle_push(lua_State *L, const struct run *run, bool is_reply)
 {
-    uintptr_t bits = HANDLE_TAG | (uintptr_t)run->serial << 1 | (is_reply ? HANDLE_REPLY : 0);
-    lua_pushlightuserdata(L, (void *)bits);
+    lua_pushlightuserdata(L, (void *)handle_bits(run, is_reply));
 }
 
 bool run_subject(struct run *run, bool is_reply, struct subject *subject)
@@ -212,14 +216,23 @@ bool run_subject(struct run *run, bool is_reply, struct subject *subject)
     return run->kind <= (enum run_kind)ROUTE_FAILURE;
 }
 
-void handle_check(lua_State *L, int index, struct subject *subject)
+/** The run of a handle that is not the current one's: it waits, or the handle is none. */
+static __attribute__((cold, noinline)) struct run *find_run(lua_State *L, int index, uintptr_t bits)
 {
-    uintptr_t bits = (uintptr_t)lua_touserdata(L, index);
     if (bits >> HANDLE_BITS != HANDLE_TAG >> HANDLE_BITS)
         api_misuse(L, "a message is expected, not %s", luaL_typename(L, index));
     struct run *run = run_with_serial(generation_of(L), (bits & ~HANDLE_TAG) >> 1);
     if (!run)
         api_misuse(L, "this message is gone: its handler has ended");
+    return run;
+}
+
+void handle_check(lua_State *L, int index, struct subject *subject)
+{
+    uintptr_t bits = (uintptr_t)lua_touserdata(L, index);
+    struct run *run = generation_of(L)->current;
+    if (!run || handle_bits(run, bits & HANDLE_REPLY) != bits)
+        run = find_run(L, index, bits);
     run_subject(run, bits & HANDLE_REPLY, subject);
 }
 

@@ -239,7 +239,8 @@ void api_message_open(lua_State *L)
     lua_setfield(L, metatable, "__tostring");
     lua_pushboolean(L, 0);
     lua_setfield(L, metatable, "__metatable");
-    lua_pushlightuserdata(L, NULL);
+    /* The first handle makes room for its kind; none that comes later allocates. */
+    handle_push(L, &(struct run){.serial = 1}, false);
     lua_insert(L, metatable);
     lua_setmetatable(L, metatable);
     lua_settop(L, metatable - 1);

@@ -272,7 +272,8 @@ static int relay_from_here(lua_State *L, const struct subject *subject,
 }
 
 /** Relay to the request's target, to those of a look-up and to the branches that were added: used up. */
-static int relay_to_all(lua_State *L, struct subject *subject, struct relay_options *options)
+static __attribute__((noinline)) int relay_to_all(lua_State *L, const struct subject *subject,
+                                                  struct relay_options *options)
 {
     struct fork_target targets[FORK_TARGETS];
     size_t looked_up, own = read_own_targets(subject, options, targets);
@@ -292,6 +293,16 @@ static int relay_to_all(lua_State *L, struct subject *subject, struct relay_opti
     return result;
 }
 
+/** Most requests have one target; room for more is on the stack only where there may be some. */
+static int relay(lua_State *L, const struct subject *subject, struct relay_options *options)
+{
+    size_t looked_up;
+    bool has_variables = subject->run->vars_reference != LUA_NOREF;
+    if (has_variables || context_targets(subject->context, &looked_up))
+        return relay_to_all(L, subject, options);
+    return relay_from_here(L, subject, NULL, 0, options);
+}
+
 /** req:relay{...} or req:relay(uri) -> true or nil, err; may wait for a name to resolve */
 static int request_relay(lua_State *L)
 {
@@ -306,7 +317,7 @@ static int request_relay(lua_State *L)
         read_relay_options(L, &subject, false, &options);
     else if (!lua_isnoneornil(L, 2))
         api_misuse(L, "relay: a table of options or a URI is needed, not %s", luaL_typename(L, 2));
-    int result = relay_to_all(L, &subject, &options);
+    int result = relay(L, &subject, &options);
     return wait_or_push(L, subject.run, result);
 }
 

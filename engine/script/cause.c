@@ -40,12 +40,12 @@ static bool find_fault(lua_State *L, struct text told, lua_Debug *frame)
         return false;
     lua_getinfo(L, "Sl", frame);
     struct text source = text_of(frame->short_src);
-    if (frame->currentline >= 0 || !text_starts_with(told, source))
-        return api_script_frame(L, frame);
-    told = text_span(told.p + source.n, told.p + told.n);
-    text_split(&told, ':');
-    if (!text_to_u32(text_split(&told, ':'), &line))
-        frame->currentline = (int)line;
+    if (frame->currentline < 0 && text_starts_with(told, source)) {
+        told = text_span(told.p + source.n, told.p + told.n);
+        text_split(&told, ':');
+        if (!text_to_u32(text_split(&told, ':'), &line))
+            frame->currentline = (int)line;
+    }
     return !api_is_library(L, frame) || api_script_frame(L, frame);
 }
 

@@ -10,12 +10,16 @@
 
 #define FAULT_BYTES 4096
 
-/* The coroutine of a run begins here: whatever its arguments cost is allocated under lua_resume(). */
+/*
+ * The coroutine of a run begins here, so that whatever its arguments cost is allocated under
+ * lua_resume(), and that its stack does not grow at the very start of a call from C: LuaJIT crashes
+ * when it is refused the memory there.
+ */
 static const char wrap_source[] =
     "local prepare = ...\n"
     "return function(handler, shape)\n"
     "    if shape then return function() return handler(shape(prepare())) end end\n"
-    "    return function() return handler(prepare()) end\n"
+    "    return function(...) return handler(...) end\n"
     "end\n";
 
 struct generation *generation_of(lua_State *L)

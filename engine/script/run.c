@@ -2,11 +2,12 @@
  * One run of one handler: a coroutine that Lua resumes until it returns, fails, waits or has used
  * up its budget.
  *
- * Coroutine: a run puts its handler onto an empty thread and resumes. What generation_wrap() made of
- * the handler calls run_prepare() first, which makes the handles: so whatever a run allocates, it
- * allocates under lua_resume(). A thread that ended well is used again.
+ * Coroutine: a run puts its handler and its handles onto an empty thread and resumes: none of that
+ * allocates. The table of an event is made by what generation_wrap() made of the handler: so whatever
+ * a run allocates, it allocates under lua_resume(). A thread that ended well is used again.
  *
- * Budget: a count hook looks every BUDGET_INTERVAL instructions. Over budget, the hook goes on at
+ * Budget: a count hook looks every BUDGET_INTERVAL instructions, which it counts on from run to run;
+ * so the first look of a run comes early and counts nothing. Over budget, the hook goes on at
  * every single instruction and yields: a pcall cannot catch a yield. Where Lua stands above a C
  * function (string.gsub calling back) it cannot yield; there the hook raises, again and again, until
  * the C function is left. The hook belongs to the whole state, so coroutines are under it too. A
@@ -76,10 +77,20 @@ static const char *find_excess(lua_State *L, struct run *run)
     return spent_us >= most_us ? over_budget : NULL;
 }
 
+/** How often the hook has to look at a run. */
+static int wanted_interval(const struct run *run)
+{
+    if (run->over)
+        return 1;
+    return run->generation->huge_blocks ? HUGE_INTERVAL : BUDGET_INTERVAL;
+}
+
+/** A run begins or goes on: the hook counts on, unless another interval is wanted. */
 static void watch(struct run *run)
 {
-    int interval = run->generation->huge_blocks ? HUGE_INTERVAL : BUDGET_INTERVAL;
-    run_set_hook(run->generation, run->over ? 1 : interval);
+    int interval = wanted_interval(run);
+    if (run->generation->hook_interval != interval)
+        run_set_hook(run->generation, interval);
 }
 
 void run_charge(struct generation *generation, uint64_t instructions)
@@ -101,10 +112,12 @@ void run_hook(lua_State *L, lua_Debug *activation)
     }
     if (!run)
         return;
-    run->instructions += (uint64_t)run->generation->hook_interval;
+    if (run->is_looked_at)
+        run->instructions += (uint64_t)run->generation->hook_interval;
+    run->is_looked_at = true;
     if (!run->over)
         run->over = find_excess(L, run);
-    watch(run);
+    run_set_hook(run->generation, wanted_interval(run));
     if (!run->over)
         return;
     if (run->thread && lua_isyieldable(L)) {
@@ -164,11 +177,9 @@ struct run *run_take(struct generation *generation)
 
 struct run *run_with_serial(const struct generation *generation, uint64_t serial)
 {
-    struct run *run = generation->current;
-    if (run && run->serial == serial)
-        return run;
-    for (run = generation->runs; run && run->serial != serial; run = run->next)
-        continue;
+    struct run *run = generation->runs;
+    while (run && run->serial != serial)
+        run = run->next;
     return serial ? run : NULL;
 }
 
@@ -176,7 +187,8 @@ struct run *run_with_serial(const struct generation *generation, uint64_t serial
 static void give_back(struct run *run)
 {
     struct generation *generation = run->generation;
-    luaL_unref(generation->lua, LUA_REGISTRYINDEX, run->vars_reference);
+    if (run->vars_reference != LUA_NOREF)
+        luaL_unref(generation->lua, LUA_REGISTRYINDEX, run->vars_reference);
     if (run->question)
         run->question->run = NULL;
     arena_reset(&run->arena);
@@ -473,11 +485,23 @@ static int step(struct run *run, int argument_count)
     return result;
 }
 
+/** Push the handles of the messages that the handler gets. @return how many */
+static int push_messages(const struct run *run)
+{
+    if (run->kind > (enum run_kind)ROUTE_FAILURE)
+        return 0;
+    if (run->kind != RUN_REPLY)
+        handle_push(run->thread, run, false);
+    if (run->kind == RUN_REPLY || run->kind == RUN_FAILURE)
+        handle_push(run->thread, run, true);
+    return run->kind == RUN_FAILURE ? 2 : 1;
+}
+
 int run_start(struct run *run)
 {
     int reference = run->kind == RUN_TIMER ? run->timer->reference : run->handler->reference;
     lua_rawgeti(run->thread, LUA_REGISTRYINDEX, reference);
-    int result = step(run, 0);
+    int result = step(run, push_messages(run));
     if (result == ROUTE_WAITING)
         return result;
     if (run->kind == RUN_TIMER)
@@ -500,14 +524,5 @@ void run_abandon(struct run *run)
 int run_prepare(lua_State *L)
 {
     struct run *run = run_of(L);
-    switch (run->kind) {
-    case RUN_TIMER: return 0;
-    case RUN_EVENT: return run->is_reload ? 0 : event_push(L, run);
-    case RUN_REPLY: handle_push(L, run, true); return 1;
-    case RUN_FAILURE:
-        handle_push(L, run, false);
-        handle_push(L, run, true);
-        return 2;
-    default: handle_push(L, run, false); return 1;
-    }
+    return run->is_reload ? 0 : event_push(L, run);
 }

@@ -41,9 +41,9 @@ enum run_wait { WAIT_NONE, WAIT_SLEEP, WAIT_RELAY, WAIT_ANSWER };
 /** One function that the script defined as a handler. */
 struct handler {
     enum run_kind kind;
-    char name[HANDLER_NAME_BYTES];
-    size_t name_n; /**< its length */
     int reference; /**< what generation_wrap() made of it, in the Lua registry */
+    size_t name_n; /**< its length */
+    char name[HANDLER_NAME_BYTES];
 };
 
 /** Serial numbers of runs begin again here: a handle that was kept for so many runs may find another's. */
@@ -84,7 +84,8 @@ struct run {
     struct arena arena;                    /**< scratch of C functions */
 
     /* budget */
-    const char *over; /**< why it must end; NULL: it may go on */
+    const char *over;  /**< why it must end; NULL: it may go on */
+    bool is_looked_at; /**< the hook has looked at it */
     uint64_t instructions, instructions_most;
     uint64_t spent_us;   /**< in slices before this one */
     uint64_t started_us; /**< of this slice */
@@ -220,8 +221,9 @@ static inline void generation_count(const struct generation *generation, enum co
 int generation_protect(struct generation *generation, lua_CFunction function, void *arg,
                        char **fault);
 /**
- * Replace the function on top of the stack by one that calls it with what run_prepare() pushes.
- * @param shape  module of lua/ that makes one argument of what is pushed; NULL: none
+ * Replace the function on top of the stack by one that a run can begin with: it calls it with its own
+ * arguments, or with a table that @p shape makes of what run_prepare() pushes.
+ * @param shape  module of lua/; NULL: the arguments are those of the run
  */
 void generation_wrap(lua_State *L, const char *shape);
 /** Handler of that kind and name, or NULL. */
@@ -277,7 +279,7 @@ void run_set_hook(struct generation *generation, int interval);
 void run_charge(struct generation *generation, uint64_t instructions);
 /** The run on whose behalf C is called; NULL: none. */
 struct run *run_of(lua_State *L);
-/** Lua's prepare(): pushes the arguments of the current run's handler. */
+/** Lua's prepare(): pushes what the table of the current run's event is made of. */
 int run_prepare(lua_State *L);
 /** Call-ID of what it handles, borrowed; absent when it is of no call. */
 struct text run_call_id(const struct run *run);
@@ -399,7 +401,7 @@ void handle_check_context(lua_State *L, int index, struct subject *subject, cons
 
 /** Is this frame, of which "Sl" is known, a part of lua/, or of the engine? */
 bool api_is_library(lua_State *L, const lua_Debug *frame);
-/** The innermost frame that belongs to a script: its short_src and currentline. @return false: none */
+/** The innermost frame below a C function that belongs to a script: its short_src and currentline. @return false: none */
 bool api_script_frame(lua_State *L, lua_Debug *frame);
 /** Raise an error with the position of the first caller that is not part of lua/. */
 int api_misuse(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
