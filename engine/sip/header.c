@@ -1,7 +1,5 @@
-/* Names of header fields. A name is looked for only among those that begin with its letter. */
+/* Names of header fields. Length, first and last letter tell all known names apart. */
 #include "sip/header.h"
-
-#define KINDS_OF_LETTER 13
 
 static const struct text names[HEADER_KIND_COUNT] = {
 #define XX(name, text, compact) [HEADER_##name] = {text, sizeof(text) - 1},
@@ -15,97 +13,53 @@ static const char compacts[HEADER_KIND_COUNT] = {
 #undef XX
 };
 
-/* Most frequent first; a test proves that every name is found. */
-static const uint8_t by_letter[26][KINDS_OF_LETTER] = {
-    ['a' - 'a'] = {HEADER_ALLOW, HEADER_AUTHORIZATION, HEADER_ALLOW_EVENTS, HEADER_ACCEPT_CONTACT},
-    ['c' - 'a'] = {HEADER_CALL_ID, HEADER_CSEQ, HEADER_CONTACT, HEADER_CONTENT_LENGTH,
-                   HEADER_CONTENT_TYPE, HEADER_CONTENT_ENCODING},
-    ['d' - 'a'] = {HEADER_DATE, HEADER_DIVERSION},
-    ['e' - 'a'] = {HEADER_EXPIRES, HEADER_EVENT},
-    ['f' - 'a'] = {HEADER_FROM},
-    ['i' - 'a'] = {HEADER_IDENTITY},
-    ['m' - 'a'] = {HEADER_MAX_FORWARDS, HEADER_MAX_BREADTH, HEADER_MIN_SE},
-    ['p' - 'a'] = {HEADER_P_ASSERTED_IDENTITY, HEADER_P_PREFERRED_IDENTITY,
-                   HEADER_PROXY_AUTHORIZATION, HEADER_PROXY_AUTHENTICATE, HEADER_PROXY_REQUIRE,
-                   HEADER_PATH},
-    ['r' - 'a'] = {HEADER_ROUTE, HEADER_RECORD_ROUTE, HEADER_REQUIRE, HEADER_REASON, HEADER_RSEQ,
-                   HEADER_RACK, HEADER_RETRY_AFTER, HEADER_REFER_TO, HEADER_REMOTE_PARTY_ID,
-                   HEADER_REFERRED_BY, HEADER_REPLACES, HEADER_REJECT_CONTACT,
-                   HEADER_REQUEST_DISPOSITION},
-    ['s' - 'a'] = {HEADER_SUPPORTED, HEADER_SESSION_EXPIRES, HEADER_SERVER, HEADER_SUBJECT},
-    ['t' - 'a'] = {HEADER_TO, HEADER_TIMESTAMP},
-    ['u' - 'a'] = {HEADER_USER_AGENT, HEADER_UNSUPPORTED},
-    ['v' - 'a'] = {HEADER_VIA},
-    ['w' - 'a'] = {HEADER_WWW_AUTHENTICATE, HEADER_WARNING},
+/* Found by trial, so that no two names share a slot; the compiler refuses a name that would. */
+#define SLOT(first, last, length)     ((5u * (first) + 7u * ((last) + (length))) & 255)
+#define AT(kind, first, last, length) [SLOT(first, last, length)] = HEADER_##kind
+
+/* clang-format off */
+static const uint8_t slots[256] = {
+    AT(VIA, 'v', 'a', 3), AT(FROM, 'f', 'm', 4), AT(TO, 't', 'o', 2), AT(CALL_ID, 'c', 'd', 7),
+    AT(CSEQ, 'c', 'q', 4), AT(MAX_FORWARDS, 'm', 's', 12), AT(CONTACT, 'c', 't', 7),
+    AT(ROUTE, 'r', 'e', 5), AT(RECORD_ROUTE, 'r', 'e', 12), AT(CONTENT_LENGTH, 'c', 'h', 14),
+    AT(CONTENT_TYPE, 'c', 'e', 12), AT(MAX_BREADTH, 'm', 'h', 11),
+    AT(PROXY_REQUIRE, 'p', 'e', 13), AT(REQUIRE, 'r', 'e', 7), AT(SUPPORTED, 's', 'd', 9),
+    AT(UNSUPPORTED, 'u', 'd', 11), AT(ALLOW, 'a', 'w', 5), AT(EXPIRES, 'e', 's', 7),
+    AT(USER_AGENT, 'u', 't', 10), AT(SERVER, 's', 'r', 6), AT(TIMESTAMP, 't', 'p', 9),
+    AT(RETRY_AFTER, 'r', 'r', 11), AT(REASON, 'r', 'n', 6), AT(RSEQ, 'r', 'q', 4),
+    AT(RACK, 'r', 'k', 4), AT(AUTHORIZATION, 'a', 'n', 13), AT(PROXY_AUTHORIZATION, 'p', 'n', 19),
+    AT(WWW_AUTHENTICATE, 'w', 'e', 16), AT(PROXY_AUTHENTICATE, 'p', 'e', 18),
+    AT(P_ASSERTED_IDENTITY, 'p', 'y', 19), AT(P_PREFERRED_IDENTITY, 'p', 'y', 20),
+    AT(REMOTE_PARTY_ID, 'r', 'd', 15), AT(DIVERSION, 'd', 'n', 9), AT(REFER_TO, 'r', 'o', 8),
+    AT(REFERRED_BY, 'r', 'y', 11), AT(EVENT, 'e', 't', 5), AT(PATH, 'p', 'h', 4),
+    AT(SUBJECT, 's', 't', 7), AT(CONTENT_ENCODING, 'c', 'g', 16),
+    AT(SESSION_EXPIRES, 's', 's', 15), AT(MIN_SE, 'm', 'e', 6), AT(REPLACES, 'r', 's', 8),
+    AT(ACCEPT_CONTACT, 'a', 't', 14), AT(REJECT_CONTACT, 'r', 't', 14),
+    AT(REQUEST_DISPOSITION, 'r', 'n', 19), AT(ALLOW_EVENTS, 'a', 's', 12),
+    AT(IDENTITY, 'i', 'y', 8), AT(DATE, 'd', 'e', 4), AT(WARNING, 'w', 'g', 7),
 };
+/* clang-format on */
 
-static bool is_name(struct text name, enum header_kind kind)
-{
-    const struct text *known = &names[kind];
-    return name.n == known->n &&
-           (memcmp(name.p, known->p, name.n) == 0 || text_equal_nocase(name, *known));
-}
-
-static enum header_kind find_compact(char letter)
+static __attribute__((cold, noinline)) enum header_kind find_compact(char letter)
 {
     for (unsigned kind = 1; kind < HEADER_KIND_COUNT; kind++)
-        if (compacts[kind] == letter)
+        if (compacts[kind] == (letter | 0x20))
             return (enum header_kind)kind;
     return HEADER_OTHER;
 }
 
 enum header_kind header_kind_parse(struct text name)
 {
-    char letter = name.n ? (char)(name.p[0] | 0x20) : 0;
-    if (letter < 'a' || letter > 'z')
+    if (name.n < 2)
+        return name.n ? find_compact(name.p[0]) : HEADER_OTHER;
+    unsigned first = (unsigned char)name.p[0] | 0x20,
+             last = (unsigned char)name.p[name.n - 1] | 0x20;
+    enum header_kind kind = slots[SLOT(first, last, (unsigned)name.n)];
+    const struct text *known = &names[kind];
+    if (name.n != known->n)
         return HEADER_OTHER;
-    if (name.n == 1)
-        return find_compact(letter);
-    const uint8_t *kinds = by_letter[letter - 'a'];
-    for (unsigned i = 0; i < KINDS_OF_LETTER && kinds[i]; i++)
-        if (is_name(name, (enum header_kind)kinds[i]))
-            return (enum header_kind)kinds[i];
-    return HEADER_OTHER;
-}
-
-/* Without a call for lengths that names have. */
-static inline bool is_same(const char *a, const char *b, size_t n)
-{
-    uint64_t x[2], y[2];
-    uint32_t u[2], v[2];
-    if (n >= 8 && n <= 16) { /* the halves overlap when n < 16 */
-        memcpy(&x[0], a, 8);
-        memcpy(&x[1], a + n - 8, 8);
-        memcpy(&y[0], b, 8);
-        memcpy(&y[1], b + n - 8, 8);
-        return !((x[0] ^ y[0]) | (x[1] ^ y[1]));
-    }
-    if (n >= 4 && n < 8) {
-        memcpy(&u[0], a, 4);
-        memcpy(&u[1], a + n - 4, 4);
-        memcpy(&v[0], b, 4);
-        memcpy(&v[1], b + n - 4, 4);
-        return !((u[0] ^ v[0]) | (u[1] ^ v[1]));
-    }
-    return memcmp(a, b, n) == 0;
-}
-
-enum header_kind header_kind_scan(struct text *line, struct text *name)
-{
-    unsigned letter = line->n ? (unsigned char)line->p[0] - (unsigned)'A' : 26;
-    if (letter >= 26)
-        return HEADER_OTHER;
-    const uint8_t *kinds = by_letter[letter];
-    for (unsigned i = 0; i < KINDS_OF_LETTER && kinds[i]; i++) {
-        const struct text *known = &names[kinds[i]];
-        if (line->n <= known->n || line->p[known->n] != ':' ||
-            !is_same(line->p, known->p, known->n))
-            continue;
-        *name = (struct text){line->p, known->n};
-        *line = (struct text){line->p + known->n + 1, line->n - known->n - 1};
-        return (enum header_kind)kinds[i];
-    }
-    return HEADER_OTHER;
+    bool is_known = memcmp(name.p, known->p, name.n) == 0 || text_equal_nocase(name, *known);
+    return is_known ? kind : HEADER_OTHER;
 }
 
 const char *header_kind_name(enum header_kind kind)

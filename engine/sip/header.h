@@ -47,11 +47,6 @@ struct header {
 
 /** Long or compact, any case. */
 enum header_kind header_kind_parse(struct text name);
-/**
- * Cut a long name in its usual spelling, with its colon, off a line.
- * @return HEADER_OTHER, and nothing cut, when the line begins with anything else
- */
-enum header_kind header_kind_scan(struct text *line, struct text *name);
 /** @return long form; NULL for HEADER_OTHER */
 const char *header_kind_name(enum header_kind kind);
 /** Same header: equal kinds, or equal names when both are HEADER_OTHER. */

@@ -2,9 +2,9 @@
  * One pass from bytes to spans.
  *
  * The lines are found in the caller's bytes first; then one block is allocated that holds the
- * message, its bytes, its headers and room for what is parsed later, and the spans are moved over.
- * So a message costs one allocation, and one that is refused by a limit costs none. Faults do not
- * end the pass: a request is answered 400 with as much of it as can be read.
+ * message, its bytes, its headers and room for what is parsed later, and what is in the lines is
+ * read there. So a message costs one allocation, and one that is refused by a limit costs none.
+ * Faults do not end the pass: a request is answered 400 with as much of it as can be read.
  */
 #include "sip/message.h"
 
@@ -14,20 +14,21 @@
 #include "sip/parse_osip.h"
 #include "sip/scan.h"
 
-#define LOCAL_HEADERS   48   /* more than that of one message are found in a spare arena */
+#define LOCAL_LINES     48   /* more than that of one message are found in a spare arena */
 #define PARSED_BYTES    1280 /* room for struct message_parsed and small texts */
 #define CSEQ_LIMIT      ((uint32_t)1 << 31) /* RFC 3261 s8.1.1.5 */
 #define LONGEST_VERSION 16
 
 /* What the first part of the pass found, in the caller's bytes. */
 struct layout {
-    struct text start_line; /* without line end */
+    struct text start_line; /* with its line end */
     struct text head;       /* from the start line to the empty line, both included */
     struct text behind;     /* all after it */
-    struct header *headers;
+    uint32_t *ends;         /* of the header lines, counted from the start of the head */
     size_t count, room;
-    struct arena spare; /* holds headers when there are many */
-    const char *fault;  /* first fault, NULL when there is none */
+    struct arena spare; /* holds the ends when there are many */
+    bool is_endless;    /* no empty line, and bytes behind the last line end */
+    bool has_stray_cr;
 };
 
 static void destroy(void *object)
@@ -36,7 +37,7 @@ static void destroy(void *object)
     arena_reset(&message->arena);
 }
 
-static void set_fault(const char **fault, const char *reason)
+static __attribute__((cold, noinline)) void set_fault(const char **fault, const char *reason)
 {
     if (!*fault)
         *fault = reason;
@@ -70,78 +71,58 @@ static inline struct text trim_value(struct text t)
 /* field-name HCOLON field-value */
 static bool parse_header(struct header *header, struct text line)
 {
-    struct text rest = line;
+    const char *colon = text_find(line, ':');
+    if (!colon)
+        return false;
+    struct text name = text_span(line.p, colon);
+    while (name.n && (name.p[name.n - 1] == ' ' || name.p[name.n - 1] == '\t'))
+        name.n--;
     header->line = line;
-    header->kind = header_kind_scan(&rest, &header->name);
-    if (header->kind == HEADER_OTHER) {
-        header->name = scan_set(&rest, CHARS_TOKEN);
-        while (rest.n && (rest.p[0] == ' ' || rest.p[0] == '\t'))
-            scan_skip(&rest, 1);
-        if (!header->name.n || !scan_char(&rest, ':'))
-            return false;
-        header->kind = header_kind_parse(header->name);
-    }
-    header->value = trim_value(rest);
-    return true;
+    header->name = name;
+    header->kind = header_kind_parse(name);
+    header->value = trim_value(text_span(colon + 1, line.p + line.n));
+    return header->kind != HEADER_OTHER || (name.n && scan_is_all(name, CHARS_TOKEN));
 }
 
 static int make_room(struct layout *layout, uint64_t limit)
 {
-    if (layout->count < layout->room)
-        return 0;
     if (layout->room >= limit)
         return ERROR_LIMIT;
     size_t room = layout->room * 4;
-    struct header *headers = arena_alloc(&layout->spare, room * sizeof *headers);
-    if (!headers)
+    uint32_t *ends = arena_alloc(&layout->spare, room * sizeof *ends);
+    if (!ends)
         return ERROR_MEMORY;
-    memcpy(headers, layout->headers, layout->count * sizeof *headers);
-    layout->headers = headers;
+    memcpy(ends, layout->ends, layout->count * sizeof *ends);
+    layout->ends = ends;
     layout->room = room;
     return 0;
 }
 
-static struct text without_line_end(struct text line)
+static int find_lines(struct layout *layout, struct text bytes, uint64_t limit)
 {
-    size_t end = line.n > 1 && line.p[line.n - 2] == '\r' ? 2 : 1;
-    return (struct text){line.p, line.n - end};
-}
-
-static int find_headers(struct layout *layout, struct text bytes, uint64_t limit)
-{
-    struct lines lines;
+    struct lines lines = {bytes, false};
     struct text line;
-    lines_begin(&lines, bytes);
-    if (!lines_cut(&lines, &line) || lines.has_stray_cr)
+    if (!lines_cut(&lines, &layout->start_line) || lines.has_stray_cr)
         return ERROR_SYNTAX;
-    layout->start_line = without_line_end(line);
     while (!is_empty_line(lines.rest)) {
         if (!lines_cut_folded(&lines, &line)) {
-            set_fault(&layout->fault, "No End of Headers");
+            layout->is_endless = true;
             break;
         }
-        int error = layout->count >= limit ? ERROR_LIMIT : make_room(layout, limit);
+        if (layout->count >= limit)
+            return ERROR_LIMIT;
+        int error = layout->count < layout->room ? 0 : make_room(layout, limit);
         if (error)
             return error;
-        if (parse_header(&layout->headers[layout->count], line))
-            layout->count++;
-        else
-            set_fault(&layout->fault, "Malformed Header Line");
+        layout->ends[layout->count++] = (uint32_t)(lines.rest.p - bytes.p);
     }
-    if (lines.has_stray_cr)
-        set_fault(&layout->fault, "Stray CR");
+    layout->has_stray_cr = lines.has_stray_cr;
     struct text rest = lines.rest;
     if (is_empty_line(rest))
         scan_skip(&rest, rest.p[0] == '\n' ? 1 : 2);
     layout->head = text_span(bytes.p, rest.p);
     layout->behind = rest;
     return 0;
-}
-
-/* Move a span from the caller's bytes to the message's. */
-static struct text moved(struct text t, const char *from, const char *to)
-{
-    return (struct text){to + (t.p - from), t.n};
 }
 
 /* One block: message, bytes, headers, room for what is parsed later. */
@@ -156,66 +137,81 @@ static struct message *create(const struct layout *layout)
     message->headers = arena_alloc(&message->arena, layout->count * sizeof(struct header));
     message->bytes = arena_copy(&message->arena, (struct text){layout->head.p, bytes});
     message->head = (struct text){message->bytes.p, layout->head.n};
-    message->header_count = (uint16_t)layout->count;
-    const char *from = layout->head.p, *to = message->bytes.p;
-    if (layout->count)
-        memcpy(message->headers, layout->headers, layout->count * sizeof(struct header));
-    for (size_t i = 0; i < layout->count; i++) {
-        struct header *header = &message->headers[i];
-        header->line.p = to + (header->line.p - from);
-        header->name.p = to + (header->name.p - from);
-        header->value.p = to + (header->value.p - from);
-        if (message->first[header->kind])
-            message->repeated |= UINT64_C(1) << header->kind;
-        else
-            message->first[header->kind] = (uint16_t)(i + 1);
-    }
     return message;
+}
+
+/* @return one bit for each kind that there is */
+static uint64_t parse_headers(struct message *message, const struct layout *layout,
+                              const char **fault)
+{
+    const char *at = message->head.p + layout->start_line.n;
+    uint64_t present = 0;
+    for (size_t i = 0; i < layout->count; i++) {
+        const char *end = message->head.p + layout->ends[i];
+        struct header *header = &message->headers[message->header_count];
+        if (!parse_header(header, text_span(at, end))) {
+            set_fault(fault, "Malformed Header Line");
+        } else {
+            uint64_t bit = UINT64_C(1) << header->kind;
+            message->header_count++;
+            message->repeated |= present & bit;
+            if (!(present & bit))
+                message->first[header->kind] = message->header_count;
+            present |= bit;
+        }
+        at = end;
+    }
+    if (layout->is_endless)
+        set_fault(fault, "No End of Headers");
+    if (layout->has_stray_cr)
+        set_fault(fault, "Stray CR");
+    return present;
 }
 
 /* "SIP/" 1*DIGIT "." 1*DIGIT */
 static bool is_version(struct text t)
 {
+    if (text_equal(t, TEXT("SIP/2.0")))
+        return true;
     if (t.n > LONGEST_VERSION || !text_starts_with_nocase(t, TEXT("SIP/")))
         return false;
     scan_skip(&t, 4);
     return scan_set(&t, CHARS_DIGIT).n && scan_char(&t, '.') && scan_set(&t, CHARS_DIGIT).n && !t.n;
 }
 
-/* @return false when it is not even known what the message is */
+/* SIP-Version SP 3DIGIT SP Reason-Phrase. @return false when it is not even known what the message is */
 static bool parse_status_line(struct message *message, struct text line)
 {
-    struct text rest = line;
-    message->version = text_split(&rest, ' ');
-    struct text code = text_split(&rest, ' ');
+    static const struct text version = TEXT("SIP/2.0 ");
     uint32_t status;
-    if (!text_equal_nocase(message->version, TEXT("SIP/2.0")) || code.n != 3 ||
-        text_to_u32(code, &status) || status < 100 || status > 699)
+    if (line.n < version.n + 3 || !text_starts_with_nocase(line, version) ||
+        text_to_u32((struct text){line.p + version.n, 3}, &status) || status < 100 || status > 699)
         return false;
+    message->version = (struct text){line.p, version.n - 1};
     message->status = (uint16_t)status;
-    message->reason = text_is_set(rest) ? rest : (struct text){line.p + line.n, 0};
+    scan_skip(&line, version.n + 3);
+    bool is_bare = !line.n; /* some leave the second space out as well */
+    if (!is_bare && !scan_char(&line, ' '))
+        return false;
+    message->reason = line;
     return true;
 }
 
 /* Method SP Request-URI SP SIP-Version, with exactly these spaces. */
 static bool parse_request_line(struct message *message, struct text line, const char **fault)
 {
-    struct text rest = line, method = line;
-    message->method_text = scan_set(&method, CHARS_TOKEN);
-    text_split(&rest, ' ');
-    const char *last = rest.n ? memrchr(rest.p, ' ', rest.n) : NULL;
-    if (!last || !message->method_text.n ||
-        message->method_text.p + message->method_text.n + 1 != rest.p)
+    struct text rest = line;
+    message->method_text = scan_set(&rest, CHARS_TOKEN);
+    if (!message->method_text.n || !scan_char(&rest, ' '))
+        return false;
+    message->request_uri = text_split(&rest, ' ');
+    if (!text_is_set(rest))
         return false;
     message->is_request = true;
     message->method = method_parse(message->method_text);
-    message->request_uri = text_span(rest.p, last);
-    message->version = text_span(last + 1, rest.p + rest.n);
-    if (!is_version(message->version))
+    message->version = rest;
+    if (!is_version(rest) || text_find(message->request_uri, '\t'))
         set_fault(fault, "Malformed Request-Line");
-    for (size_t i = 0; i < message->request_uri.n; i++)
-        if (char_is_space(message->request_uri.p[i]))
-            set_fault(fault, "Malformed Request-Line");
     if (!message->request_uri.n)
         set_fault(fault, "Missing Request-URI");
     return true;
@@ -228,16 +224,19 @@ static bool parse_start_line(struct message *message, struct text line, const ch
     return parse_request_line(message, line, fault);
 }
 
+/* 1*DIGIT LWS Method */
 static void parse_cseq(struct message *message, const char **fault)
 {
     const struct header *header = message_header(message, HEADER_CSEQ);
-    struct text rest = header ? header->value : TEXT_NONE;
-    struct text number = text_word(&rest), method = text_trim(rest), tail = method;
     if (!header)
         return;
-    scan_set(&tail, CHARS_TOKEN);
-    if (text_to_u32(number, &message->cseq_number) || message->cseq_number >= CSEQ_LIMIT ||
-        !method.n || tail.n) {
+    struct text rest = header->value, number = scan_set(&rest, CHARS_DIGIT);
+    const char *space = rest.p;
+    scan_space(&rest);
+    bool has_space = rest.p != space;
+    struct text method = scan_set(&rest, CHARS_TOKEN);
+    if (!has_space || !method.n || rest.n || text_to_u32(number, &message->cseq_number) ||
+        message->cseq_number >= CSEQ_LIMIT) {
         set_fault(fault, "Malformed CSeq");
     } else if (!message->is_request) {
         message->method = method_parse(method);
@@ -266,7 +265,8 @@ static void cut_body(struct message *message, const char **fault)
     message->bytes.n = message->head.n + message->body.n;
 }
 
-static void check_presence(const struct message *message, const char **fault)
+/* Say what is missing, or there too often. */
+static __attribute__((cold)) void judge_presence(const struct message *message, const char **fault)
 {
     static const struct {
         enum header_kind kind;
@@ -290,6 +290,17 @@ static void check_presence(const struct message *message, const char **fault)
     }
 }
 
+static void check_presence(const struct message *message, uint64_t present, const char **fault)
+{
+    const uint64_t single = UINT64_C(1) << HEADER_FROM | UINT64_C(1) << HEADER_TO |
+                            UINT64_C(1) << HEADER_CALL_ID | UINT64_C(1) << HEADER_CSEQ;
+    const uint64_t required = single | UINT64_C(1) << HEADER_VIA;
+    const uint64_t at_most_one =
+        single | UINT64_C(1) << HEADER_CONTENT_LENGTH | UINT64_C(1) << HEADER_MAX_FORWARDS;
+    if ((present & required) != required || (message->repeated & at_most_one))
+        judge_presence(message, fault);
+}
+
 /* callid = word [ "@" word ]; only what would break a comparison is refused. */
 static void check_call_id(struct message *message, const char **fault)
 {
@@ -297,11 +308,8 @@ static void check_call_id(struct message *message, const char **fault)
     if (!header)
         return;
     message->call_id = header->value;
-    if (!header->value.n)
+    if (!header->value.n || scan_has_space(header->value))
         set_fault(fault, "Malformed Call-ID");
-    for (size_t i = 0; i < header->value.n; i++)
-        if ((unsigned char)header->value.p[i] <= ' ')
-            set_fault(fault, "Malformed Call-ID");
 }
 
 static int check(struct message **messagep, struct message *message, const char *reason,
@@ -321,18 +329,26 @@ static int check(struct message **messagep, struct message *message, const char 
     return ERROR_SYNTAX;
 }
 
-static int parse(struct message **messagep, struct layout *layout, struct message_fault *fault)
+static struct text without_line_end(struct text line)
+{
+    size_t end = line.n > 1 && line.p[line.n - 2] == '\r' ? 2 : 1;
+    return (struct text){line.p, line.n - end};
+}
+
+static int parse(struct message **messagep, const struct layout *layout,
+                 struct message_fault *fault)
 {
     struct message *message = create(layout);
     if (!message)
         return ERROR_MEMORY;
-    const char *reason = layout->fault;
-    struct text line = moved(layout->start_line, layout->head.p, message->bytes.p);
-    if (!parse_start_line(message, line, &reason)) {
+    const char *reason = NULL;
+    uint64_t present = parse_headers(message, layout, &reason);
+    struct text line = {message->head.p, layout->start_line.n};
+    if (!parse_start_line(message, without_line_end(line), &reason)) {
         memory_release(message);
         return ERROR_SYNTAX;
     }
-    check_presence(message, &reason);
+    check_presence(message, present, &reason);
     check_call_id(message, &reason);
     parse_cseq(message, &reason);
     cut_body(message, &reason);
@@ -342,13 +358,13 @@ static int parse(struct message **messagep, struct layout *layout, struct messag
 int message_parse(struct message **messagep, struct text bytes, const struct settings *settings,
                   struct message_fault *fault)
 {
-    struct header local[LOCAL_HEADERS];
-    struct layout layout = {.headers = local, .room = LOCAL_HEADERS};
+    uint32_t local[LOCAL_LINES];
+    struct layout layout = {.ends = local, .room = LOCAL_LINES};
     *messagep = NULL;
     fault->reason = NULL;
-    if (bytes.n > settings->limits_message_bytes)
+    if (bytes.n > settings->limits_message_bytes || bytes.n > UINT32_MAX)
         return ERROR_LIMIT;
-    int error = find_headers(&layout, skip_empty_lines(bytes), settings->limits_headers);
+    int error = find_lines(&layout, skip_empty_lines(bytes), settings->limits_headers);
     if (!error)
         error = parse(messagep, &layout, fault);
     arena_reset(&layout.spare);
@@ -366,10 +382,9 @@ int message_rename_call(struct message *message, struct text call_id)
 
 struct text message_peek_call_id(struct text bytes)
 {
-    struct lines lines;
+    struct lines lines = {skip_empty_lines(bytes), false};
     struct text line;
     struct header header;
-    lines_begin(&lines, skip_empty_lines(bytes));
     if (!lines_cut(&lines, &line))
         return TEXT_NONE;
     while (!is_empty_line(lines.rest) && lines_cut_folded(&lines, &line)) {

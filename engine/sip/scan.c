@@ -74,6 +74,23 @@ const uint16_t char_sets[256] = {
     SIXTEEN(96), SIXTEEN(112), [128 ... 255] = CHARS_DISPLAY,
 };
 
+bool scan_has_space(struct text t)
+{
+    size_t i = 0;
+#ifdef __SSE2__
+    const __m128i space = _mm_set1_epi8(' ');
+    for (; i + 16 <= t.n; i += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(t.p + i));
+        if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(bytes, space), bytes)))
+            return true;
+    }
+#endif
+    for (; i < t.n; i++)
+        if ((unsigned char)t.p[i] <= ' ')
+            return true;
+    return false;
+}
+
 #ifdef __SSE2__
 
 #define BLOCK_BYTES 16

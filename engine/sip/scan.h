@@ -89,6 +89,8 @@ static inline bool scan_is_all(struct text t, enum char_set set)
 
 /** As scan_is_all() of CHARS_ORDINARY, of which each message has a thousand bytes. */
 bool scan_is_ordinary(struct text t);
+/** Is there white space or a control character in @p t? */
+bool scan_has_space(struct text t);
 /** Cut a run of CHARS_HOST off, as scan_set(), but sixteen bytes at a step. */
 struct text scan_host(struct text *rest);
 /** Cut a quoted-string off, quotes included. @return absent when there is none or it never ends */

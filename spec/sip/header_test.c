@@ -22,28 +22,6 @@ static void finds_every_long_name_in_any_case(void **state)
     assert_null(header_kind_name(HEADER_OTHER));
 }
 
-static void cuts_usual_names_with_their_colon(void **state)
-{
-    (void)state;
-    for (unsigned kind = 1; kind < HEADER_KIND_COUNT; kind++) {
-        char bytes[64];
-        int n = snprintf(bytes, sizeof bytes, "%s: x", header_kind_name((enum header_kind)kind));
-        struct text line = {bytes, (size_t)n}, name, cut = line;
-        assert_int_equal(header_kind_scan(&cut, &name), kind);
-        assert_int_equal(cut.n, 2);
-        assert_int_equal(name.n, line.n - 3);
-        for (size_t end = 0; end < line.n - 2; end++) { /* no byte is read behind the end */
-            cut = (struct text){bytes, end};
-            assert_int_equal(header_kind_scan(&cut, &name), HEADER_OTHER);
-            assert_int_equal(cut.n, end);
-        }
-        bytes[1] ^= 0x20; /* another case is for header_kind_parse() */
-        assert_int_equal(header_kind_scan(&line, &name), HEADER_OTHER);
-    }
-    struct text none = TEXT_NONE, name;
-    assert_int_equal(header_kind_scan(&none, &name), HEADER_OTHER);
-}
-
 static void finds_every_compact_name(void **state)
 {
     (void)state;
@@ -94,7 +72,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_every_long_name_in_any_case),
-        cmocka_unit_test(cuts_usual_names_with_their_colon),
         cmocka_unit_test(finds_every_compact_name),
         cmocka_unit_test(leaves_others_alone),
         cmocka_unit_test(methods_are_case_sensitive),

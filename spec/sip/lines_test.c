@@ -24,10 +24,9 @@ static bool cut_plainly(struct text *rest, struct text *line, bool *has_stray_cr
 
 static void compare(struct text bytes)
 {
-    struct lines lines;
+    struct lines lines = {bytes, false};
     struct text rest = bytes, line, expected;
     bool has_stray_cr = false;
-    lines_begin(&lines, bytes);
     while (cut_plainly(&rest, &expected, &has_stray_cr)) {
         assert_true(lines_cut_folded(&lines, &line));
         assert_ptr_equal(line.p, expected.p);
@@ -62,13 +61,12 @@ static void sees_a_cr_apart_from_its_lf_across_blocks(void **state)
 {
     (void)state;
     char bytes[130];
-    struct lines lines;
     struct text line;
     for (size_t at = 0; at < sizeof bytes - 1; at++) {
         memset(bytes, 'a', sizeof bytes);
         bytes[sizeof bytes - 1] = '\n';
         bytes[at] = '\r';
-        lines_begin(&lines, (struct text){bytes, sizeof bytes});
+        struct lines lines = {{bytes, sizeof bytes}, false};
         assert_true(lines_cut(&lines, &line));
         assert_int_equal(line.n, sizeof bytes);
         assert_int_equal(lines.has_stray_cr, at + 2 != sizeof bytes);
@@ -78,9 +76,8 @@ static void sees_a_cr_apart_from_its_lf_across_blocks(void **state)
 static void does_not_judge_bytes_that_were_not_asked_for(void **state)
 {
     (void)state;
-    struct lines lines;
+    struct lines lines = {TEXT("a: b\r\n\rbody\r \n"), false};
     struct text line;
-    lines_begin(&lines, TEXT("a: b\r\n\rbody\r \n"));
     assert_true(lines_cut(&lines, &line));
     assert_int_equal(line.n, 6);
     assert_false(lines.has_stray_cr);
@@ -89,9 +86,8 @@ static void does_not_judge_bytes_that_were_not_asked_for(void **state)
 static void ends_where_there_is_nothing(void **state)
 {
     (void)state;
-    struct lines lines;
+    struct lines lines = {TEXT_NONE, false};
     struct text line;
-    lines_begin(&lines, TEXT_NONE);
     assert_false(lines_cut(&lines, &line));
     assert_false(lines_cut_folded(&lines, &line));
 }
