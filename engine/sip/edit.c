@@ -1,8 +1,11 @@
 /*
- * The lines that will be sent are a chain over an array: received headers first, at the places of
- * their index, then added ones. A layer copies its parent's array (16 bytes a line) when it first
- * changes a header; a place means the same line in every layer that has it. A removed line stays
- * in the chain and is passed over.
+ * What is changed is a short list beside the message's own lines: each item stands before, or takes the
+ * place of, one received line, and the items are in the order in which they are sent. A layer
+ * begins with its parent's list, and copies it (16 bytes an item) when it first changes a header.
+ *
+ * A line's place is 1 + its index for a received one; those that are added count on behind them. So a
+ * place means the same line in every layer that has it. A removed line keeps its item and is
+ * passed over: a view of it can go on to the next.
  *
  * A changed line is printed at once, so that printing the message is nothing but copying.
  */
@@ -16,7 +19,7 @@
 #include <stdio.h>
 
 #define LENT_BYTES  1536 /* edits of an ordinary message need no further allocation */
-#define SPARE_ITEMS 8    /* room for lines to add */
+#define SPARE_ITEMS 8    /* room for items to add */
 
 static void destroy(void *object)
 {
@@ -35,54 +38,90 @@ int edits_create(struct edits **editsp, struct message *message, struct edits *p
     edits->message = memory_ref(message);
     if (parent) {
         edits->parent = memory_ref(parent);
-        edits->request_uri = parent->request_uri;
-        edits->body = parent->body;
-        edits->status = parent->status;
-        edits->reason = parent->reason;
+        edits->changes = parent->changes;
+        edits->room = 0; /* the items are the parent's */
+    } else {
+        edits->changes.last_place = message->header_count;
     }
     *editsp = edits;
     return 0;
 }
 
-const struct edits *edits_layer(const struct edits *edits)
-{
-    while (edits && !edits->items)
-        edits = edits->parent;
-    return edits;
-}
-
 bool edits_is_empty(const struct edits *edits)
 {
-    return !edits_layer(edits) && !text_is_set(edits->request_uri) && !text_is_set(edits->body) &&
-           !edits->status;
+    const struct changes *changes = &edits->changes;
+    return !changes->count && !text_is_set(changes->request_uri) && !text_is_set(changes->body) &&
+           !changes->status;
 }
 
 /* ---- reading ---- */
 
-/* The line after @p place, removed ones passed over; NULL at the end. */
-static const struct header *next_line(const struct edits *edits, uint32_t *place)
+/* Where the item of a line is, or would be put: behind all that is sent before the line. */
+static uint32_t index_of(const struct changes *changes, uint32_t place)
 {
-    const struct edits *layer = edits_layer(edits);
-    if (!layer) {
-        if (*place >= edits->message->header_count)
-            return NULL;
-        return &edits->message->headers[(*place)++];
+    uint32_t i = 0;
+    while (i < changes->count && changes->items[i].place != place && changes->items[i].at < place)
+        i++;
+    return i;
+}
+
+/* The item of a line; NULL for a received one that is as it was. */
+static struct edit_item *item_of(const struct changes *changes, uint32_t place)
+{
+    uint32_t i = index_of(changes, place);
+    return i < changes->count && changes->items[i].place == place ? &changes->items[i] : NULL;
+}
+
+/* A walk through the lines in the order of sending, removed ones passed over. */
+struct walk {
+    const struct edits *edits;
+    uint32_t place; /* of the line that was found last */
+    uint32_t item;  /* the next one */
+    uint32_t at;    /* index of the next received line */
+};
+
+static struct walk walk_behind(const struct edits *edits, uint32_t place)
+{
+    struct walk walk = {edits, place, index_of(&edits->changes, place), place};
+    const struct changes *changes = &edits->changes;
+    if (place && walk.item < changes->count && changes->items[walk.item].place == place) {
+        if (place > edits->message->header_count)
+            walk.at = changes->items[walk.item].at;
+        walk.item++;
     }
-    uint32_t at = *place < layer->count ? layer->items[*place].next : 0;
-    while (at && layer->items[at].is_removed)
-        at = layer->items[at].next;
-    *place = at;
-    return at ? layer->items[at].header : NULL;
+    return walk;
+}
+
+/* @return NULL at the end */
+static const struct header *walk_next(struct walk *walk)
+{
+    const struct changes *changes = &walk->edits->changes;
+    const struct message *message = walk->edits->message;
+    for (; walk->item < changes->count && changes->items[walk->item].at == walk->at; walk->item++) {
+        const struct edit_item *item = &changes->items[walk->item];
+        if (item->place <= message->header_count)
+            walk->at++;
+        if (!item->header)
+            continue;
+        walk->place = item->place;
+        walk->item++;
+        return item->header;
+    }
+    if (walk->at >= message->header_count)
+        return NULL;
+    walk->place = walk->at + 1;
+    return &message->headers[walk->at++];
 }
 
 static bool find_from(const struct edits *edits, uint32_t place, enum header_kind kind,
                       struct text name, struct header_view *view)
 {
+    struct walk walk = walk_behind(edits, place);
     const struct header *header;
-    while ((header = next_line(edits, &place))) {
+    while ((header = walk_next(&walk))) {
         if (!header_is(header, kind, name))
             continue;
-        *view = (struct header_view){header->name, header->value, header->kind, place};
+        *view = (struct header_view){header->name, header->value, header->kind, walk.place};
         return true;
     }
     return false;
@@ -91,8 +130,7 @@ static bool find_from(const struct edits *edits, uint32_t place, enum header_kin
 /* No line of the kind was added: all that there are, the message's index knows. */
 static bool is_all_received(const struct edits *edits, enum header_kind kind)
 {
-    const struct edits *layer = edits_layer(edits);
-    return kind != HEADER_OTHER && !(layer && layer->added_kinds >> kind & 1);
+    return kind != HEADER_OTHER && !(edits->changes.added_kinds >> kind & 1);
 }
 
 bool edits_header(const struct edits *edits, enum header_kind kind, struct text name,
@@ -102,14 +140,13 @@ bool edits_header(const struct edits *edits, enum header_kind kind, struct text 
         kind = header_kind_parse(name);
     if (!is_all_received(edits, kind))
         return find_from(edits, 0, kind, name, view);
-    const struct edits *layer = edits_layer(edits);
-    const struct message *message = edits->message;
-    uint32_t place = message->first[kind];
+    uint32_t place = edits->message->first[kind];
     if (!place)
         return false;
-    if (layer && layer->items[place].is_removed)
+    const struct edit_item *item = item_of(&edits->changes, place);
+    if (item && !item->header)
         return find_from(edits, place, kind, name, view);
-    const struct header *header = layer ? layer->items[place].header : &message->headers[place - 1];
+    const struct header *header = item ? item->header : &edits->message->headers[place - 1];
     *view = (struct header_view){header->name, header->value, kind, place};
     return true;
 }
@@ -124,22 +161,23 @@ bool edits_header_next(const struct edits *edits, const struct header_view *from
 
 bool edits_each(const struct edits *edits, struct header_view *view)
 {
-    uint32_t place = view->place;
-    const struct header *header = next_line(edits, &place);
+    struct walk walk = walk_behind(edits, view->place);
+    const struct header *header = walk_next(&walk);
     if (!header)
         return false;
-    *view = (struct header_view){header->name, header->value, header->kind, place};
+    *view = (struct header_view){header->name, header->value, header->kind, walk.place};
     return true;
 }
 
 struct text edits_request_uri(const struct edits *edits)
 {
-    return text_is_set(edits->request_uri) ? edits->request_uri : edits->message->request_uri;
+    return text_is_set(edits->changes.request_uri) ? edits->changes.request_uri
+                                                   : edits->message->request_uri;
 }
 
 struct text edits_body(const struct edits *edits)
 {
-    return text_is_set(edits->body) ? edits->body : edits->message->body;
+    return text_is_set(edits->changes.body) ? edits->changes.body : edits->message->body;
 }
 
 /* ---- changing ---- */
@@ -155,50 +193,34 @@ static bool is_token(struct text t)
     return t.n == 0;
 }
 
-/* Give the items array room for one more. */
+/* Have items of our own, with room for one more. */
 static int make_room(struct edits *edits)
 {
-    if (edits->count < edits->room)
+    struct changes *changes = &edits->changes;
+    if (changes->count < edits->room)
         return 0;
-    uint32_t room = edits->room * 2;
+    uint32_t room = changes->count * 2 + SPARE_ITEMS;
     struct edit_item *items = arena_alloc(&edits->arena, room * sizeof *items);
     if (!items)
         return ERROR_MEMORY;
-    memcpy(items, edits->items, edits->count * sizeof *items);
-    edits->items = items;
+    if (changes->count)
+        memcpy(items, changes->items, changes->count * sizeof *items);
+    changes->items = items;
     edits->room = room;
     return 0;
 }
 
-/* Have an array of our own: a copy of the layer below, or of the received headers. */
-static int own_items(struct edits *edits)
+/* Put an item where @p i was; there is room. */
+static void put_item(struct changes *changes, uint32_t i, struct edit_item item)
 {
-    if (edits->items)
-        return 0;
-    const struct edits *layer = edits_layer(edits);
-    const struct message *message = edits->message;
-    uint32_t count = layer ? layer->count : message->header_count + 1u;
-    struct edit_item *items = arena_alloc(&edits->arena, (count + SPARE_ITEMS) * sizeof *items);
-    if (!items)
-        return ERROR_MEMORY;
-    if (layer) {
-        memcpy(items, layer->items, count * sizeof *items);
-        edits->last = layer->last;
-        edits->added_kinds = layer->added_kinds;
-    } else {
-        for (uint32_t i = 0; i < count; i++)
-            items[i] = (struct edit_item){.header = i ? &message->headers[i - 1] : NULL,
-                                          .next = i + 1 < count ? i + 1 : 0};
-        edits->last = count - 1;
-    }
-    edits->items = items;
-    edits->count = count;
-    edits->room = count + SPARE_ITEMS;
-    return 0;
+    memmove(&changes->items[i + 1], &changes->items[i],
+            (changes->count++ - i) * sizeof *changes->items);
+    changes->items[i] = item;
 }
 
 /* Print a line into the arena. */
-static struct header *make_header(struct edits *edits, struct text name, struct text value)
+static struct header *make_header(struct edits *edits, enum header_kind kind, struct text name,
+                                  struct text value)
 {
     size_t size = name.n + value.n + 4;
     struct header *header = arena_alloc(&edits->arena, sizeof *header + size);
@@ -216,33 +238,42 @@ static struct header *make_header(struct edits *edits, struct text name, struct 
     memcpy(at + value.n, "\r\n", 2);
     header->line = (struct text){line, size};
     header->name = (struct text){line, name.n};
-    header->kind = header_kind_parse(name);
+    header->kind = kind;
     return header;
 }
 
-/* Link a new line behind @p place. */
-static int insert_behind(struct edits *edits, uint32_t place, struct text name, struct text value)
+/* A new line of @p kind where item @p i was, before the received line @p at. */
+static int insert(struct edits *edits, uint32_t i, uint32_t at, enum header_kind kind,
+                  struct text name, struct text value)
 {
-    if (!name.n || !is_token(name) || has_line_end(value))
+    struct changes *changes = &edits->changes;
+    bool is_name = kind != HEADER_OTHER || (name.n && is_token(name));
+    if (!is_name || has_line_end(value))
         return ERROR_SYNTAX;
-    if (own_items(edits) || make_room(edits))
+    const struct header *header = make_header(edits, kind, name, value);
+    if (!header || make_room(edits))
         return ERROR_MEMORY;
-    const struct header *header = make_header(edits, name, value);
-    if (!header)
-        return ERROR_MEMORY;
-    uint32_t at = edits->count++;
-    edits->items[at] = (struct edit_item){.header = header, .next = edits->items[place].next};
-    edits->items[place].next = at;
-    edits->added_kinds |= UINT64_C(1) << header->kind;
-    if (edits->last == place)
-        edits->last = at;
+    put_item(changes, i, (struct edit_item){header, ++changes->last_place, at});
+    changes->added_kinds |= UINT64_C(1) << kind;
     return 0;
 }
 
-/* Does @p view name a line of this chain? Else its owner made a mistake that we survive. */
-static bool is_place(const struct edits *edits, const struct header_view *view)
+/* Send @p header instead of a line; NULL: nothing. */
+static int change(struct edits *edits, uint32_t place, const struct header *header)
 {
-    return engine_check(view->place != 0 && view->place < edits->count);
+    struct changes *changes = &edits->changes;
+    if (make_room(edits))
+        return ERROR_MEMORY;
+    struct edit_item *item = item_of(changes, place);
+    if (item) {
+        item->header = header;
+        return 0;
+    }
+    /* Else its owner made a mistake that we survive. */
+    if (!engine_check(place && place <= edits->message->header_count))
+        return ERROR_STATE;
+    put_item(changes, index_of(changes, place), (struct edit_item){header, place, place - 1});
+    return 0;
 }
 
 int edits_set_request_uri(struct edits *edits, struct text uri)
@@ -252,18 +283,13 @@ int edits_set_request_uri(struct edits *edits, struct text uri)
     struct text copy = arena_copy(&edits->arena, uri);
     if (!text_is_set(copy))
         return ERROR_MEMORY;
-    edits->request_uri = copy;
+    edits->changes.request_uri = copy;
     return 0;
 }
 
 int edits_remove(struct edits *edits, const struct header_view *view)
 {
-    if (own_items(edits))
-        return ERROR_MEMORY;
-    if (!is_place(edits, view))
-        return ERROR_STATE;
-    edits->items[view->place].is_removed = true;
-    return 0;
+    return change(edits, view->place, NULL);
 }
 
 /* A fold becomes a space for each of its bytes. */
@@ -278,17 +304,12 @@ static void unfold(struct text value)
 static int replace(struct edits *edits, const struct header_view *view, struct text value,
                    bool is_folded)
 {
-    if (own_items(edits))
-        return ERROR_MEMORY;
-    if (!is_place(edits, view))
-        return ERROR_STATE;
-    struct header *header = make_header(edits, view->name, value);
+    struct header *header = make_header(edits, view->kind, view->name, value);
     if (!header)
         return ERROR_MEMORY;
     if (is_folded)
         unfold(header->value);
-    edits->items[view->place].header = header;
-    return 0;
+    return change(edits, view->place, header);
 }
 
 int edits_replace(struct edits *edits, const struct header_view *view, struct text value)
@@ -296,34 +317,37 @@ int edits_replace(struct edits *edits, const struct header_view *view, struct te
     return has_line_end(value) ? ERROR_SYNTAX : replace(edits, view, value, false);
 }
 
+static int insert_before(struct edits *edits, const struct header_view *view, enum header_kind kind,
+                         struct text name, struct text value)
+{
+    const struct changes *changes = &edits->changes;
+    const struct edit_item *item = item_of(changes, view->place);
+    if (!item && !engine_check(view->place && view->place <= edits->message->header_count))
+        return ERROR_STATE;
+    return insert(edits, index_of(changes, view->place), item ? item->at : view->place - 1, kind,
+                  name, value);
+}
+
 int edits_insert_before(struct edits *edits, const struct header_view *view, struct text name,
                         struct text value)
 {
-    if (own_items(edits))
-        return ERROR_MEMORY;
-    if (!is_place(edits, view))
-        return ERROR_STATE;
-    uint32_t before = 0;
-    while (edits->items[before].next != view->place)
-        before = edits->items[before].next;
-    return insert_behind(edits, before, name, value);
+    return insert_before(edits, view, header_kind_parse(name), name, value);
 }
 
 int edits_prepend(struct edits *edits, enum header_kind kind, struct text name, struct text value)
 {
     struct header_view view;
+    if (kind == HEADER_OTHER)
+        kind = header_kind_parse(name);
     if (edits_header(edits, kind, name, &view))
-        return edits_insert_before(edits, &view, name, value);
-    if (own_items(edits))
-        return ERROR_MEMORY;
-    return insert_behind(edits, 0, name, value);
+        return insert_before(edits, &view, kind, name, value);
+    return insert(edits, 0, 0, kind, name, value);
 }
 
 int edits_append(struct edits *edits, struct text name, struct text value)
 {
-    if (own_items(edits))
-        return ERROR_MEMORY;
-    return insert_behind(edits, edits->last, name, value);
+    return insert(edits, edits->changes.count, edits->message->header_count,
+                  header_kind_parse(name), name, value);
 }
 
 /* Remove @p view's line and every later one of its name. @return number removed, or ERROR_MEMORY */
@@ -383,7 +407,7 @@ int edits_set_body(struct edits *edits, struct text body, struct text content_ty
         error = edits_set(edits, TEXT("Content-Length"), (struct text){digits, (size_t)n});
     if (error < 0)
         return error;
-    edits->body = copy;
+    edits->changes.body = copy;
     return 0;
 }
 
@@ -396,7 +420,7 @@ int edits_set_status(struct edits *edits, unsigned status, struct text reason)
     struct text copy = arena_copy(&edits->arena, reason.n ? reason : TEXT(""));
     if (!text_is_set(copy))
         return ERROR_MEMORY;
-    edits->status = status;
-    edits->reason = copy;
+    edits->changes.status = status;
+    edits->changes.reason = copy;
     return 0;
 }

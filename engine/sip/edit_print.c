@@ -1,64 +1,49 @@
-/* Printing: neighbouring lines that were not changed are neighbours in memory, and go as one run. */
+/* Printing: what lies between two changed lines was received in one piece, and goes as one. */
 #include "sip/edit_private.h"
 
 #include "sip/response.h"
 
 #define TYPICAL_BYTES 512 /* what a proxy adds */
 
-static void print_start_line(const struct edits *edits, struct buffer *out)
+/* @return up to where the received bytes are dealt with */
+static const char *print_start_line(const struct edits *edits, struct buffer *out)
 {
     const struct message *message = edits->message;
-    const char *end = message->header_count ? message->headers[0].line.p : message->body.p;
-    if (edits->status) {
+    const struct changes *changes = &edits->changes;
+    if (changes->status) {
+        struct text reason = changes->reason;
         buffer_append(out, TEXT("SIP/2.0 "));
-        buffer_append_u64(out, edits->status);
+        buffer_append_u64(out, changes->status);
         buffer_append_char(out, ' ');
-        buffer_append(out, edits->reason.n ? edits->reason : text_of(status_reason(edits->status)));
+        buffer_append(out, reason.n ? reason : text_of(status_reason(changes->status)));
         buffer_append(out, TEXT("\r\n"));
-    } else if (text_is_set(edits->request_uri)) {
-        const char *behind = message->request_uri.p + message->request_uri.n;
-        buffer_append(out, text_span(message->bytes.p, message->request_uri.p));
-        buffer_append(out, edits->request_uri);
-        buffer_append(out, text_span(behind, end));
-    } else {
-        buffer_append(out, text_span(message->bytes.p, end));
+        return message->headers[0].line.p;
     }
-}
-
-static void print_headers(const struct edits *layer, struct buffer *out)
-{
-    struct text run = TEXT_NONE;
-    for (uint32_t at = layer->items[0].next; at; at = layer->items[at].next) {
-        const struct edit_item *item = &layer->items[at];
-        if (item->is_removed)
-            continue;
-        if (run.p && run.p + run.n == item->header->line.p) {
-            run.n += item->header->line.n;
-            continue;
-        }
-        buffer_append(out, run);
-        run = item->header->line;
-    }
-    buffer_append(out, run);
+    if (!text_is_set(changes->request_uri))
+        return message->bytes.p;
+    buffer_append(out, text_span(message->bytes.p, message->request_uri.p));
+    buffer_append(out, changes->request_uri);
+    return message->request_uri.p + message->request_uri.n;
 }
 
 void edits_print(const struct edits *edits, struct buffer *out)
 {
     const struct message *message = edits->message;
-    const struct edits *layer = edits_layer(edits);
-    const struct text *last =
-        message->header_count ? &message->headers[message->header_count - 1].line : NULL;
-    const char *head_end = message->head.p + message->head.n;
-    if (edits_is_empty(edits)) {
-        buffer_append(out, message->bytes);
-        return;
-    }
+    const struct changes *changes = &edits->changes;
     buffer_reserve(out, message->bytes.n + TYPICAL_BYTES);
-    print_start_line(edits, out);
-    if (layer)
-        print_headers(layer, out);
-    else if (last)
-        buffer_append(out, text_span(message->headers[0].line.p, last->p + last->n));
-    buffer_append(out, last ? text_span(last->p + last->n, head_end) : TEXT("\r\n"));
-    buffer_append(out, edits_body(edits));
+    const char *from = print_start_line(edits, out);
+    for (uint32_t i = 0; i < changes->count; i++) {
+        const struct edit_item *item = &changes->items[i];
+        bool is_at_end = item->at == message->header_count; /* a parsed message has headers */
+        struct text line = message->headers[item->at - is_at_end].line;
+        const char *end = line.p + line.n, *begin = is_at_end ? end : line.p;
+        buffer_append(out, text_span(from, begin));
+        if (item->header)
+            buffer_append(out, item->header->line);
+        from = item->place <= message->header_count ? end : begin;
+    }
+    const char *end =
+        text_is_set(changes->body) ? message->body.p : message->bytes.p + message->bytes.n;
+    buffer_append(out, text_span(from, end));
+    buffer_append(out, changes->body);
 }

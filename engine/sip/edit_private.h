@@ -3,27 +3,29 @@
 
 #include "sip/edit.h"
 
-/** One header line as it will be sent, in a chain. */
+/** One line that is sent otherwise than it was received. */
 struct edit_item {
-    const struct header *header; /**< of the message or of an edits' arena */
-    uint32_t next;               /**< place of the next one, 0 at the end */
-    bool is_removed;             /**< keeps its place, so that a view of it can go on to the next */
+    const struct header *header; /**< in an edits' arena; NULL: the line is removed */
+    uint32_t place;              /**< of the line */
+    uint32_t at; /**< index of the received line that it stands for, or is added before */
 };
 
-struct edits {
-    struct message *message; /* shared */
-    struct edits *parent;    /* shared; NULL for none */
-    struct arena arena;      /* of texts and items */
-    struct edit_item
-        *items; /* NULL while no header of this layer is changed; item of place i at [i] */
-    uint64_t added_kinds;    /* one bit for each kind of which a line was added, here or below */
-    uint32_t count, room;    /* items[0] is the head of the chain and no header */
-    uint32_t last;           /* place at the end of the chain */
+/** All that is changed, here or below; a child begins with its parent's. */
+struct changes {
+    struct edit_item *items; /* in the order of sending */
+    uint32_t count;
+    uint32_t last_place;     /* of the line that was added last */
+    uint64_t added_kinds;    /* one bit for each kind of which a line was added */
     struct text request_uri; /* absent: as received */
     struct text body;        /* absent: as received */
     unsigned status;         /* 0: as received */
     struct text reason;
 };
 
-/** The nearest layer with items; NULL when all headers are as received. */
-const struct edits *edits_layer(const struct edits *edits);
+struct edits {
+    struct message *message; /* shared */
+    struct edits *parent;    /* shared; NULL for none; owns what the changes have from it */
+    struct changes changes;
+    uint32_t room;      /* of the items; 0 while they are the parent's, or none */
+    struct arena arena; /* of texts and items */
+};
