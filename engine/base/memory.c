@@ -134,8 +134,10 @@ static bool is_last(struct block *block)
 
 void *memory_release(void *object)
 {
+    if (!object)
+        return NULL;
     struct block *block = block_of(object);
-    if (!object || !is_last(block))
+    if (!is_last(block))
         return NULL;
     if (block->destructor)
         block->destructor(object);
