@@ -9,7 +9,7 @@ files["scripts"] = {
 files["scripts/*_spec.lua"] = { std = "luajit+busted" }
 files["conf"] = {
     globals = { "listen", "media", "dispatcher", "route", "control", "env", "workers", "media_threads", "log", "limits",
-        "timers", "script", "auth", "shared", "address", "media_limits", "dscp", "drain", "reload", "records", "resolve",
+        "timers", "threads", "script", "auth", "shared", "address", "media_limits", "dscp", "drain", "reload", "records", "resolve",
         "user", "group", "dialog", "location", "keepalive", "database", "http", "trunk" },
 }
 -- Runs in Kamailio, and only after the bench has filled its placeholders.

@@ -90,6 +90,11 @@ limits {
     -- control_bytes = 65536, -- longest request on the control socket; 1024 to 1048576
 }
 
+-- THREADS: how a thread that has work takes a processor which another program uses.
+threads {
+    -- patient = 1, -- 1: a SIP worker that wakes waits until a running program pauses (SCHED_BATCH); 0 to 1
+}
+
 -- SCRIPT: what one handler may use.
 script {
     -- budget_instructions = 1000000, -- VM instructions of one handler run; 1000 to 1000000000

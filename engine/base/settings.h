@@ -33,6 +33,8 @@
     XX(limits, control_ms, 5000, 100, 60000,                                                       \
        "how long asking, or reading an answer, on the control socket may take")                    \
     XX(limits, control_bytes, 65536, 1024, 1048576, "longest request on the control socket")       \
+    XX(threads, patient, 1, 0, 1,                                                                  \
+       "1: a SIP worker that wakes waits until a running program pauses (SCHED_BATCH)")            \
     XX(script, budget_instructions, 1000000, 1000, 1000000000,                                     \
        "VM instructions of one handler run")                                                       \
     XX(script, budget_ms, 100, 1, 60000, "time of one handler run without waiting")                \

@@ -77,6 +77,12 @@ bool loop_is_traced(const struct loop *loop)
     return loop->world->is_virtual;
 }
 
+void loop_set_patient(struct loop *loop, bool is_patient)
+{
+    if (loop->world->loop_set_patient)
+        loop->world->loop_set_patient(loop, is_patient);
+}
+
 struct timers *loop_timers(struct loop *loop)
 {
     return &loop->timers;

@@ -70,6 +70,12 @@ void loop_stop(struct loop *loop);
 void loop_join(struct loop *loop);
 /** Have the wake handler called soon; any thread. Cheap when a wake-up is already pending. */
 void loop_wake(struct loop *loop);
+/**
+ * May a wake-up of this loop take the processor from another program that is running? It may unless it is
+ * told @p is_patient: then the loop runs when that one pauses, with all that came meanwhile (SCHED_BATCH).
+ * On a processor that is free it makes no difference. On the loop's thread; nothing in the lab.
+ */
+void loop_set_patient(struct loop *loop, bool is_patient);
 /** The loop's wheel; only on its thread. */
 struct timers *loop_timers(struct loop *loop);
 /** Monotonic time of the current batch of events. */

@@ -23,6 +23,7 @@
 #include "base/memory.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
@@ -316,6 +317,14 @@ static void real_loop_wake(struct loop *base)
         interrupt_sleep(loop);
 }
 
+/* A kernel that does not know SCHED_BATCH leaves the thread as it is, which is right, too. */
+static void real_loop_set_patient(struct loop *loop, bool is_patient)
+{
+    (void)loop;
+    struct sched_param none = {0};
+    pthread_setschedparam(pthread_self(), is_patient ? SCHED_BATCH : SCHED_OTHER, &none);
+}
+
 const struct world real_world = {
     .wall_us = real_wall_us,
     .seed_random = real_seed_random,
@@ -326,6 +335,7 @@ const struct world real_world = {
     .loop_stop = real_loop_stop,
     .loop_join = real_loop_join,
     .loop_wake = real_loop_wake,
+    .loop_set_patient = real_loop_set_patient,
     .loop_clock_us = real_loop_clock_us,
     .loop_resolve = real_loop_resolve,
     .udp_open = real_udp_open,

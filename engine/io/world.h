@@ -18,6 +18,7 @@ struct world {
     void (*loop_stop)(struct loop *loop);
     void (*loop_join)(struct loop *loop);
     void (*loop_wake)(struct loop *loop);
+    void (*loop_set_patient)(struct loop *loop, bool is_patient); /**< NULL: nothing to do */
     uint64_t (*loop_clock_us)(const struct loop *loop);
     int (*loop_resolve)(struct loop *loop, struct text name, enum resolve_type type,
                         uint32_t timeout_ms, resolve_handler *handler, void *arg);

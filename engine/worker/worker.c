@@ -185,6 +185,7 @@ static void take_change(struct worker *worker)
     if (!change)
         return;
     worker->settings = *change->settings;
+    loop_set_patient(worker->loop, worker->settings.threads_patient);
     script_use(worker->script, change->generation);
     change->done(change->arg);
 }
@@ -446,6 +447,7 @@ int worker_create(struct worker **workerp, const struct worker_options *options,
 
 static void on_start(struct worker *worker, void *arg)
 {
+    loop_set_patient(worker->loop, worker->settings.threads_patient);
     script_use(worker->script, arg);
     transport_start(worker->transport);
     if (worker->ping)

@@ -68,6 +68,7 @@ local NO_LIMIT = {
     ["limits.max_forwards"] = "what is added; a request that is over it is counted as route.loop",
     ["auth.one_time_nonce"] = "a choice", ["auth.bind_source"] = "a choice",
     ["media_limits.learn_ms"] = "a window; what comes after it is counted as media.stranger",
+    ["threads.patient"] = "a choice",
     ["dscp.sip"] = "a mark", ["dscp.rtp"] = "a mark",
     ["dialog.match_lost_route"] = "a choice",
     ["dialog.refuse_unknown"] = "a choice",
