@@ -29,8 +29,9 @@ enum engine_error {
 const char *error_text(int error);
 
 /* Called by the two macros below; prints one line to stderr. */
-void engine_check_failed(const char *condition, const char *file, int line);
-_Noreturn void engine_require_failed(const char *condition, const char *file, int line);
+void engine_check_failed(const char *condition, const char *file, int line) __attribute__((cold));
+_Noreturn void engine_require_failed(const char *condition, const char *file, int line)
+    __attribute__((cold));
 
 /** True when @p x holds; otherwise says so once on stderr and is false: a bug that we survive. */
 #define engine_check(x) ((x) ? 1 : (engine_check_failed(#x, __FILE__, __LINE__), 0))

@@ -70,7 +70,7 @@ static inline bool log_is_on(const struct log *log, enum log_level level)
 #define LOG_LINE_BYTES 4096 /* longer lines are cut */
 /** @param call_id  whose call; TEXT_NONE for none */
 void log_write(struct log *log, enum log_level level, enum log_group group, struct text call_id,
-               const char *format, ...) __attribute__((format(printf, 5, 6)));
+               const char *format, ...) __attribute__((format(printf, 5, 6), cold));
 
 /** A line that is printed already, as log_write() in all else; ask log_is_on() before printing it. */
 void log_text(struct log *log, enum log_level level, enum log_group group, struct text call_id,

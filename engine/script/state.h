@@ -404,7 +404,7 @@ bool api_is_library(lua_State *L, const lua_Debug *frame);
 /** The innermost frame below a C function that belongs to a script: its short_src and currentline. @return false: none */
 bool api_script_frame(lua_State *L, lua_Debug *frame);
 /** Raise an error with the position of the first caller that is not part of lua/. */
-int api_misuse(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int api_misuse(lua_State *L, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
 /** While C acts for a script, the loop's cause is the line that asked, "route.lua:12". */
 struct script_cause {
     struct loop *loop; /**< NULL: nobody wants to know */
