@@ -6,12 +6,13 @@
 
 #define HASH_FIRST_BUCKETS 64
 
+/* What is mixed into the state of the 64 bits, and of each half of the 128. */
+#define MARK_64   0xffu
+#define MARK_LOW  0xeeu
+#define MARK_HIGH 0xddu
+
 struct siphash {
     uint64_t v0, v1, v2, v3;
-    uint64_t tail;   /* bytes not yet compressed */
-    unsigned filled; /* how many of them */
-    unsigned rounds; /* for each word; a constant wherever it is inlined */
-    uint64_t total;
 };
 
 static inline uint64_t rotate(uint64_t x, int bits)
@@ -20,38 +21,20 @@ static inline uint64_t rotate(uint64_t x, int bits)
 }
 
 /* Always inlined, so that the state lives in registers. */
-static inline __attribute__((always_inline)) void siphash_round(struct siphash *s)
+static inline __attribute__((always_inline)) void siphash_rounds(struct siphash *s, unsigned rounds)
 {
-    s->v0 += s->v1;
-    s->v1 = rotate(s->v1, 13) ^ s->v0;
-    s->v0 = rotate(s->v0, 32);
-    s->v2 += s->v3;
-    s->v3 = rotate(s->v3, 16) ^ s->v2;
-    s->v0 += s->v3;
-    s->v3 = rotate(s->v3, 21) ^ s->v0;
-    s->v2 += s->v1;
-    s->v1 = rotate(s->v1, 17) ^ s->v2;
-    s->v2 = rotate(s->v2, 32);
-}
-
-static inline __attribute__((always_inline)) void siphash_word(struct siphash *s, uint64_t m)
-{
-    s->v3 ^= m;
-    siphash_round(s);
-    if (s->rounds > 1)
-        siphash_round(s);
-    s->v0 ^= m;
-}
-
-static inline struct siphash siphash_begin(const struct hash_key *key, unsigned rounds)
-{
-    return (struct siphash){
-        .rounds = rounds,
-        .v0 = key->k0 ^ 0x736f6d6570736575u,
-        .v1 = key->k1 ^ 0x646f72616e646f6du,
-        .v2 = key->k0 ^ 0x6c7967656e657261u,
-        .v3 = key->k1 ^ 0x7465646279746573u,
-    };
+    do {
+        s->v0 += s->v1;
+        s->v1 = rotate(s->v1, 13) ^ s->v0;
+        s->v0 = rotate(s->v0, 32);
+        s->v2 += s->v3;
+        s->v3 = rotate(s->v3, 16) ^ s->v2;
+        s->v0 += s->v3;
+        s->v3 = rotate(s->v3, 21) ^ s->v0;
+        s->v2 += s->v1;
+        s->v1 = rotate(s->v1, 17) ^ s->v2;
+        s->v2 = rotate(s->v2, 32);
+    } while (--rounds);
 }
 
 /* One to seven bytes as the low end of a word, without a call and without a loop. */
@@ -67,89 +50,90 @@ static inline uint64_t few_bytes(const char *p, size_t n)
     return u[0] | (uint64_t)u[n / 2] << (8 * (n / 2)) | (uint64_t)u[n - 1] << (8 * (n - 1));
 }
 
-/* Up to eight bytes, as the low end of a word. */
-static inline __attribute__((always_inline)) void siphash_few(struct siphash *s, uint64_t m,
-                                                              unsigned n)
+static inline uint64_t whole_word(const char *p)
 {
-    unsigned shift = 8 * s->filled;
-    s->tail |= m << shift;
-    s->filled += n;
-    if (s->filled < 8)
-        return;
-    siphash_word(s, s->tail);
-    s->filled -= 8;
-    s->tail = shift ? m >> (64 - shift) : 0;
+    uint64_t m;
+    memcpy(&m, p, sizeof m);
+    return m;
 }
 
-static inline __attribute__((always_inline)) void siphash_update(struct siphash *s, const char *p,
-                                                                 size_t n)
+/* What of a text is left behind its whole words. */
+static inline uint64_t last_bytes(const char *p, size_t n)
 {
-    s->total += n;
-    for (; n >= 8; p += 8, n -= 8) {
+    size_t left = n % 8;
+    if (!left)
+        return 0;
+    return n < 8 ? few_bytes(p, n) : whole_word(p + n - 8) >> (64 - 8 * left);
+}
+
+/*
+ * Each text as SipHash takes one: its words, then a word of what is left with its length in the
+ * highest byte, and where that says too little, one of its length. Read from the end this can be only
+ * one list of texts. One function for all, since its code comes from memory for each message.
+ */
+static __attribute__((noinline)) struct hash_wide
+siphash(const struct hash_key *key, unsigned rounds, uint64_t mark, const struct text *v, size_t c)
+{
+    struct siphash s = {
+        .v0 = key->k0 ^ 0x736f6d6570736575u,
+        .v1 = key->k1 ^ 0x646f72616e646f6du ^ (mark == MARK_64 ? 0 : mark),
+        .v2 = key->k0 ^ 0x6c7967656e657261u,
+        .v3 = key->k1 ^ 0x7465646279746573u,
+    };
+    for (; c; c--, v++) {
+        size_t n = v->n, at = 0;
         uint64_t m;
-        memcpy(&m, p, 8);
-        siphash_few(s, m, 8);
+        bool is_more = true;
+        while (is_more) {
+            if (at + 8 <= n) {
+                m = whole_word(v->p + at);
+            } else if (at <= n) {
+                m = last_bytes(v->p, n) | (uint64_t)n << 56;
+                is_more = n > UINT8_MAX;
+            } else {
+                m = n;
+                is_more = false;
+            }
+            at += 8;
+            s.v3 ^= m;
+            siphash_rounds(&s, rounds);
+            s.v0 ^= m;
+        }
     }
-    if (n)
-        siphash_few(s, few_bytes(p, n), (unsigned)n);
-}
-
-static inline uint64_t siphash_finish(struct siphash *s, uint64_t mark)
-{
-    s->v2 ^= mark;
-    for (unsigned i = 0; i < s->rounds + 2; i++)
-        siphash_round(s);
-    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
-}
-
-static inline __attribute__((always_inline)) struct siphash
-siphash_texts(const struct hash_key *key, unsigned rounds, uint64_t wide, const struct text *v,
-              size_t c)
-{
-    struct siphash s = siphash_begin(key, rounds);
-    s.v1 ^= wide;
-    for (size_t i = 0; i < c; i++) {
-        s.total += 4;
-        siphash_few(&s, (uint32_t)v[i].n, 4);
-        siphash_update(&s, v[i].p, v[i].n);
-    }
-    siphash_word(&s, s.tail | s.total << 56);
-    return s;
+    s.v2 ^= mark;
+    siphash_rounds(&s, rounds + 2);
+    struct hash_wide wide = {.low = s.v0 ^ s.v1 ^ s.v2 ^ s.v3};
+    if (mark == MARK_64)
+        return wide;
+    s.v1 ^= MARK_HIGH;
+    siphash_rounds(&s, rounds + 2);
+    wide.high = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+    return wide;
 }
 
 uint64_t hash_text(const struct hash_key *key, struct text t)
 {
-    struct siphash s = siphash_begin(key, 2);
-    siphash_update(&s, t.p, t.n);
-    siphash_word(&s, s.tail | s.total << 56);
-    return siphash_finish(&s, 0xff);
+    return siphash(key, 2, MARK_64, &t, 1).low;
 }
 
 uint64_t hash_texts(const struct hash_key *key, const struct text *v, size_t c)
 {
-    struct siphash s = siphash_texts(key, 2, 0, v, c);
-    return siphash_finish(&s, 0xff);
-}
-
-/* Both halves; the state is that of siphash_texts() with 0xee. */
-static inline __attribute__((always_inline)) struct hash_wide siphash_wide(struct siphash *s)
-{
-    struct hash_wide wide = {.low = siphash_finish(s, 0xee)};
-    s->v1 ^= 0xdd;
-    wide.high = siphash_finish(s, 0);
-    return wide;
+    return siphash(key, 2, MARK_64, v, c).low;
 }
 
 struct hash_wide hash_texts_wide(const struct hash_key *key, const struct text *v, size_t c)
 {
-    struct siphash s = siphash_texts(key, 2, 0xee, v, c);
-    return siphash_wide(&s);
+    return siphash(key, 2, MARK_LOW, v, c);
+}
+
+uint64_t hash_index(const struct hash_key *key, const struct text *v, size_t c)
+{
+    return siphash(key, 1, MARK_64, v, c).low;
 }
 
 struct hash_wide hash_index_wide(const struct hash_key *key, const struct text *v, size_t c)
 {
-    struct siphash s = siphash_texts(key, 1, 0xee, v, c);
-    return siphash_wide(&s);
+    return siphash(key, 1, MARK_LOW, v, c);
 }
 
 static struct hash_link **bucket_of(const struct hash_table *table, uint64_t hash)
@@ -157,7 +141,16 @@ static struct hash_link **bucket_of(const struct hash_table *table, uint64_t has
     return &table->buckets[hash & (table->bucket_count - 1)];
 }
 
-static int grow(struct hash_table *table)
+static void put(struct hash_link **bucket, struct hash_link *link)
+{
+    link->next = *bucket;
+    link->at = bucket;
+    if (link->next)
+        link->next->at = &link->next;
+    *bucket = link;
+}
+
+static __attribute__((cold, noinline)) int grow(struct hash_table *table)
 {
     size_t count = table->bucket_count ? table->bucket_count * 2 : HASH_FIRST_BUCKETS;
     struct hash_link **buckets = memory_raw(count * sizeof *buckets);
@@ -169,9 +162,7 @@ static int grow(struct hash_table *table)
         struct hash_link *link = table->buckets[i];
         while (link) {
             struct hash_link *next = link->next;
-            struct hash_link **bucket = bucket_of(&bigger, link->hash);
-            link->next = *bucket;
-            *bucket = link;
+            put(bucket_of(&bigger, link->hash), link);
             link = next;
         }
     }
@@ -184,11 +175,9 @@ int hash_insert(struct hash_table *table, struct hash_link *link, uint64_t hash)
 {
     if (table->count >= table->bucket_count && grow(table) && !table->bucket_count)
         return ERROR_MEMORY;
-    struct hash_link **bucket = bucket_of(table, hash);
     link->hash = hash;
     link->table = table;
-    link->next = *bucket;
-    *bucket = link;
+    put(bucket_of(table, hash), link);
     table->count++;
     return 0;
 }
@@ -199,7 +188,7 @@ struct hash_link *hash_find(const struct hash_table *table, uint64_t hash,
     if (!table->bucket_count)
         return NULL;
     for (struct hash_link *link = *bucket_of(table, hash); link; link = link->next)
-        if (link->hash == hash && match(link, key))
+        if (link->hash == hash && (!match || match(link, key)))
             return link;
     return NULL;
 }
@@ -209,10 +198,9 @@ void hash_remove(struct hash_link *link)
     struct hash_table *table = link->table;
     if (!table)
         return;
-    struct hash_link **at = bucket_of(table, link->hash);
-    while (*at != link)
-        at = &(*at)->next;
-    *at = link->next;
+    *link->at = link->next;
+    if (link->next)
+        link->next->at = link->at;
     table->count--;
     link->next = NULL;
     link->table = NULL;

@@ -9,12 +9,6 @@ struct caller_key {
     struct text call_id, tag;
 };
 
-static uint64_t hash_of(const struct dialogs *dialogs, const struct caller_key *key)
-{
-    const struct text v[] = {key->call_id, key->tag};
-    return hash_texts(&dialogs->options.hash_key, v, 2);
-}
-
 static struct dialog *of_link(const struct hash_link *link)
 {
     return CONTAINER_OF(link, struct dialog, by_caller);
@@ -101,7 +95,7 @@ struct dialog *dialogs_find_attached(const struct dialogs *dialogs, enum dialog_
 int dialog_create(struct dialog **dialogp, struct dialogs *dialogs, struct message *invite)
 {
     const struct caller_key key = {invite->call_id, message_from_tag(invite)};
-    uint64_t hash = hash_of(dialogs, &key);
+    uint64_t hash = message_caller_hash(invite, &dialogs->options.hash_key);
     *dialogp = find(dialogs, &key, hash);
     if (*dialogp) {
         (*dialogp)->invites++;
@@ -141,10 +135,12 @@ int dialog_start(struct dialog *dialog, struct message *invite)
 struct dialog *dialog_find(struct dialogs *dialogs, struct message *message)
 {
     /* From the caller (and responses to it) the From tag is the key, from a callee the To tag. */
+    const struct hash_key *secret = &dialogs->options.hash_key;
     struct caller_key key = {message->call_id, message_from_tag(message)};
-    struct dialog *dialog = find(dialogs, &key, hash_of(dialogs, &key));
+    struct dialog *dialog = find(dialogs, &key, message_caller_hash(message, secret));
     if (dialog)
         return dialog;
     key.tag = message_to_tag(message);
-    return text_is_set(key.tag) ? find(dialogs, &key, hash_of(dialogs, &key)) : NULL;
+    const struct text v[] = {key.call_id, key.tag};
+    return text_is_set(key.tag) ? find(dialogs, &key, hash_index(secret, v, 2)) : NULL;
 }

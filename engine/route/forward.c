@@ -27,15 +27,15 @@ static void forwarding_destroy(void *arg)
 static struct text stateless_branch(const struct proxy *proxy, const struct via *received,
                                     struct message *message, char out[BRANCH_BYTES])
 {
+    const struct hash_key *secret = &proxy->options.hash_key;
+    const uint64_t numbers[] = {message_caller_hash(message, secret), message->cseq_number};
     const struct text v[] = {
         received ? received->branch : TEXT_NONE,
         received ? received->host : TEXT_NONE,
         {(const char *)&received->port, received ? sizeof received->port : 0},
-        message_from_tag(message),
-        message->call_id,
-        {(const char *)&message->cseq_number, sizeof message->cseq_number},
+        {(const char *)numbers, sizeof numbers}, /* of From tag, Call-ID and CSeq */
     };
-    uint64_t hash = hash_texts(&proxy->options.hash_key, v, sizeof v / sizeof v[0]);
+    uint64_t hash = hash_texts(secret, v, sizeof v / sizeof v[0]);
     const struct text mark = TEXT("z9hG4bKsl");
     memcpy(out, mark.p, mark.n);
     text_print_hex64(hash, out + mark.n);

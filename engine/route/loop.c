@@ -9,23 +9,20 @@ uint64_t loop_hash(struct response_context *context, struct edits *edits, struct
 {
     struct message *request = context->request;
     struct header_view route = {0}, required = {0};
-    char cseq[16];
-    uint32_t number = request->cseq_number;
-    memcpy(cseq, &number, sizeof number);
+    const struct hash_key *secret = &context->proxy->options.hash_key;
+    const uint64_t numbers[] = {message_caller_hash(request, secret), request->cseq_number};
     edits_header(edits, HEADER_ROUTE, TEXT_NONE, &route);
     edits_header(edits, HEADER_PROXY_REQUIRE, TEXT_NONE, &required);
     struct text v[] = {
         edits_request_uri(edits),
         next_hop,
-        message_from_tag(request),
         message_to_tag(request),
-        request->call_id,
         route.value,
         required.value,
-        {cseq, sizeof number},
+        {(const char *)numbers, sizeof numbers}, /* of From tag, Call-ID and CSeq */
         request->method_text,
     };
-    return hash_texts(&context->proxy->options.hash_key, v, sizeof v / sizeof v[0]);
+    return hash_texts(secret, v, sizeof v / sizeof v[0]);
 }
 
 /* Did the request pass here before? @param hash  with this hash; NULL: with any */

@@ -377,6 +377,7 @@ int message_rename_call(struct message *message, struct text call_id)
     if (!text_is_set(copy))
         return ERROR_MEMORY;
     message->call_id = copy;
+    message->caller_hash = 0;
     return 0;
 }
 

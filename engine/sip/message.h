@@ -9,6 +9,7 @@
 
 #include "base/address.h"
 #include "base/arena.h"
+#include "base/hash.h"
 #include "base/settings.h"
 #include "sip/header.h"
 #include "sip/method.h"
@@ -50,6 +51,7 @@ struct message {
     struct arena arena;            /**< of everything parsed from this message; freed with it */
     struct message_parsed *parsed; /**< cache of parse_osip.c */
     bool is_sane;                  /**< sanity_check() has found nothing */
+    uint64_t caller_hash;          /**< message_caller_hash(); 0: not asked for */
 };
 
 /** Why message_parse() refused; the transport counts, and answers 400 where it can. */
@@ -109,6 +111,11 @@ const struct uri *message_request_uri(struct message *message);
 /** Tag parameters; absent when there is none. */
 struct text message_from_tag(struct message *message);
 struct text message_to_tag(struct message *message);
+/**
+ * hash_index() of Call-ID and From tag, by which a request of the caller, and a response to it, finds
+ * its dialog. Computed once. @param key  the engine's
+ */
+uint64_t message_caller_hash(struct message *message, const struct hash_key *key);
 /** It counts as a message of that Call-ID; its header stays. @return 0 or ERROR_MEMORY */
 int message_rename_call(struct message *message, struct text call_id);
 /** Max-Forwards; -1 absent, -2 malformed. */

@@ -193,3 +193,12 @@ struct text message_to_tag(struct message *message)
     const struct name_addr *to = message_to(message);
     return to ? to->tag : TEXT_NONE;
 }
+
+uint64_t message_caller_hash(struct message *message, const struct hash_key *key)
+{
+    if (!message->caller_hash) {
+        const struct text v[] = {message->call_id, message_from_tag(message)};
+        message->caller_hash = hash_index(key, v, 2);
+    }
+    return message->caller_hash;
+}

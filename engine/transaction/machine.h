@@ -49,7 +49,7 @@ struct transaction_client {
 /** About 300 bytes. */
 struct transaction_server {
     struct hash_link link, merge_link;
-    uint64_t check, merge_check;
+    uint64_t check;             /**< second half of the key */
     struct transactions *owner; /**< NULL once terminated */
     struct timer retransmit;    /**< G; before, and in a non-INVITE one: when 100 is due */
     struct timer expire;        /**< H, I, J, L */

@@ -68,13 +68,9 @@ bool match_server(const struct hash_key *secret, struct message *request, struct
     return true;
 }
 
-struct match_key match_merged(const struct hash_key *secret, struct message *request)
+uint64_t match_merged(const struct hash_key *secret, struct message *request)
 {
-    const struct text v[] = {
-        message_from_tag(request),
-        request->call_id,
-        {(const char *)&request->cseq_number, sizeof request->cseq_number},
-        request->method_text,
-    };
-    return make_key(secret, v, sizeof v / sizeof *v);
+    const uint64_t numbers[] = {message_caller_hash(request, secret), request->cseq_number};
+    const struct text v[] = {{(const char *)numbers, sizeof numbers}, request->method_text};
+    return hash_index(secret, v, sizeof v / sizeof *v);
 }

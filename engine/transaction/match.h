@@ -26,5 +26,5 @@ struct match_key match_client(const struct hash_key *secret, struct text branch,
  */
 bool match_server(const struct hash_key *secret, struct message *request, struct text method,
                   struct match_key *key);
-/** Merged requests (s8.2.2.2): From tag, Call-ID and CSeq. */
-struct match_key match_merged(const struct hash_key *secret, struct message *request);
+/** Merged requests (s8.2.2.2): 64 bits of From tag, Call-ID and CSeq. */
+uint64_t match_merged(const struct hash_key *secret, struct message *request);

@@ -26,14 +26,6 @@ struct transaction_server *server_find(struct transactions *transactions,
     return link ? CONTAINER_OF(link, struct transaction_server, link) : NULL;
 }
 
-static bool is_merged(const struct hash_link *link, const void *key)
-{
-    const struct transaction_server *txn =
-        CONTAINER_OF(link, const struct transaction_server, merge_link);
-    const struct match_key *merged = key;
-    return txn->merge_check == merged->check;
-}
-
 bool transaction_server_is_merged(const struct transaction_server *txn)
 {
     return txn->is_merged;
@@ -47,10 +39,9 @@ static int insert(struct transaction_server *txn, struct transactions *transacti
     int error = hash_insert(&transactions->servers, &txn->link, key->hash);
     if (error || text_is_set(message_to_tag(txn->request)) || txn->method == METHOD_CANCEL)
         return error;
-    const struct match_key merged = match_merged(&transactions->secret, txn->request);
-    txn->merge_check = merged.check;
-    txn->is_merged = hash_find(&transactions->merged, merged.hash, is_merged, &merged) != NULL;
-    error = hash_insert(&transactions->merged, &txn->merge_link, merged.hash);
+    uint64_t merged = match_merged(&transactions->secret, txn->request);
+    txn->is_merged = hash_find(&transactions->merged, merged, NULL, NULL) != NULL;
+    error = hash_insert(&transactions->merged, &txn->merge_link, merged);
     if (error)
         hash_remove(&txn->link);
     return error;

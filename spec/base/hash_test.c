@@ -33,7 +33,7 @@ static void hashes_wide_as_the_authors_do(void **state)
 {
     (void)state;
     const struct hash_key key = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
-    struct hash_wide wide = hash_texts_wide(&key, NULL, 0);
+    struct hash_wide wide = hash_texts_wide(&key, &TEXT(""), 1);
     assert_true(wide.low == 0xe6a825ba047f81a3u);
     assert_true(wide.high == 0x930255c71472f66du);
 }
@@ -44,9 +44,22 @@ static void hashes_for_a_table_with_fewer_rounds(void **state)
     (void)state;
     const struct hash_key key = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
     const struct text v[] = {{"z9hG4bK-a", 9}, {"\1", 1}};
-    struct hash_wide nothing = hash_index_wide(&key, NULL, 0), some = hash_index_wide(&key, v, 2);
+    struct hash_wide nothing = hash_index_wide(&key, &TEXT(""), 1);
+    struct hash_wide some = hash_index_wide(&key, v, 2);
     assert_true(nothing.low == 0xbea58827b2bc7ee7u && nothing.high == 0x013030dd6adb62fdu);
-    assert_true(some.low == 0x4eda768c7d572a67u && some.high == 0x0431980031c0dc3du);
+    assert_true(some.low == 0x8639f05a618df007u && some.high == 0xc0bf4cef8d072df7u);
+    assert_true(hash_index(&key, v, 2) == 0xdf2979ad38865e16u);
+}
+
+/* The length of a long text does not fit into one byte: bytes of it must not pass for a text behind it. */
+static void tells_the_length_of_a_long_text(void **state)
+{
+    (void)state;
+    const struct hash_key key = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
+    char bytes[300];
+    memset(bytes, 'x', sizeof bytes);
+    const struct text v[] = {{bytes, sizeof bytes}, {"ab", 2}, {NULL, 0}};
+    assert_true(hash_texts(&key, v, 3) == 0x6c60cf088e3b9cd9u);
 }
 
 /* However a text lies across the words that are hashed, every byte of it counts. */
@@ -81,6 +94,7 @@ static void keeps_texts_apart(void **state)
     assert_true(hash_texts(&key, one, 2) != hash_texts(&key, two, 2));
     assert_true(hash_texts(&key, one, 2) != hash_texts(&key, empty, 2));
     assert_true(hash_texts(&key, one, 2) == hash_texts(&key, one, 2));
+    assert_true(hash_texts(&key, one, 1) != hash_texts(&key, one, 2));
 }
 
 static bool has_key(const struct hash_link *link, const void *key)
@@ -160,6 +174,7 @@ int main(void)
         cmocka_unit_test(hashes_as_the_authors_do),
         cmocka_unit_test(hashes_wide_as_the_authors_do),
         cmocka_unit_test(hashes_for_a_table_with_fewer_rounds),
+        cmocka_unit_test(tells_the_length_of_a_long_text),
         cmocka_unit_test(every_byte_counts),
         cmocka_unit_test(keeps_texts_apart),
         cmocka_unit_test(agrees_with_flags),
