@@ -26,7 +26,7 @@ enum engine_error {
  * @param error  0 or an enum engine_error
  * @return a static English phrase, "ok" for 0
  */
-const char *error_text(int error);
+const char *error_text(int error) __attribute__((cold));
 
 /* Called by the two macros below; prints one line to stderr. */
 void engine_check_failed(const char *condition, const char *file, int line) __attribute__((cold));

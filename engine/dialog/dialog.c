@@ -32,6 +32,21 @@ const char *dialog_ender_name(enum dialog_ender ender)
     return (unsigned)ender < sizeof names / sizeof *names ? names[ender] : NULL;
 }
 
+/* The only place where an attachment changes hands. @param object  with a reference for the dialog */
+static void attach(struct dialog *dialog, enum dialog_attachment which, void *object)
+{
+    void *old = dialog->attachments[which];
+    unsigned bit = DIALOG_HAS(which);
+    dialog->attachments[which] = object;
+    dialog->has = (uint16_t)(object ? dialog->has | bit : dialog->has & ~bit);
+    memory_release(old);
+}
+
+bool dialog_has_any(const struct dialog *dialog, unsigned bits)
+{
+    return dialog->has & bits;
+}
+
 /* Released in this order: the generation last, since the others may name what belongs to it. */
 static void release_attachments(struct dialog *dialog)
 {
@@ -39,11 +54,9 @@ static void release_attachments(struct dialog *dialog)
         DIALOG_KEEPALIVE, DIALOG_MEDIA,    DIALOG_BRIDGE, DIALOG_LOAD,  DIALOG_IDENTITY,
         DIALOG_ASSERTED,  DIALOG_TOPOLOGY, DIALOG_TRACK,  DIALOG_NOTES, DIALOG_GENERATION};
     _Static_assert(sizeof order / sizeof order[0] == DIALOG_ATTACHMENT_COUNT, "each is released");
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        void *object = dialog->attachments[order[i]];
-        dialog->attachments[order[i]] = NULL;
-        memory_release(object);
-    }
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        if (dialog_has_any(dialog, DIALOG_HAS(order[i])))
+            attach(dialog, order[i], NULL);
 }
 
 static void destroy(void *object)
@@ -275,8 +288,10 @@ void dialog_on_request(struct dialog *dialog, struct message *request)
     dialog_touch(dialog);
     if (request->method == METHOD_ACK || request->method == METHOD_CANCEL)
         return; /* they repeat a number (s13.2.2.4, s9.1) */
-    struct dialog_leg *leg = dialog_legs_find(&dialog->legs, dialog_callee_tag(dialog, request));
-    if (leg && is_callers_request(dialog, request))
+    bool is_callers = is_callers_request(dialog, request);
+    struct text tag = is_callers ? message_to_tag(request) : message_from_tag(request);
+    struct dialog_leg *leg = dialog_legs_find(&dialog->legs, tag);
+    if (leg && is_callers)
         dialog_side_count(&leg->callee, request->cseq_number);
     else if (leg && request->cseq_number > leg->caller_cseq)
         leg->caller_cseq = request->cseq_number;
@@ -311,6 +326,7 @@ void dialog_count_own(struct dialog *dialog, struct text callee_tag, bool to_cal
     struct dialog_leg *leg = dialog_legs_find(&dialog->legs, callee_tag);
     if (!leg)
         return;
+    dialog->has |= DIALOG_HAS_OWN_REQUESTS;
     struct cseq_shift *shift = to_caller ? &leg->to_caller : &leg->to_callee;
     uint32_t highest = to_caller ? leg->caller_cseq : leg->callee.cseq;
     if (highest != shift->from) {
@@ -345,9 +361,7 @@ void dialog_on_bye_done(struct dialog *dialog, struct message *bye)
 
 void dialog_attach(struct dialog *dialog, enum dialog_attachment which, void *object)
 {
-    void *old = dialog->attachments[which];
-    dialog->attachments[which] = dialog->state == DIALOG_TERMINATED ? NULL : memory_ref(object);
-    memory_release(old);
+    attach(dialog, which, dialog->state == DIALOG_TERMINATED ? NULL : memory_ref(object));
 }
 
 void *dialog_attachment(const struct dialog *dialog, enum dialog_attachment which)

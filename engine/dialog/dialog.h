@@ -141,6 +141,13 @@ void dialog_terminate_by(struct dialog *dialog, enum dialog_end end, enum dialog
 void dialog_attach(struct dialog *dialog, enum dialog_attachment which, void *object);
 void *dialog_attachment(const struct dialog *dialog, enum dialog_attachment which);
 
+/** What a dialog has beside itself, one bit each: DIALOG_HAS() of an attachment, or one of the following. */
+#define DIALOG_HAS(attachment) (1u << (attachment))
+#define DIALOG_HAS_OWN_REQUESTS                                                                    \
+    (1u << DIALOG_ATTACHMENT_COUNT) /**< numbers of dialog_count_own() */
+/** Has it any of these? One look where most calls have none. */
+bool dialog_has_any(const struct dialog *dialog, unsigned bits);
+
 /* Reading. Texts are borrowed from the dialog. */
 struct text dialog_call_id(const struct dialog *dialog);
 struct text dialog_caller_tag(const struct dialog *dialog);

@@ -38,6 +38,7 @@ struct dialog {
     uint32_t text_bytes[DIALOG_TEXT_COUNT];
     uint32_t invites, failed; /**< INVITEs that share it, and of them those that were refused */
     uint16_t failure_status;  /**< of the INVITE; 0: none */
+    uint16_t has;             /**< bits of dialog_has_any(), kept by attach() */
     bool is_started;          /**< its START was told */
     uint8_t state;            /**< enum dialog_state; only grows */
     uint8_t end;              /**< enum dialog_end once TERMINATED */

@@ -64,9 +64,9 @@ static void note_cause(struct branch *branch)
 {
     struct response_context *context = branch->context;
     struct loop *loop = context->proxy->options.loop;
-    const char *cause = loop_cause(loop);
     if (!loop_is_traced(loop))
         return;
+    const char *cause = loop_cause(loop);
     if (!cause && branch->link.previous)
         cause = CONTAINER_OF(branch->link.previous, struct branch, link)->cause;
     else if (cause)

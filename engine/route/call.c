@@ -160,7 +160,7 @@ static struct text content_type_of(const struct message *message)
 
 static struct text sdp_of(const struct message *message)
 {
-    return body_find_sdp(message->body, content_type_of(message));
+    return message->body.n ? body_find_sdp(message->body, content_type_of(message)) : TEXT_NONE;
 }
 
 static int rewrite(struct media_call *call, enum sdp_role role,
@@ -201,15 +201,19 @@ static uint32_t media_branch(const struct response_context *context, struct text
     return (uint32_t)hash | 0x80000000u;
 }
 
-/* Have the relay rewrite the SDP of @p message. @return 0 also when there is none */
+/** The SDP of a message, and what it is. */
+struct described {
+    struct text sdp;
+    enum sdp_role role; /**< SDP_NONE: there is none, or it is neither */
+};
+
+/* Have the relay rewrite the SDP of @p message, which has a role. */
 static int pass_sdp(struct response_context *context, struct media_call *call,
                     struct message *message, struct edits *edits, unsigned branch_index,
-                    enum sdp_role role, const struct media_flags *flags)
+                    const struct described *described, const struct media_flags *flags)
 {
-    struct text sdp = sdp_of(message);
+    struct text sdp = described->sdp;
     struct buffer out = {0};
-    if (role == SDP_NONE || !sdp.n)
-        return 0;
     struct text callee_tag = dialog_callee_tag(context->dialog, message);
     struct media_sdp_request request = {
         .sdp = sdp,
@@ -219,7 +223,7 @@ static int pass_sdp(struct response_context *context, struct media_call *call,
         .received_from = message->source.peer,
         .flags = flags,
     };
-    int error = rewrite(call, role, &request, &out);
+    int error = rewrite(call, described->role, &request, &out);
     if (error == ERROR_NOT_FOUND && message->method == METHOD_PRACK && message->is_request)
         error = rewrite(call, SDP_OFFER, &request, &out);
     if (!error)
@@ -264,12 +268,15 @@ int call_media_request(struct response_context *context, const struct branch *br
                        struct edits *edits)
 {
     struct message *request = context->request;
-    enum sdp_role role = request_role(request);
-    context->has_sdp = sdp_of(request).n > 0;
-    struct media_call *call = call_media_of(context->dialog, context->has_sdp && role == SDP_OFFER);
+    const struct described described = {sdp_of(request), request_role(request)};
+    context->has_sdp = described.sdp.n > 0;
+    if (!context->has_sdp || described.role == SDP_NONE)
+        return 0;
+    struct media_call *call = call_media_of(context->dialog, described.role == SDP_OFFER);
     if (!call || has_offer(context, branch))
         return 0;
-    int error = pass_sdp(context, call, request, edits, branch ? branch->index : 0, role, NULL);
+    int error =
+        pass_sdp(context, call, request, edits, branch ? branch->index : 0, &described, NULL);
     if (error)
         warn(context, request, error);
     /* Else the SDP that manage made for another branch would go out, or the received one. */
@@ -279,12 +286,13 @@ int call_media_request(struct response_context *context, const struct branch *br
 void call_media_response(struct branch *branch, struct message *response, struct edits *edits)
 {
     struct response_context *context = branch->context;
-    enum sdp_role role = response_role(context, response);
-    struct media_call *call =
-        call_media_of(context->dialog, role == SDP_OFFER && sdp_of(response).n);
+    const struct described described = {sdp_of(response), response_role(context, response)};
+    if (!described.sdp.n || described.role == SDP_NONE)
+        return;
+    struct media_call *call = call_media_of(context->dialog, described.role == SDP_OFFER);
     if (!call)
         return;
-    int error = pass_sdp(context, call, response, edits, branch->index, role, NULL);
+    int error = pass_sdp(context, call, response, edits, branch->index, &described, NULL);
     if (error)
         warn(context, response, error);
 }
@@ -356,12 +364,15 @@ static int media_of_dialog(struct response_context *context, struct media_call *
 
 /* An offer of the script's: for the branch whose route runs, else for the one that comes next. */
 static int manage_offer(struct response_context *context, struct branch *branch,
-                        struct media_call *call, const struct media_flags *flags)
+                        struct media_call *call, struct text sdp, const struct media_flags *flags)
 {
     struct message *request = context->request;
+    const struct described described = {sdp, request_role(request)};
     unsigned index = branch ? branch->index : context->branch_count;
-    int error = pass_sdp(context, call, request, branch ? branch->edits : context->edits, index,
-                         request_role(request), flags);
+    int error = described.role == SDP_NONE
+                    ? 0
+                    : pass_sdp(context, call, request, branch ? branch->edits : context->edits,
+                               index, &described, flags);
     if (error)
         return error;
     if (branch)
@@ -391,8 +402,9 @@ int call_media_manage(struct response_context *context, struct branch *branch,
     int error = media_of_dialog(context, &call);
     if (error)
         return error;
-    if (sdp_of(message).n)
-        return manage_offer(context, branch, call, flags);
+    struct text sdp = sdp_of(message);
+    if (sdp.n)
+        return manage_offer(context, branch, call, sdp, flags);
     if (!flags)
         return 0;
     return media_call_set_flags(call, flags, dialog_is_from_caller(context->dialog, message));

@@ -117,9 +117,9 @@ void call_queue_free(struct call_queue *queue, struct text call_id)
         memory_release(call);
 }
 
-enum call_queue_verdict call_queue_defer(struct call_queue *queue, struct text call_id,
-                                         call_queue_handler *handler, void *owner, void *object,
-                                         bool is_vital)
+static __attribute__((noinline)) enum call_queue_verdict
+defer(struct call_queue *queue, struct text call_id, call_queue_handler *handler, void *owner,
+      void *object, bool is_vital)
 {
     struct waiting_call *call = find(queue, call_id);
     if (!call || (call->holds == 0 && !call->is_draining))
@@ -136,4 +136,13 @@ enum call_queue_verdict call_queue_defer(struct call_queue *queue, struct text c
     deferred->object = memory_ref(object);
     list_append(&call->deferred, &deferred->link);
     return CALL_QUEUE_KEPT;
+}
+
+enum call_queue_verdict call_queue_defer(struct call_queue *queue, struct text call_id,
+                                         call_queue_handler *handler, void *owner, void *object,
+                                         bool is_vital)
+{
+    if (queue->calls.count == 0)
+        return CALL_QUEUE_GO;
+    return defer(queue, call_id, handler, owner, object, is_vital);
 }

@@ -73,7 +73,7 @@ int context_create(struct response_context **contextp, struct proxy *proxy,
     int error = edits_create(&context->edits, request, NULL);
     if (!error)
         error = maddr_strip(context);
-    if (!error)
+    if (!error && context->dialog && dialog_has_any(context->dialog, DIALOG_HAS(DIALOG_TOPOLOGY)))
         error = topology_begin(context);
     if (error) {
         memory_release(context);
@@ -81,6 +81,22 @@ int context_create(struct response_context **contextp, struct proxy *proxy,
     }
     *contextp = context;
     return 0;
+}
+
+bool context_is_plain(const struct response_context *context, const struct message *message,
+                      const struct edits *edits)
+{
+    const unsigned special = DIALOG_HAS(DIALOG_IDENTITY) | DIALOG_HAS(DIALOG_ASSERTED) |
+                             DIALOG_HAS(DIALOG_TRACK) | DIALOG_HAS(DIALOG_TOPOLOGY) |
+                             DIALOG_HAS_OWN_REQUESTS;
+    const uint64_t names = UINT64_C(1) << HEADER_FROM | UINT64_C(1) << HEADER_TO |
+                           UINT64_C(1) << HEADER_P_ASSERTED_IDENTITY |
+                           UINT64_C(1) << HEADER_REMOTE_PARTY_ID | UINT64_C(1) << HEADER_REPLACES |
+                           UINT64_C(1) << HEADER_REFER_TO;
+    return !context->is_identity_changed && !context->hidden &&
+           !(context->dialog && dialog_has_any(context->dialog, special)) &&
+           !message->first[HEADER_REPLACES] && !message->first[HEADER_REFER_TO] &&
+           !edits_has_changed(edits, names);
 }
 
 void context_shrink(struct response_context *context)

@@ -149,6 +149,14 @@ static inline uint32_t context_branch_number(const struct response_context *cont
 }
 int context_create(struct response_context **contextp, struct proxy *proxy,
                    struct transaction_server *server, struct message *request);
+/**
+ * Do messages of its call pass as they are, but for what every hop does? Not where a script has changed
+ * names, where addresses are hidden or masked, where there is a session timer, or where we have sent
+ * requests in between: then identity, asserted, session_timer, cseq, topology and replaces have their say.
+ * @param message  the request or response that is about to leave, with its @p edits
+ */
+bool context_is_plain(const struct response_context *context, const struct message *message,
+                      const struct edits *edits);
 /** After the final answer: keep only what retransmissions need. */
 void context_shrink(struct response_context *context);
 /** Run a handler; @p done as in struct route_run, also called when it did not wait. */

@@ -27,13 +27,31 @@ static int edit_max_forwards(struct response_context *context, struct edits *edi
     return set_number(edits, &context->proxy->out, TEXT("Max-Forwards"), value);
 }
 
+/* The names that its receiver knows, before any other edit. */
+static int edit_names(struct response_context *context, struct edits *edits)
+{
+    int error = identity_request(context, edits);
+    return error ? error : asserted_request(context, edits);
+}
+
+/* What ties it to its call, behind all others. */
+static int edit_ties(struct response_context *context, struct edits *edits,
+                     const struct listener *out)
+{
+    int error = session_timer_request(context, edits);
+    if (!error)
+        error = cseq_request(context, edits);
+    if (!error)
+        error = topology_request(context, edits, out);
+    return error ? error : replaces_request(context, edits, out);
+}
+
 int hop_edit(struct response_context *context, struct edits *edits, const struct listener *out,
              struct text branch_id, unsigned breadth)
 {
     struct buffer *scratch = &context->proxy->out;
-    int error = identity_request(context, edits);
-    if (!error)
-        error = asserted_request(context, edits);
+    bool is_plain = context_is_plain(context, context->request, edits);
+    int error = is_plain ? 0 : edit_names(context, edits);
     if (!error)
         error = edit_received(context->request, edits);
     if (!error)
@@ -42,14 +60,8 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
         error = set_number(edits, scratch, TEXT("Max-Breadth"), breadth);
     if (!error && context->wants_record_route && !topology_hides(context, out))
         error = record_route_add(context, edits, out);
-    if (!error)
-        error = session_timer_request(context, edits);
-    if (!error)
-        error = cseq_request(context, edits);
-    if (!error)
-        error = topology_request(context, edits, out);
-    if (!error)
-        error = replaces_request(context, edits, out);
+    if (!error && !is_plain)
+        error = edit_ties(context, edits, out);
     if (error)
         return error;
     buffer_clear(scratch);

@@ -177,7 +177,9 @@ static int check(struct response_context *context)
         proxy_reply(context, &(struct response_options){.status = 483});
         return ERROR_LIMIT;
     }
-    return session_timer_check(context);
+    bool may_have_timer =
+        context->dialog && dialog_has_any(context->dialog, DIALOG_HAS(DIALOG_TRACK));
+    return may_have_timer ? session_timer_check(context) : 0;
 }
 
 int proxy_relay(struct response_context *context, const struct relay_options *options,

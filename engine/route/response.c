@@ -114,6 +114,20 @@ static void response_final(struct reply_run *run)
     context_shrink(context);
 }
 
+/* The response of a call that is not plain, as its request was. @return 0, or why it must not go on */
+static int edit_special(struct reply_run *run)
+{
+    struct response_context *context = run->context;
+    struct message *response = run->response;
+    identity_response(context, response, run->edits); /* without memory it goes on as it is */
+    int error = asserted_response(context, response, run->edits);
+    if (response->status / 100 == 2)
+        session_timer_accepted(context, response, run->edits);
+    if (!error)
+        error = cseq_response(context, response, run->edits);
+    return error ? error : topology_response(run->branch, response, run->edits);
+}
+
 static void routes_done(struct reply_run *run)
 {
     struct response_context *context = run->context;
@@ -126,12 +140,7 @@ static void routes_done(struct reply_run *run)
     const char *before = branch_set_cause(run->branch);
     if (context->server && response->status / 100 <= 2)
         call_media_response(run->branch, response, run->edits);
-    identity_response(context, response, run->edits); /* without memory it goes on as it is */
-    bool is_shown = asserted_response(context, response, run->edits) == 0;
-    if (response->status / 100 == 2)
-        session_timer_accepted(context, response, run->edits);
-    if (!is_shown || cseq_response(context, response, run->edits) ||
-        topology_response(run->branch, response, run->edits)) {
+    if (!context_is_plain(context, response, run->edits) && edit_special(run)) {
         if (response->status >= 200)
             response_local(run->branch, 500);
     } else if (response->status >= 200) {

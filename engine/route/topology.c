@@ -258,9 +258,9 @@ static bool has_masked(const struct hash_link *link, const void *key)
                       *(const struct text *)key);
 }
 
-void topology_enter(struct proxy *proxy, struct message *message)
+void topology_unmask(struct proxy *proxy, struct message *message)
 {
-    if (!proxy->masked.count || message->call_id.n != MASKED_BYTES)
+    if (message->call_id.n != MASKED_BYTES)
         return;
     uint64_t hash = hash_text(&proxy->options.hash_key, message->call_id);
     struct hash_link *link = hash_find(&proxy->masked, hash, has_masked, &message->call_id);

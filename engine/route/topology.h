@@ -38,5 +38,11 @@ int topology_mask(struct edits *edits, const struct listener *listener);
 /** Call-ID of a call, as the party knows it that we reach through @p out. Borrowed from the dialog. */
 struct text topology_call_id(const struct dialog *dialog, bool of_caller,
                              const struct listener *out);
-/** A message came with a Call-ID that we made up: it counts as one of that call from now on. */
-void topology_enter(struct proxy *proxy, struct message *message);
+/** A message of a call whose Call-ID we made up counts as one of the real one from now on. */
+void topology_unmask(struct proxy *proxy, struct message *message);
+/** A message came in. */
+static inline void topology_enter(struct proxy *proxy, struct message *message)
+{
+    if (proxy->masked.count)
+        topology_unmask(proxy, message);
+}

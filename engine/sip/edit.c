@@ -54,6 +54,11 @@ bool edits_is_empty(const struct edits *edits)
            !changes->status;
 }
 
+bool edits_has_changed(const struct edits *edits, uint64_t kinds)
+{
+    return (edits->changes.added_kinds | edits->changes.changed_kinds) & kinds;
+}
+
 /* ---- reading ---- */
 
 /* Where the item of a line is, or would be put: behind all that is sent before the line. */
@@ -273,6 +278,7 @@ static int change(struct edits *edits, uint32_t place, const struct header *head
     if (!engine_check(place && place <= edits->message->header_count))
         return ERROR_STATE;
     put_item(changes, index_of(changes, place), (struct edit_item){header, place, place - 1});
+    changes->changed_kinds |= UINT64_C(1) << edits->message->headers[place - 1].kind;
     return 0;
 }
 

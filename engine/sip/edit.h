@@ -33,6 +33,9 @@ int edits_create(struct edits **editsp, struct message *message, struct edits *p
 /** @return true when nothing is changed, parents included */
 bool edits_is_empty(const struct edits *edits);
 
+/** Are there other headers of one of these kinds than were received? @param kinds  bit 1 << kind each */
+bool edits_has_changed(const struct edits *edits, uint64_t kinds);
+
 /* Reading what will be sent. */
 bool edits_header(const struct edits *edits, enum header_kind kind, struct text name,
                   struct header_view *view);

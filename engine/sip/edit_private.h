@@ -16,6 +16,7 @@ struct changes {
     uint32_t count;
     uint32_t last_place;     /* of the line that was added last */
     uint64_t added_kinds;    /* one bit for each kind of which a line was added */
+    uint64_t changed_kinds;  /* the same of received lines that are changed or removed */
     struct text request_uri; /* absent: as received */
     struct text body;        /* absent: as received */
     unsigned status;         /* 0: as received */

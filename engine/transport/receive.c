@@ -21,16 +21,27 @@ static struct text skip_filler(struct text bytes)
 }
 
 /* RFC 5626 s4.4.1: a double CRLF is a ping, a single one is the pong. */
-static void on_keepalive(struct transport *transport, const struct destination *source,
-                         struct text bytes)
+static __attribute__((cold)) void on_keepalive(struct transport *transport,
+                                               const struct destination *source, struct text bytes)
 {
     counter_count(transport->options.counters, COUNTER_SIP_KEEPALIVE);
     if (text_starts_with(bytes, ping))
         transport_send(transport, source, pong);
 }
 
-static void on_faulty(struct transport *transport, struct message *message, const char *reason)
+/**
+ * What could not be read, or has no Via and so no way back.
+ * @param message  as far as it was read, source filled in; NULL: nothing of it
+ * @param error    of message_parse(), 0: the Via is the trouble
+ * @param reason   to answer with; NULL: not at all
+ */
+static __attribute__((cold)) void on_faulty(struct transport *transport, struct message *message,
+                                            int error, const char *reason)
 {
+    if (error == ERROR_LIMIT)
+        counter_count(transport->options.counters, COUNTER_SIP_TOO_LARGE);
+    if (error && error != ERROR_SYNTAX)
+        return;
     counter_count(transport->options.counters, COUNTER_SIP_MALFORMED);
     if (!message || !message->is_request || !reason)
         return;
@@ -47,30 +58,23 @@ static bool is_for_us(struct transport *transport, struct message *response)
     return false;
 }
 
-static void receive_from(struct transport *transport, const struct destination *source,
+/* @param bytes  from the start line on */
+static void read_message(struct transport *transport, const struct destination *source,
                          struct text bytes, uint64_t received_us)
 {
     const struct transport_options *options = &transport->options;
-    struct text rest = skip_filler(bytes);
-    if (!rest.n) {
-        on_keepalive(transport, source, bytes);
-        return;
-    }
     struct message *message = NULL;
     struct message_fault fault = {0};
-    int error = message_parse(&message, rest, options->settings, &fault);
-    if (error == ERROR_LIMIT)
-        counter_count(options->counters, COUNTER_SIP_TOO_LARGE);
-    if (message)
-        message->source = (struct message_source){.peer = source->address,
-                                                  .listener = source->listener,
-                                                  .flow_id = source->flow_id,
-                                                  .received_us = received_us};
-    if (error == ERROR_SYNTAX)
-        on_faulty(transport, message, fault.reason);
-    else if (!error && !message_via(message))
-        on_faulty(transport, message, NULL); /* nowhere to answer to */
-    else if (!error && (message->is_request || is_for_us(transport, message)))
+    int error = message_parse(&message, bytes, options->settings, &fault);
+    if (message) {
+        message->source.peer = source->address;
+        message->source.listener = source->listener;
+        message->source.flow_id = source->flow_id;
+        message->source.received_us = received_us;
+    }
+    if (error || !message_via(message))
+        on_faulty(transport, message, error, fault.reason);
+    else if (message->is_request || is_for_us(transport, message))
         options->handlers.message(options->handlers.arg, message);
     memory_release(message);
 }
@@ -79,7 +83,11 @@ void transport_receive(struct transport *transport, const struct listener *liste
                        const struct address *peer, struct text bytes, uint64_t received_us)
 {
     const struct destination source = {listener, *peer, 0};
-    receive_from(transport, &source, bytes, received_us);
+    struct text rest = skip_filler(bytes);
+    if (rest.n)
+        read_message(transport, &source, rest, received_us);
+    else
+        on_keepalive(transport, &source, bytes);
 }
 
 void transport_arrived(struct transport *transport, const struct listener *listener,
@@ -88,10 +96,12 @@ void transport_arrived(struct transport *transport, const struct listener *liste
 {
     const struct transport_handlers *handlers = &transport->options.handlers;
     const struct destination source = {listener, *peer, flow_id};
-    if (skip_filler(bytes).n) {
-        counter_count(transport->options.counters, COUNTER_SIP_RECEIVED);
-        if (handlers->claim && handlers->claim(handlers->arg, listener, peer, bytes))
-            return;
+    struct text rest = skip_filler(bytes);
+    if (!rest.n) {
+        on_keepalive(transport, &source, bytes);
+        return;
     }
-    receive_from(transport, &source, bytes, received_us);
+    counter_count(transport->options.counters, COUNTER_SIP_RECEIVED);
+    if (!handlers->claim || !handlers->claim(handlers->arg, listener, peer, bytes))
+        read_message(transport, &source, rest, received_us);
 }

@@ -94,8 +94,10 @@ void handover_bytes(struct handover *handover, unsigned owner, const struct list
 
 void handover_wake(struct handover *handover)
 {
+    if (!handover->to_wake)
+        return;
     const struct worker_options *options = worker_get_options(handover->worker);
-    for (unsigned i = 0; handover->to_wake && i < options->count; i++)
+    for (unsigned i = 0; i < options->count; i++)
         if (handover->to_wake & (uint64_t)1 << i % WORKERS_MAX)
             loop_wake(worker_loop(options->workers[i]));
     handover->to_wake = 0;

@@ -72,8 +72,6 @@ static bool claim(void *arg, const struct listener *listener, const struct addre
                   struct text bytes)
 {
     struct worker *worker = arg;
-    if (worker->options.count == 1)
-        return false;
     struct text call_id = message_peek_call_id(bytes);
     unsigned owner =
         text_is_set(call_id) ? worker_owner(&worker->options, call_id) : worker->options.index;
@@ -270,6 +268,10 @@ static bool post_media_event(void *arg, struct media_event *event)
 static int create_transport(struct worker *worker, const struct listener **failed)
 {
     const struct configuration *configuration = worker->options.configuration;
+    struct transport_handlers handlers = {claim, on_message, on_undeliverable, worker,
+                                          worker->recorder ? on_sent : NULL};
+    if (worker->options.count == 1)
+        handlers.claim = NULL;
     return transport_create(&worker->transport,
                             &(struct transport_options){
                                 .io = worker->options.io,
@@ -280,8 +282,7 @@ static int create_transport(struct worker *worker, const struct listener **faile
                                 .counters = &worker->counters,
                                 .log = worker->options.log,
                                 .hash_key = worker->options.hash_key,
-                                .handlers = {claim, on_message, on_undeliverable, worker,
-                                             worker->recorder ? on_sent : NULL},
+                                .handlers = handlers,
                             },
                             failed);
 }

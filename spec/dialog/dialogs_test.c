@@ -46,6 +46,30 @@ static void what_hangs_on_it_is_released_at_its_end(void **state)
     memory_release(dialog);
 }
 
+static void one_look_tells_what_it_has(void **state)
+{
+    struct bench *bench = *state;
+    struct dialog *dialog = begin(bench);
+    memory_ref(dialog);
+    assert_false(dialog_has_any(dialog, ~0u));
+    for (unsigned i = 0; i < DIALOG_ATTACHMENT_COUNT; i++) {
+        attach(dialog, i);
+        assert_true(dialog_has_any(dialog, DIALOG_HAS(i)));
+        assert_false(dialog_has_any(dialog, ~(DIALOG_HAS(i + 1) - 1)));
+    }
+    dialog_attach(dialog, DIALOG_TRACK, NULL);
+    assert_false(dialog_has_any(dialog, DIALOG_HAS(DIALOG_TRACK)));
+    respond(dialog, 200, "bob");
+    dialog_count_own(dialog, TEXT("carol"), true); /* no leg of it */
+    assert_false(dialog_has_any(dialog, DIALOG_HAS_OWN_REQUESTS));
+    dialog_count_own(dialog, TEXT("bob"), true);
+    assert_true(dialog_has_any(dialog, DIALOG_HAS_OWN_REQUESTS));
+    dialog_terminate(dialog, DIALOG_END_LOCAL);
+    assert_false(dialog_has_any(dialog, ~DIALOG_HAS_OWN_REQUESTS));
+    assert_true(dialog_has_any(dialog, DIALOG_HAS_OWN_REQUESTS)); /* numbers do not come back */
+    memory_release(dialog);
+}
+
 static void ends_when_nothing_is_heard(void **state)
 {
     struct bench *bench = *state;
@@ -257,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_hangs_on_it_is_released_at_its_end),
+        TEST(one_look_tells_what_it_has),
         TEST(ends_when_nothing_is_heard),
         TEST(their_number_is_bounded),
         TEST(a_handler_may_end_it),

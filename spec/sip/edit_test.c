@@ -124,6 +124,33 @@ static void lays_a_branch_over_the_request(void **state)
     memory_release(msg);
 }
 
+#define KIND(name) (UINT64_C(1) << HEADER_##name)
+
+static void knows_which_kinds_it_changed(void **state)
+{
+    (void)state;
+    struct message *msg = sample(SMALL "\r\n");
+    struct edits *parent = edits_of(msg, NULL);
+    assert_false(edits_has_changed(parent, UINT64_MAX));
+    assert_int_equal(edits_set_request_uri(parent, TEXT("sip:p")), 0); /* no header */
+    assert_false(edits_has_changed(parent, UINT64_MAX));
+    assert_int_equal(edits_remove_first_element(parent, HEADER_ROUTE), 0);
+    assert_int_equal(edits_set(parent, TEXT("t"), TEXT("<sip:e@f>")), 0);
+    struct edits *child = edits_of(msg, parent);
+    assert_true(edits_has_changed(parent, KIND(ROUTE)));
+    assert_true(edits_has_changed(child, KIND(TO) | KIND(FROM)));
+    assert_false(edits_has_changed(child, KIND(FROM) | KIND(VIA) | KIND(OTHER)));
+    assert_int_equal(edits_append(child, TEXT("New"), TEXT("3")), 0);
+    assert_int_equal(edits_remove_all(child, TEXT("From")), 1);
+    assert_true(edits_has_changed(child, KIND(TO)));
+    assert_true(edits_has_changed(child, KIND(FROM)));
+    assert_true(edits_has_changed(child, KIND(OTHER)));
+    assert_false(edits_has_changed(parent, KIND(FROM) | KIND(OTHER)));
+    memory_release(parent);
+    memory_release(child);
+    memory_release(msg);
+}
+
 static void keeps_content_length_true(void **state)
 {
     (void)state;
@@ -344,6 +371,7 @@ int main(void)
         cmocka_unit_test(changes_what_it_is_told_to_change),
         cmocka_unit_test(sets_and_removes_by_name),
         cmocka_unit_test(lays_a_branch_over_the_request),
+        cmocka_unit_test(knows_which_kinds_it_changed),
         cmocka_unit_test(keeps_content_length_true),
         cmocka_unit_test(prints_another_status),
         cmocka_unit_test(lets_no_line_end_in),
