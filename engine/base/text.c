@@ -37,6 +37,27 @@ const char *text_search(struct text t, struct text needle)
     return t.n && needle.n ? memmem(t.p, t.n, needle.p, needle.n) : NULL;
 }
 
+struct text text_trim_front(struct text t)
+{
+    while (t.n && text_is_space(t.p[0])) {
+        t.p++;
+        t.n--;
+    }
+    return t;
+}
+
+struct text text_trim(struct text t)
+{
+    const char *p = t.p, *end = p;
+    if (t.n) /* an absent text has no end */
+        end += t.n;
+    while (p < end && text_is_space(*p))
+        p++;
+    while (p < end && text_is_space(end[-1]))
+        end--;
+    return text_span(p, end);
+}
+
 struct text text_split(struct text *rest, char separator)
 {
     const char *cut = text_find(*rest, separator);

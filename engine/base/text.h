@@ -70,16 +70,9 @@ static inline bool text_is_space(char c)
     return (unsigned char)c <= ' ' && spaces >> c & 1;
 }
 /** Without spaces, tabs, CR and LF at both ends. */
-static inline struct text text_trim(struct text t)
-{
-    while (t.n && text_is_space(t.p[0])) {
-        t.p++;
-        t.n--;
-    }
-    while (t.n && text_is_space(t.p[t.n - 1]))
-        t.n--;
-    return t;
-}
+struct text text_trim(struct text t);
+/** The same, in front alone. */
+struct text text_trim_front(struct text t);
 /**
  * Cut at the first @p separator: returns what stands before it and moves *rest behind it
  * (absent when there was none).

@@ -23,8 +23,10 @@ static inline const char *find_cr_or_lf(const char *at, const char *end)
     return at;
 }
 
-static inline bool cut(struct lines *lines, struct text *line, bool is_folded)
+bool lines_cut(struct lines *lines, struct text *line, bool is_folded)
 {
+    if (!lines->rest.n) /* absent bytes end nowhere */
+        return false;
     const char *at = lines->rest.p, *end = at + lines->rest.n;
     for (; (at = find_cr_or_lf(at, end)) < end; at++) {
         if (*at == '\r') {
@@ -41,14 +43,4 @@ static inline bool cut(struct lines *lines, struct text *line, bool is_folded)
         return true;
     }
     return false;
-}
-
-bool lines_cut(struct lines *lines, struct text *line)
-{
-    return lines->rest.n && cut(lines, line, false);
-}
-
-bool lines_cut_folded(struct lines *lines, struct text *line)
-{
-    return lines->rest.n && cut(lines, line, true);
 }

@@ -10,7 +10,9 @@ struct lines {
         has_stray_cr; /**< a CR stood anywhere but before an LF: others would see a line end there */
 };
 
-/** Cut the next line off, up to and with its LF. @return false, and nothing cut, when there is none */
-bool lines_cut(struct lines *lines, struct text *line);
-/** Like lines_cut(), with the folds: lines behind it that begin with white space. */
-bool lines_cut_folded(struct lines *lines, struct text *line);
+/**
+ * Cut the next line off, up to and with its LF.
+ * @param is_folded  with its folds: the lines behind it that begin with white space
+ * @return false, and nothing cut, when there is none
+ */
+bool lines_cut(struct lines *lines, struct text *line, bool is_folded);

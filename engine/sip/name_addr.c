@@ -56,7 +56,7 @@ static int parse_bracketed(struct name_addr *name_addr, struct text rest)
 }
 
 /* A bare URI ends at its first ';', and may hold neither ',' nor '?' (RFC 3261 s20). */
-static int parse_bare(struct name_addr *name_addr, struct text t)
+static __attribute__((noinline)) int parse_bare(struct name_addr *name_addr, struct text t)
 {
     struct text rest = t;
     name_addr->uri_text = text_trim(text_split(&rest, ';'));
@@ -88,7 +88,7 @@ int name_addr_parse(struct name_addr *name_addr, struct text t)
 }
 
 /* Size of the first element of a list, byte by byte. */
-static size_t element_size(struct text t)
+static __attribute__((noinline)) size_t element_size(struct text t)
 {
     bool in_quotes = false, in_brackets = false;
     size_t i = 0;

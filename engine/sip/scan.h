@@ -21,7 +21,8 @@ enum char_set {
     CHARS_VALUE = 1 << 10,    /**< unquoted value of a header parameter */
     CHARS_ORDINARY = 1 << 11, /**< what almost all headers are made of */
     CHARS_QUOTED = 1 << 12,   /**< what almost all quoted display names are made of */
-    CHARS_DIGIT = 1 << 13     /**< 0-9 */
+    CHARS_DIGIT = 1 << 13,    /**< 0-9 */
+    CHARS_VISIBLE = 1 << 14   /**< all but white space and control characters */
 };
 
 /** The sets that each byte is in. */
@@ -46,10 +47,11 @@ static inline void scan_skip(struct text *rest, size_t n)
     }
 }
 
+/** Cut white space off. */
 static inline void scan_space(struct text *rest)
 {
-    while (rest->n && char_is_space(*rest->p))
-        scan_skip(rest, 1);
+    if (rest->n && (unsigned char)*rest->p <= ' ')
+        *rest = text_trim_front(*rest);
 }
 
 /** Cut @p c off. @return false, and nothing cut, when something else stands there */
@@ -62,37 +64,15 @@ static inline bool scan_char(struct text *rest, char c)
 }
 
 /** Cut the longest run of @p set off, may be empty. */
-static inline struct text scan_set(struct text *rest, enum char_set set)
-{
-    size_t n = 0;
-    while (n < rest->n && char_is_in(set, rest->p[n]))
-        n++;
-    struct text run = {rest->p, n};
-    scan_skip(rest, n);
-    return run;
-}
+struct text scan_set(struct text *rest, enum char_set set);
 
-/** Is all of @p t in the one set @p set? Four bytes at a step, since nearly always it is. */
+/** Is all of @p t in the one set @p set? */
 static inline bool scan_is_all(struct text t, enum char_set set)
 {
-    const unsigned char *p = (const unsigned char *)t.p;
-    size_t i = 0;
-    for (; i + 4 <= t.n; i += 4)
-        if (!(char_sets[p[i]] & char_sets[p[i + 1]] & char_sets[p[i + 2]] & char_sets[p[i + 3]] &
-              set))
-            return false;
-    for (; i < t.n; i++)
-        if (!(char_sets[p[i]] & set))
-            return false;
-    return true;
+    scan_set(&t, set);
+    return !t.n;
 }
 
-/** As scan_is_all() of CHARS_ORDINARY, of which each message has a thousand bytes. */
-bool scan_is_ordinary(struct text t);
-/** Is there white space or a control character in @p t? */
-bool scan_has_space(struct text t);
-/** Cut a run of CHARS_HOST off, as scan_set(), but sixteen bytes at a step. */
-struct text scan_host(struct text *rest);
 /** Cut a quoted-string off, quotes included. @return absent when there is none or it never ends */
 struct text scan_quoted(struct text *rest);
 /** Is all of @p t in @p set, or a "%" with two hexadecimal digits? */

@@ -78,7 +78,7 @@ static int parse_tel(struct uri *uri, struct text rest)
     return uri->user.n ? parse_tail(uri, rest) : ERROR_SYNTAX;
 }
 
-static int parse_any(struct uri *uri, struct text t)
+static __attribute__((noinline)) int parse_any(struct uri *uri, struct text t)
 {
     const char *colon = text_find(t, ':');
     if (!colon)

@@ -7,12 +7,8 @@
 #include <stdio.h>
 
 /* "SIP" SLASH version SLASH; the version is checked where the start line is. */
-static int cut_version(struct text *rest)
+static __attribute__((cold, noinline)) int cut_other_version(struct text *rest)
 {
-    if (rest->n > 8 && memcmp(rest->p, "SIP/2.0/", 8) == 0) {
-        scan_skip(rest, 8);
-        return 0;
-    }
     struct text name = scan_set(rest, CHARS_TOKEN);
     scan_space(rest);
     if (!text_equal_nocase(name, TEXT("SIP")) || !scan_char(rest, '/'))
@@ -25,7 +21,9 @@ static int cut_version(struct text *rest)
 
 static int parse_protocol(struct via *via, struct text *rest)
 {
-    if (cut_version(rest))
+    if (text_starts_with(*rest, TEXT("SIP/2.0/")))
+        scan_skip(rest, 8);
+    else if (cut_other_version(rest))
         return ERROR_SYNTAX;
     scan_space(rest);
     via->transport = scan_set(rest, CHARS_TOKEN);

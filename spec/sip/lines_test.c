@@ -28,14 +28,14 @@ static void compare(struct text bytes)
     struct text rest = bytes, line, expected;
     bool has_stray_cr = false;
     while (cut_plainly(&rest, &expected, &has_stray_cr)) {
-        assert_true(lines_cut_folded(&lines, &line));
+        assert_true(lines_cut(&lines, &line, true));
         assert_ptr_equal(line.p, expected.p);
         assert_int_equal(line.n, expected.n);
         assert_ptr_equal(lines.rest.p, rest.p);
         assert_int_equal(lines.rest.n, rest.n);
         assert_int_equal(lines.has_stray_cr, has_stray_cr);
     }
-    assert_false(lines_cut_folded(&lines, &line));
+    assert_false(lines_cut(&lines, &line, true));
 }
 
 static void cuts_where_bytes_say_so(void **state)
@@ -67,7 +67,7 @@ static void sees_a_cr_apart_from_its_lf_across_blocks(void **state)
         bytes[sizeof bytes - 1] = '\n';
         bytes[at] = '\r';
         struct lines lines = {{bytes, sizeof bytes}, false};
-        assert_true(lines_cut(&lines, &line));
+        assert_true(lines_cut(&lines, &line, false));
         assert_int_equal(line.n, sizeof bytes);
         assert_int_equal(lines.has_stray_cr, at + 2 != sizeof bytes);
     }
@@ -78,7 +78,7 @@ static void does_not_judge_bytes_that_were_not_asked_for(void **state)
     (void)state;
     struct lines lines = {TEXT("a: b\r\n\rbody\r \n"), false};
     struct text line;
-    assert_true(lines_cut(&lines, &line));
+    assert_true(lines_cut(&lines, &line, false));
     assert_int_equal(line.n, 6);
     assert_false(lines.has_stray_cr);
 }
@@ -88,8 +88,8 @@ static void ends_where_there_is_nothing(void **state)
     (void)state;
     struct lines lines = {TEXT_NONE, false};
     struct text line;
-    assert_false(lines_cut(&lines, &line));
-    assert_false(lines_cut_folded(&lines, &line));
+    assert_false(lines_cut(&lines, &line, false));
+    assert_false(lines_cut(&lines, &line, true));
 }
 
 int main(void)

@@ -3,59 +3,58 @@
 
 #include "sample.h"
 
-#define MOST_BYTES 50
+#define MOST_BYTES 13
 
-/* Sixteen bytes at a step know the same set as the table: each byte, at each place, in each length. */
-static void knows_ordinary_bytes(void **state)
+/* Four bytes at a step end where one at a step would: each byte, at each place, in each length. */
+static void cut_run(enum char_set set, char usual)
 {
-    (void)state;
     char bytes[MOST_BYTES];
-    memset(bytes, 'a', sizeof bytes);
+    memset(bytes, usual, sizeof bytes);
     for (size_t n = 0; n <= MOST_BYTES; n++)
         for (size_t at = 0; at < n; at++) {
             for (unsigned c = 0; c < 256; c++) {
+                bool is_in = char_is_in(set, (char)c);
+                struct text rest = {bytes, n};
                 bytes[at] = (char)c;
-                assert_int_equal(scan_is_ordinary((struct text){bytes, n}),
-                                 char_is_in(CHARS_ORDINARY, (char)c));
+                assert_int_equal(scan_is_all(rest, set), is_in);
+                assert_int_equal(scan_set(&rest, set).n, is_in ? n : at);
+                assert_ptr_equal(rest.p, bytes + (is_in ? n : at));
+                assert_int_equal(rest.n, is_in ? 0 : n - at);
             }
-            bytes[at] = 'a';
+            bytes[at] = usual;
         }
-    assert_true(scan_is_ordinary(TEXT_NONE));
 }
 
-/* A host is cut off the front as scan_set() does it with the table. */
-static void cut_host(const char *bytes, size_t n)
-{
-    struct text plain = {bytes, n}, fast = plain;
-    struct text expected = scan_set(&plain, CHARS_HOST), host = scan_host(&fast);
-    assert_ptr_equal(host.p, expected.p);
-    assert_int_equal(host.n, expected.n);
-    assert_ptr_equal(fast.p, plain.p);
-    assert_int_equal(fast.n, plain.n);
-}
-
-static void cuts_hosts(void **state)
+static void cuts_runs_of_every_set(void **state)
 {
     (void)state;
-    char bytes[MOST_BYTES];
-    memset(bytes, 'a', sizeof bytes);
-    for (size_t n = 0; n <= MOST_BYTES; n++)
-        for (size_t at = 0; at < n; at++) {
-            for (unsigned c = 0; c < 256; c++) {
-                bytes[at] = (char)c;
-                cut_host(bytes, n);
-            }
-            bytes[at] = 'a';
-        }
+    for (unsigned set = CHARS_TOKEN; set <= CHARS_VISIBLE; set <<= 1)
+        cut_run((enum char_set)set, '1');
+    cut_run(CHARS_ORDINARY, 'a'); /* in other sets as well, which must not count */
+    cut_run(CHARS_QUOTED, '!');
+}
+
+static void cuts_nothing_off_absent_texts(void **state)
+{
+    (void)state;
     struct text none = TEXT_NONE;
-    assert_int_equal(scan_host(&none).n, 0);
+    assert_int_equal(scan_set(&none, CHARS_HOST).n, 0);
+    assert_true(scan_is_all(TEXT_NONE, CHARS_ORDINARY));
+}
+
+static void visible_is_all_but_space_and_control(void **state)
+{
+    (void)state;
+    for (unsigned c = 0; c < 256; c++)
+        assert_int_equal(char_is_in(CHARS_VISIBLE, (char)c), c > ' ');
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(knows_ordinary_bytes),
-        cmocka_unit_test(cuts_hosts),
+        cmocka_unit_test(cuts_runs_of_every_set),
+        cmocka_unit_test(cuts_nothing_off_absent_texts),
+        cmocka_unit_test(visible_is_all_but_space_and_control),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
