@@ -9,15 +9,32 @@
 #include <string.h>
 
 #define LIVE_LINES   128
-#define MAGIC_SHARED 0x6d656d6fu /* "memo": a freed or foreign block has neither */
-#define MAGIC_LOCAL  0x6c6f6361u /* "loca" */
+#define MAGIC_SHARED 0x6d65u /* "me": a freed or foreign block has neither */
+#define MAGIC_LOCAL  0x6c6fu /* "lo" */
 
 /* The count is no _Atomic: the thread sanitizer sees when a local object is not. */
 struct block {
-    memory_destructor *destructor;
+    union {
+        memory_destructor *destructor;
+        struct block *next; /* of a free one that is kept */
+    };
     uint32_t references;
-    uint32_t magic;
+    uint16_t magic;
+    uint16_t grains; /* size class; 0: too large for any */
 };
+
+/*
+ * Free blocks that a recycling thread keeps, by size: a message and its edits live so briefly that the
+ * next one is made in memory which the caches still have.
+ */
+#define GRAIN_BYTES 64u
+#define KEPT_SIZES  64u /* up to 4 KiB */
+#define KEPT_MOST   16u /* of a size */
+static _Thread_local struct kept {
+    struct block *first;
+    unsigned count;
+} kept[KEPT_SIZES];
+static _Thread_local unsigned kept_most; /* 0: this thread does not recycle */
 
 /*
  * The count of the living is a property of the process, as malloc is: tests ask it at their end.
@@ -76,20 +93,75 @@ static struct block *block_of(void *object)
     return (struct block *)object - 1;
 }
 
+static struct block *take_block(size_t size_bytes)
+{
+    size_t grains = (size_bytes + GRAIN_BYTES - 1) / GRAIN_BYTES;
+    if (grains >= KEPT_SIZES) {
+        struct block *large = malloc(size_bytes);
+        if (large)
+            large->grains = 0;
+        return large;
+    }
+    struct kept *size = &kept[grains];
+    struct block *block = size->first;
+    if (block) {
+        size->first = block->next;
+        size->count--;
+        return block;
+    }
+    block = malloc(grains * GRAIN_BYTES);
+    if (block)
+        block->grains = (uint16_t)grains;
+    return block;
+}
+
+static void give_block(struct block *block)
+{
+    struct kept *size = &kept[block->grains];
+    if (!block->grains || size->count >= kept_most) {
+        free(block);
+        return;
+    }
+    block->next = size->first;
+    size->first = block;
+    size->count++;
+}
+
+static void free_kept(void)
+{
+    for (size_t i = 0; i < KEPT_SIZES; i++) {
+        for (struct block *block = kept[i].first, *next; block; block = next) {
+            next = block->next;
+            free(block);
+        }
+        kept[i] = (struct kept){0};
+    }
+}
+
+void memory_recycle(bool is_wanted)
+{
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    kept_most = is_wanted ? KEPT_MOST : 0;
+#else
+    (void)is_wanted; /* the sanitizers shall see a use after release */
+#endif
+    if (!is_wanted)
+        free_kept();
+}
+
 static void *alloc_block(size_t size_bytes, size_t room_bytes, memory_destructor *destructor,
-                         uint32_t magic)
+                         uint16_t magic)
 {
     if (memory_must_fail())
         return NULL;
-    struct block *block = malloc(sizeof *block + size_bytes + room_bytes);
+    struct block *block = take_block(sizeof *block + size_bytes + room_bytes);
     if (!block)
         return NULL;
-    memset(block, 0, sizeof *block + size_bytes);
     block->destructor = destructor;
-    block->magic = magic;
     block->references = 1;
+    block->magic = magic;
     count_living(1);
-    return block + 1;
+    return memset(block + 1, 0, size_bytes);
 }
 
 void *memory_alloc_room(size_t size_bytes, size_t room_bytes, memory_destructor *destructor)
@@ -143,7 +215,7 @@ void *memory_release(void *object)
         block->destructor(object);
     block->magic = 0;
     count_living(-1);
-    free(block);
+    give_block(block);
     return NULL;
 }
 
@@ -169,6 +241,7 @@ int mallctl(const char *name, void *old, size_t *old_bytes, void *new, size_t ne
 
 void memory_trim_thread(void)
 {
+    free_kept();
     if (mallctl)
         mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 }

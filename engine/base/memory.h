@@ -30,6 +30,12 @@ void *memory_ref(void *object);
 /** Give one reference back; accepts NULL. @return NULL, so that `p = memory_release(p)` reads well */
 void *memory_release(void *object);
 
+/**
+ * Should this thread keep some of the blocks of released objects, and make its next objects of them? For
+ * one that makes and releases objects all the time; false before it ends. Sanitized builds never do.
+ */
+void memory_recycle(bool is_wanted);
+
 /** malloc that tests can make fail; released by memory_free_raw(). */
 void *memory_raw(size_t size_bytes);
 void *memory_raw_resize(void *block, size_t size_bytes);

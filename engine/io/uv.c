@@ -267,7 +267,9 @@ static int real_loop_create(struct loop **loopp, struct io *io, const char *name
 static int real_loop_run(struct loop *base)
 {
     struct real_loop *loop = (struct real_loop *)base;
+    memory_recycle(true);
     run_batches(loop);
+    memory_recycle(false);
     return 0;
 }
 

@@ -99,6 +99,14 @@ bool context_is_plain(const struct response_context *context, const struct messa
            !edits_has_changed(edits, names);
 }
 
+/* Nothing can come any more that this context had to answer: its server transaction lingers alone. */
+static void leave_server(struct response_context *context)
+{
+    context->is_attached = false;
+    transaction_server_attach(context->server, NULL, NULL);
+    memory_release(context);
+}
+
 void context_shrink(struct response_context *context)
 {
     if (!context->is_final_sent || context->pending || context->running)
@@ -113,6 +121,8 @@ void context_shrink(struct response_context *context)
         if (!branch->client || transaction_client_state(branch->client) != TRANSACTION_ACCEPTED)
             branch_release(branch);
     }
+    if (context->is_attached && !context->branches.first)
+        leave_server(context);
 }
 
 static void pending_run_destroy(void *arg)

@@ -4,7 +4,8 @@
  * Life: the server transaction holds the context until it terminates; each branch's client
  * transaction is held by its branch, and a branch by its context. A waiting handler and a waiting
  * name look-up hold a reference of their own. Once the final answer is out and no branch is
- * pending, context_shrink() gives back everything that only routing needed.
+ * pending, context_shrink() gives back everything that only routing needed; where no branch may have
+ * more to tell, as one whose 2xx may be repeated has, the server transaction gives up the context, too.
  */
 #pragma once
 
@@ -157,7 +158,7 @@ int context_create(struct response_context **contextp, struct proxy *proxy,
  */
 bool context_is_plain(const struct response_context *context, const struct message *message,
                       const struct edits *edits);
-/** After the final answer: keep only what retransmissions need. */
+/** After the final answer: keep only what retransmissions need. Whoever goes on with @p context after it holds a reference. */
 void context_shrink(struct response_context *context);
 /** Run a handler; @p done as in struct route_run, also called when it did not wait. */
 void context_run(struct response_context *context, const struct route_run *run);
@@ -173,7 +174,7 @@ void request_receive_stray_cancel(void *arg, struct message *cancel);
 int request_respond(struct response_context *context, const struct response_options *options);
 /** 100 Trying once. */
 void request_reply_trying(struct response_context *context);
-/** What follows any final answer that went upstream: dialog, media, memory. */
+/** What follows any final answer that went upstream: dialog, media, memory (context_shrink()). */
 void request_answered(struct response_context *context, unsigned status);
 
 /* relay.c: targets */

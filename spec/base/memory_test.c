@@ -75,11 +75,41 @@ static void counts_what_other_threads_release(void **state)
     assert_int_equal(memory_live(), live);
 }
 
+/* Whether it does cannot be told in a sanitized build; what an object is like, can in each. */
+static void gives_zeroed_objects_from_what_it_keeps(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {1, 48, 64, 1000, 4000, 4096, 10000};
+    uint64_t live = memory_live();
+    void *objects[OBJECTS];
+    memory_recycle(true);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < OBJECTS; i++) {
+            size_t size_bytes = sizes[i % (sizeof sizes / sizeof *sizes)];
+            char *object = objects[i] = memory_alloc_local(size_bytes, round, NULL);
+            assert_non_null(object);
+            for (size_t n = 0; n < size_bytes; n++)
+                assert_int_equal(object[n], 0);
+            memset(object, 'x', size_bytes + (size_t)round);
+        }
+        for (size_t i = 0; i < OBJECTS; i++)
+            memory_release(objects[i]);
+        if (round == 1)
+            memory_trim_thread();
+    }
+    memory_fail_after(0); /* what is kept is no way around the switch */
+    assert_null(memory_alloc_local(48, 0, NULL));
+    memory_fail_never();
+    memory_recycle(false);
+    assert_int_equal(memory_live(), live);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(destroys_at_the_last_reference),
         cmocka_unit_test(fails_when_told_to),
+        cmocka_unit_test(gives_zeroed_objects_from_what_it_keeps),
         cmocka_unit_test(counts_what_other_threads_release),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
