@@ -39,7 +39,10 @@ static struct value check_value(lua_State *L, int index)
 static int push_outcome(lua_State *L, int error)
 {
     switch (error) {
-    case ERROR_UNSUPPORTED: return api_push_failure(L, no_records);
+    case ERROR_UNSUPPORTED:
+        lua_pushnil(L);
+        api_push_literal(L, no_records);
+        return 2;
     case ERROR_STATE: return api_push_failure(L, "the call has ended");
     case ERROR_LIMIT: return api_push_failure(L, "full (records.fields_bytes)");
     default: return api_push_result(L, error);
@@ -125,10 +128,10 @@ static int request_record(lua_State *L)
     struct dialog *dialog = NULL;
     handle_check_context(L, 1, &subject, "record");
     luaL_checktype(L, 2, LUA_TTABLE);
-    size_t count = read_names(L, 2, names);
     struct proxy *proxy = context_proxy(subject.context);
     if (!proxy_makes_records(proxy))
         return push_outcome(L, ERROR_UNSUPPORTED);
+    size_t count = read_names(L, 2, names);
     int error = handle_is_over(&subject) ? ERROR_STATE : find_dialog(&subject, &dialog);
     for (size_t i = 0; i < count && !error; i++) {
         lua_pushlstring(L, names[i].p, names[i].n);

@@ -188,7 +188,6 @@ static void require_waitable(lua_State *L, const struct subject *subject, const 
         api_misuse(L,
                    "%s: it may wait, and nothing can wait inside a callback of a library function",
                    what);
-    luaL_checkstack(L, 4, what);
 }
 
 static int wait_or_push(lua_State *L, struct run *run, int result)

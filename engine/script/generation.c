@@ -250,6 +250,12 @@ int generation_open(struct generation **generationp, const struct generation_opt
 
 /* ---- loading the script ---- */
 
+/** A bit for the handlers of a kind whose names are that long: most that are asked for are not there. */
+static uint64_t handler_bit(enum run_kind kind, size_t name_n)
+{
+    return UINT64_C(1) << ((unsigned)kind * 11 + name_n) % 64;
+}
+
 /** Take the function on top of the stack as a handler. */
 static void add_handler(lua_State *L, struct generation *generation, enum run_kind kind,
                         const char *name)
@@ -267,6 +273,7 @@ static void add_handler(lua_State *L, struct generation *generation, enum run_ki
     handler->name_n = strlen(name);
     memcpy(handler->name, name, handler->name_n + 1);
     generation->handler_count++;
+    generation->handler_bits |= handler_bit(kind, handler->name_n);
     generation_wrap(L, kind == RUN_EVENT ? event_shape(name) : NULL);
     handler->reference = luaL_ref(L, LUA_REGISTRYINDEX);
 }
@@ -400,6 +407,8 @@ int generation_create(struct generation **generationp, const struct generation_o
 const struct handler *generation_handler(const struct generation *generation, enum run_kind kind,
                                          struct text name)
 {
+    if (!(generation->handler_bits & handler_bit(kind, name.n)))
+        return NULL;
     for (size_t i = 0; i < generation->handler_count; i++) {
         const struct handler *handler = &generation->handlers[i];
         if (handler->kind == kind && handler->name_n == name.n &&

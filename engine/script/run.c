@@ -268,7 +268,8 @@ struct text run_call_id(const struct run *run)
 }
 
 /** One log line and one count for a run that did not end well. */
-static void report_fault(struct run *run, const char *reason, enum counter counter)
+static __attribute__((cold)) void report_fault(struct run *run, const char *reason,
+                                               enum counter counter)
 {
     struct report report = {.run = run, .reason = reason};
     struct generation *generation = run->generation;
@@ -418,7 +419,7 @@ static enum counter excess_counter(const struct run *run)
 }
 
 /** It yielded: by its budget's hook, or to wait. */
-static int on_yield(struct run *run)
+static __attribute__((noinline)) int on_yield(struct run *run)
 {
     struct script *script = run->generation->script;
     if (run->over) {
@@ -442,7 +443,7 @@ static int on_yield(struct run *run)
     return ROUTE_WAITING;
 }
 
-static int on_error(struct run *run, int status)
+static __attribute__((cold, noinline)) int on_error(struct run *run, int status)
 {
     if (run->over)
         report_fault(run, run->over, excess_counter(run));

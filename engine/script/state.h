@@ -162,6 +162,7 @@ struct generation {
     uint64_t sources_hash; /**< of their texts */
     struct handler *handlers;
     size_t handler_count;
+    uint64_t handler_bits; /**< of their kinds and lengths of names */
     int wrap_reference;   /**< see generation_wrap() */
     int errors_reference; /**< error texts, made before they are needed */
     int pv_get_reference, pv_set_reference;
