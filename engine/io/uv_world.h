@@ -81,11 +81,11 @@ struct real_udp {
     uint32_t datagram_bytes;
     uint16_t batch;
     bool reports_errors;
-    bool is_crowded;         /**< several datagrams are likely to wait: there were, last time */
-    uint32_t ready_poll;     /**< loop's poll that found it ready last */
-    uint32_t ready_in_a_row; /**< polls up to that one that did */
-    struct shared_port *shared;   /**< counted in, or NULL */
-    struct send_queue *queue;     /**< owned, NULL until something is queued */
+    bool is_crowded;            /**< several datagrams are likely to wait: there were, last time */
+    uint32_t ready_poll;        /**< loop's poll that found it ready last */
+    uint32_t ready_in_a_row;    /**< polls up to that one that did */
+    struct shared_port *shared; /**< counted in, or NULL */
+    struct send_queue *queue;   /**< owned, NULL until something is queued */
     struct real_udp *next_closed; /**< in the loop's list of closed sockets */
     uint64_t send_failures;
     uint64_t kernel_drops; /**< as far as the kernel was asked */
