@@ -12,20 +12,26 @@
 static bool parse_ipv4(struct text host, in_addr_t *out)
 {
     unsigned char octets[4];
-    const char *at = host.p, *end = host.p + host.n;
-    for (int i = 0; i < 4; i++) {
-        if (i && (at == end || *at++ != '.'))
+    unsigned count = 0, value = 0, digits = 0;
+    for (const char *at = host.p, *end = at + host.n;; at++) {
+        unsigned digit = at < end ? (unsigned)(unsigned char)*at - '0' : 10;
+        if (digit <= 9) {
+            value = value * 10 + digit;
+            if (value > 255 || (digits++ && value < 10))
+                return false;
+            continue;
+        }
+        if (!digits || count == 4)
             return false;
-        const char *first = at;
-        unsigned value = 0;
-        while (at < end && (unsigned char)(*at - '0') <= 9 && at - first < 3)
-            value = value * 10 + (unsigned)(*at++ - '0');
-        if (at == first || value > 255 || (*first == '0' && at - first > 1))
+        octets[count++] = (unsigned char)value;
+        value = digits = 0;
+        if (at == end)
+            break;
+        if (*at != '.')
             return false;
-        octets[i] = (unsigned char)value;
     }
     memcpy(out, octets, sizeof octets);
-    return at == end;
+    return count == 4;
 }
 
 int address_parse_host(struct address *address, struct text host)
@@ -38,7 +44,6 @@ int address_parse_host(struct address *address, struct text host)
         address->in.sin_family = AF_INET;
         return 0;
     }
-    *address = (struct address){0};
     if (!text_find(host, ':') || text_find(host, 0) || !text_to_array(host, array, sizeof array))
         return ERROR_SYNTAX; /* inet_pton() would stop at a NUL */
     if (inet_pton(AF_INET6, array, &address->in6.sin6_addr) == 1) {

@@ -43,6 +43,9 @@ static int keep_param(struct via *via, const struct scan_param *param)
     } else if (text_equal_nocase(param->name, TEXT("received"))) {
         if (!text_is_set(via->received))
             via->received = param->value;
+    } else if (text_equal_nocase(param->name, TEXT("maddr"))) {
+        if (!text_is_set(via->maddr))
+            via->maddr = param->value;
     } else if (text_equal_nocase(param->name, TEXT("rport"))) {
         uint32_t number = 0;
         if (text_is_set(param->value) && (text_to_u32(param->value, &number) || number > 65535))

@@ -13,6 +13,7 @@ struct via {
     struct text params;    /**< without leading ';'; absent when none */
     struct text branch;    /**< absent when none */
     struct text received;  /**< absent when none */
+    struct text maddr;     /**< absent when none */
     bool has_rport;        /**< rport parameter present */
     uint16_t rport;        /**< its value, 0 without */
 };

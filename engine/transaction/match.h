@@ -16,6 +16,12 @@ struct match_key {
     bool is_rfc2543; /**< of a server transaction whose branch does not identify it */
 };
 
+/**
+ * Key of a client transaction with a branch of transactions_make_branch() (branch.c). Nobody can foresee
+ * such a branch, and no other is ever in the table of clients but one that was asked for: it needs no
+ * keyed hash, its bytes are the key. @return false: not such a branch
+ */
+bool match_own_branch(struct text branch, enum method method, struct match_key *key);
 /** Client transaction: branch of the top Via and the method in CSeq (s17.1.3). */
 struct match_key match_client(const struct hash_key *secret, struct text branch,
                               enum method method);

@@ -11,9 +11,7 @@ static uint16_t sent_by_port(const struct via *via, const struct listener *liste
 /* maddr names where to answer; only a number is honoured, a name would have to be resolved. */
 static bool has_maddr(const struct via *via, struct address *address)
 {
-    struct text maddr =
-        text_is_set(via->params) ? param_find(via->params, TEXT("maddr")) : TEXT_NONE;
-    return maddr.n && !address_parse_host(address, maddr);
+    return via->maddr.n && !address_parse_host(address, via->maddr);
 }
 
 int transport_response_destination(const struct via *via, const struct listener *listener,

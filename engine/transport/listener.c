@@ -42,13 +42,19 @@ static bool has_port(const struct listener *listener, uint16_t port)
     return port == listener->port || port == address_port(&listener->local);
 }
 
+bool transport_listener_is(const struct transport *transport, const struct listener *listener,
+                           struct text host, uint16_t port)
+{
+    return has_port(listener, port) && has_host(transport, listener, host);
+}
+
 const struct listener *transport_own(const struct transport *transport, struct text host,
                                      uint16_t port)
 {
     size_t count;
     const struct listener *v = listeners(transport, &count);
     for (size_t i = 0; i < count; i++)
-        if (has_port(&v[i], port) && has_host(transport, &v[i], host))
+        if (transport_listener_is(transport, &v[i], host, port))
             return &v[i];
     return NULL;
 }
@@ -81,7 +87,7 @@ const struct listener *transport_listener_by_socket(const struct transport *tran
     size_t count;
     const struct listener *v = listeners(transport, &count);
     for (size_t i = 0; i < count; i++)
-        if (v[i].kind == kind && has_port(&v[i], port) && has_host(transport, &v[i], host))
+        if (v[i].kind == kind && transport_listener_is(transport, &v[i], host, port))
             return &v[i];
     return NULL;
 }

@@ -62,6 +62,10 @@ struct transport {
     struct remembered_route *routes;
 };
 
+/** Is @p listener named so (local or advertised)? port 0: the default of its kind. */
+bool transport_listener_is(const struct transport *transport, const struct listener *listener,
+                           struct text host, uint16_t port);
+
 /** A message's bytes arrived on a socket of @p listener: keepalive, owner check, then the rest. */
 void transport_arrived(struct transport *transport, const struct listener *listener,
                        const struct address *peer, uint64_t flow_id, struct text bytes,

@@ -52,7 +52,9 @@ static __attribute__((cold)) void on_faulty(struct transport *transport, struct 
 static bool is_for_us(struct transport *transport, struct message *response)
 {
     const struct via *via = message_via(response);
-    if (via && transport_own(transport, via->host, via->port))
+    const struct listener *listener = response->source.listener; /* most likely the one that sent */
+    if (via && (transport_listener_is(transport, listener, via->host, via->port) ||
+                transport_own(transport, via->host, via->port)))
         return true;
     counter_count(transport->options.counters, COUNTER_SIP_FOREIGN_VIA);
     return false;

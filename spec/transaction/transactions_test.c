@@ -70,6 +70,43 @@ static void knows_merged_requests(void **state)
     assert_false(newest_is_merged(w)); /* the other is over */
 }
 
+/* A response is matched by the whole branch and the method (s17.1.3). */
+static void every_byte_of_a_branch_counts(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(world_start_client(w, "OPTIONS", "10.0.0.2", 0), 0);
+    size_t n = strlen(w->branch);
+    for (size_t i = 0; i < n; i++) {
+        w->branch[i] ^= 1;
+        world_send_response(w, 200, "OPTIONS");
+        w->branch[i] ^= 1;
+    }
+    world_send_response(w, 200, "BYE");
+    assert_int_equal(w->stray_responses, n + 1);
+    assert_int_equal(w->responses, 0);
+    world_send_response(w, 200, "OPTIONS");
+    assert_int_equal(w->responses, 1);
+}
+
+/* Who asks for a branch of its own form is found by it as well. */
+static void takes_any_branch(void **state)
+{
+    struct world *w = *state;
+    struct transaction_client *txn = NULL;
+    struct text bytes = TEXT("OPTIONS sip:c@10.0.0.2 SIP/2.0\r\n\r\n");
+    const struct transaction_client_options options = {
+        .method = METHOD_OPTIONS,
+        .branch = TEXT("z9hG4bK-other"),
+        .destination = {&w->net.listeners[0], net_address("10.0.0.2"), 0},
+        .bytes = bytes,
+    };
+    snprintf(w->branch, sizeof w->branch, "z9hG4bK-other");
+    assert_int_equal(transaction_client_create(&txn, w->transactions, &options), 0);
+    world_send_response(w, 200, "OPTIONS");
+    assert_int_equal(transaction_client_state(txn), TRANSACTION_COMPLETED);
+    memory_release(txn);
+}
+
 static void counts_and_passes_stray_messages(void **state)
 {
     struct world *w = *state;
@@ -259,6 +296,8 @@ int main(void)
         cmocka_unit_test(keeps_little_for_an_accepted_call),
         WORLD(makes_branches_that_carry_the_loop_hash),
         WORLD(knows_merged_requests),
+        WORLD(every_byte_of_a_branch_counts),
+        WORLD(takes_any_branch),
         WORLD(counts_and_passes_stray_messages),
         WORLD(answers_503_statelessly_beyond_the_limit),
         WORLD(asks_before_something_begins),
