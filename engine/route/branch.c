@@ -152,7 +152,7 @@ static int send_request(struct branch *branch)
     }
     if (!error)
         error = create_client(branch, branch_id, buffer_text(&proxy->out));
-    if (!error)
+    if (!error && proxy_makes_records(proxy))
         notes_try(context, branch->index, branch->next_hop, &branch->destination.address);
     memory_release(edits);
     return error;

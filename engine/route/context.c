@@ -111,8 +111,10 @@ void context_shrink(struct response_context *context)
 {
     if (!context->is_final_sent || context->pending || context->running)
         return;
-    drop_script(context);
-    drop_routing(context);
+    if (context->request) { /* else it was done before */
+        drop_script(context);
+        drop_routing(context);
+    }
     LIST_FOR_EACH_SAFE (link, &context->branches) {
         struct branch *branch = CONTAINER_OF(link, struct branch, link);
         branch->edits = memory_release(branch->edits);
@@ -158,15 +160,16 @@ static void run_done(void *arg, int error)
 {
     struct pending_run *run = arg;
     struct proxy *proxy = run->context->proxy;
-    struct message *owner = run->reply ? run->reply : run->context->request;
-    struct message *message = memory_ref(owner); /* its Call-ID outlives the context */
+    struct message *waiter = NULL;
+    if (run->is_waiting) /* its Call-ID outlives the context */
+        waiter = memory_ref(run->reply ? run->reply : run->context->request);
     run->context->running--;
     run->done(run->arg, error);
-    bool was_waiting = run->is_waiting;
     pending_run_release(run);
-    if (was_waiting)
-        call_queue_free(proxy->queue, message->call_id);
-    memory_release(message);
+    if (!waiter)
+        return;
+    call_queue_free(proxy->queue, waiter->call_id);
+    memory_release(waiter);
 }
 
 void context_run(struct response_context *context, const struct route_run *wanted)

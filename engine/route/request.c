@@ -157,12 +157,12 @@ static bool admit(struct proxy *proxy, struct transaction_server *txn, struct me
     return false;
 }
 
-/* A request within a call (RFC 3261 s12.2, RFC 3262, 3311, 6086) that has no dialog here any more, or
- * never had one. Subscriptions are dialogs, too, but none of ours. */
+/* Without a dialog: is it a request within a call (RFC 3261 s12.2, RFC 3262, 3311, 6086) that has none
+ * here any more, or never had one? Subscriptions are dialogs, too, but none of ours. */
 static bool is_of_unknown_call(const struct response_context *context)
 {
     struct message *request = context->request;
-    if (!context->proxy->options.settings->dialog_refuse_unknown || context->dialog ||
+    if (!context->proxy->options.settings->dialog_refuse_unknown ||
         !text_is_set(message_to_tag(request)))
         return false;
     switch (request->method) {
@@ -195,13 +195,14 @@ static void begin(struct proxy *proxy, void *owner, void *object)
     memory_ref(context);
     if (context->dialog) {
         dialog_on_request(context->dialog, context->request);
-        notes_request(proxy, context->dialog, context->request);
+        if (proxy_makes_records(proxy))
+            notes_request(proxy, context->dialog, context->request);
     }
     if (bridge_take(context)) {
         memory_release(context);
         return;
     }
-    if (is_of_unknown_call(context))
+    if (!context->dialog && is_of_unknown_call(context))
         reply_status(context, 481);
     else
         run_request_route(context);
@@ -230,7 +231,7 @@ static void begin_stateless(struct proxy *proxy, void *owner, void *object)
         return;
     if (context->dialog && context->request->method == METHOD_ACK)
         dialog_on_request(context->dialog, context->request);
-    if (!bridge_take(context) && !is_of_unknown_call(context))
+    if (!bridge_take(context) && (context->dialog || !is_of_unknown_call(context)))
         run_request_route(context);
     memory_release(context);
 }

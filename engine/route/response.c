@@ -28,6 +28,15 @@ static void reply_run_destroy(void *arg)
 
 /* ---- sending upstream ---- */
 
+static void note_upstream(struct response_context *context, const struct message *response,
+                          unsigned status)
+{
+    const struct header *reason = message_header(response, HEADER_REASON);
+    notes_response(context, status, status == response->status ? response->reason : TEXT_NONE,
+                   reason ? reason->value : TEXT_NONE,
+                   response == context->best && context->best_is_local);
+}
+
 void response_send_upstream(struct response_context *context, const struct branch *branch,
                             struct message *response, struct edits *edits, unsigned status)
 {
@@ -44,10 +53,8 @@ void response_send_upstream(struct response_context *context, const struct branc
     if (branch && response->method == METHOD_INVITE)
         accepted_add(context, branch, response, buffer_text(out));
     transaction_server_respond(context->server, status, buffer_text(out));
-    const struct header *reason = message_header(response, HEADER_REASON);
-    notes_response(context, status, status == response->status ? response->reason : TEXT_NONE,
-                   reason ? reason->value : TEXT_NONE,
-                   response == context->best && context->best_is_local);
+    if (proxy_makes_records(context->proxy))
+        note_upstream(context, response, status);
     if (status >= 200 && !context->is_final_sent)
         request_answered(context, status);
 }
@@ -64,7 +71,7 @@ static void send_accepted(struct reply_run *run)
 {
     struct response_context *context = run->context;
     if (context->dialog) {
-        if (context->is_dialog_making)
+        if (context->is_dialog_making && proxy_makes_records(context->proxy))
             notes_accepted(context->dialog, run->response);
         dialog_on_response(context->dialog, run->response);
         sides_accepted(context, run->response);
@@ -80,23 +87,12 @@ static void send_accepted(struct reply_run *run)
 
 /* ---- from a client transaction ---- */
 
-static void response_final(struct reply_run *run)
+/* It is final and no 2xx: one for the choice of the best. */
+static __attribute__((noinline)) void response_refused(struct reply_run *run)
 {
     struct response_context *context = run->context;
     struct branch *branch = run->branch;
     unsigned status = run->response->status;
-    /* 503 is a failure of that address: the next one of the name is tried (RFC 3263 s4.3). */
-    if (status == 503 && !context->is_cancelled && branch_next_address(branch))
-        return;
-    branch_finish(branch);
-    branch->has_answered = status != 408 && status != 430 && !branch->is_rung_out;
-    notes_tried(context, branch->index, status);
-    if (status / 100 == 2) {
-        if (run->response->method == METHOD_INVITE || !context->is_final_sent)
-            send_accepted(run);
-        context_shrink(context);
-        return;
-    }
     call_media_branch_failed(branch);
     if (!context->request) /* answered long ago: this branch was only waited for */
         return;
@@ -114,8 +110,29 @@ static void response_final(struct reply_run *run)
     context_shrink(context);
 }
 
+static void response_final(struct reply_run *run)
+{
+    struct response_context *context = run->context;
+    struct branch *branch = run->branch;
+    unsigned status = run->response->status;
+    /* 503 is a failure of that address: the next one of the name is tried (RFC 3263 s4.3). */
+    if (status == 503 && !context->is_cancelled && branch_next_address(branch))
+        return;
+    branch_finish(branch);
+    branch->has_answered = status != 408 && status != 430 && !branch->is_rung_out;
+    if (proxy_makes_records(context->proxy))
+        notes_tried(context, branch->index, status);
+    if (status / 100 != 2) {
+        response_refused(run);
+        return;
+    }
+    if (run->response->method == METHOD_INVITE || !context->is_final_sent)
+        send_accepted(run);
+    context_shrink(context);
+}
+
 /* The response of a call that is not plain, as its request was. @return 0, or why it must not go on */
-static int edit_special(struct reply_run *run)
+static __attribute__((noinline)) int edit_special(struct reply_run *run)
 {
     struct response_context *context = run->context;
     struct message *response = run->response;

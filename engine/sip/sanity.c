@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 
-static struct sanity_verdict verdict(unsigned status, const char *reason)
+static __attribute__((cold)) struct sanity_verdict verdict(unsigned status, const char *reason)
 {
     return (struct sanity_verdict){.status = status, .reason = reason};
 }
@@ -18,15 +18,14 @@ static struct sanity_verdict check_request_uri(struct message *request)
         return verdict(400, "Headers in Request-URI");
     if (uri->scheme == URI_OTHER)
         return verdict(416, "Unsupported URI Scheme");
-    return verdict(0, NULL);
+    return (struct sanity_verdict){0};
 }
 
-static bool vias_are_good(struct message *request)
+/* Those below the topmost element. */
+static __attribute__((noinline)) bool lower_vias_are_good(struct message *request,
+                                                          const struct header *top)
 {
     struct via via;
-    const struct header *top = message_header(request, HEADER_VIA);
-    if (!message_via(request))
-        return false;
     for (const struct header *h = top; h; h = message_header_next(request, h)) {
         struct text rest = h->value, element;
         if (!rest.n)
@@ -40,8 +39,18 @@ static bool vias_are_good(struct message *request)
     return true;
 }
 
+static bool vias_are_good(struct message *request)
+{
+    const struct via *via = message_via(request);
+    const struct header *top = message_header(request, HEADER_VIA);
+    if (!via)
+        return false;
+    bool is_only_one = via->whole.n == top->value.n && !message_is_repeated(request, HEADER_VIA);
+    return is_only_one || lower_vias_are_good(request, top);
+}
+
 /* All Proxy-Require values as one list; we support no extension that a proxy must know. */
-static struct text required_extensions(struct message *request)
+static __attribute__((cold)) struct text required_extensions(struct message *request)
 {
     struct text all = TEXT_NONE;
     for (const struct header *h = message_header(request, HEADER_PROXY_REQUIRE); h;
@@ -60,7 +69,7 @@ static struct text required_extensions(struct message *request)
 struct sanity_verdict sanity_check(struct message *request)
 {
     if (request->is_sane)
-        return verdict(0, NULL);
+        return (struct sanity_verdict){0};
     if (!text_equal_nocase(request->version, TEXT("SIP/2.0")))
         return verdict(505, "Version Not Supported");
     if (!vias_are_good(request))
@@ -75,10 +84,12 @@ struct sanity_verdict sanity_check(struct message *request)
     if (message_max_forwards(request) == -2)
         return verdict(400, "Malformed Max-Forwards");
     /* RFC 3261 s8.2.2.3: ignored in ACK and CANCEL. */
-    struct text extensions = required_extensions(request);
-    if (text_is_set(extensions) && request->method != METHOD_ACK &&
-        request->method != METHOD_CANCEL)
-        return (struct sanity_verdict){420, "Bad Extension", extensions};
+    if (request->first[HEADER_PROXY_REQUIRE] && request->method != METHOD_ACK &&
+        request->method != METHOD_CANCEL) {
+        struct text extensions = required_extensions(request);
+        if (text_is_set(extensions))
+            return (struct sanity_verdict){420, "Bad Extension", extensions};
+    }
     request->is_sane = true;
-    return verdict(0, NULL);
+    return (struct sanity_verdict){0};
 }

@@ -29,10 +29,12 @@ static bool has_host(const struct transport *transport, const struct listener *l
 {
     const struct endpoint *endpoint = &transport->endpoints[listener->id];
     struct address address;
-    if (text_equal(host, endpoint->local_host) || text_equal_nocase(host, text_of(listener->host)))
+    if (text_equal(host, endpoint->local_host))
         return true;
-    return text_find(host, ':') && !address_parse_host(&address, host) &&
-           address_equal_host(&address, &listener->local);
+    if (endpoint->is_advertised && text_equal_nocase(host, text_of(listener->host)))
+        return true;
+    return address_is_ipv6(&listener->local) && text_find(host, ':') &&
+           !address_parse_host(&address, host) && address_equal_host(&address, &listener->local);
 }
 
 static bool has_port(const struct listener *listener, uint16_t port)

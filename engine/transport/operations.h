@@ -36,6 +36,8 @@ extern const struct transport_operations transport_udp;
 struct endpoint {
     const struct transport_operations *operations;
     void *state;            /**< owned, NULL when not open */
+    bool has_queued;        /**< something was sent since the last flush */
+    bool is_advertised;     /**< under another host than the local one */
     struct text local_host; /**< local address as in a URI; lies in the next field */
     char local_host_bytes[ADDRESS_TEXT_BYTES];
     struct buffer texts; /**< what every message that leaves has of us, printed once; owned */

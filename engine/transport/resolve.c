@@ -9,7 +9,7 @@
 
 static struct text target_host(const struct uri *uri)
 {
-    struct text maddr = uri_param(uri, TEXT("maddr"));
+    struct text maddr = uri->params.n ? uri_param(uri, TEXT("maddr")) : TEXT_NONE;
     return maddr.n ? maddr : uri->host;
 }
 
@@ -22,7 +22,7 @@ static enum transport_kind secure_kind(enum transport_kind kind)
 static int choose_kind(const struct uri *uri, bool is_fixed, enum transport_kind *kind,
                        bool *has_kind)
 {
-    struct text name = uri_param(uri, TEXT("transport"));
+    struct text name = uri->params.n ? uri_param(uri, TEXT("transport")) : TEXT_NONE;
     bool is_secure = uri->scheme == URI_SIPS;
     *kind = is_secure ? TRANSPORT_TLS : TRANSPORT_UDP;
     *has_kind = is_fixed || name.n;
@@ -81,8 +81,9 @@ static int make_query(struct resolve_query **queryp, struct resolver *resolver,
     return 0;
 }
 
-static int ask_names(struct resolve_query **queryp, struct resolver *resolver,
-                     const struct uri *uri, struct resolve_targets *now)
+static __attribute__((noinline)) int ask_names(struct resolve_query **queryp,
+                                               struct resolver *resolver, const struct uri *uri,
+                                               struct resolve_targets *now)
 {
     struct resolve_query *query;
     int error = make_query(&query, resolver, uri, target_host(uri));
@@ -102,30 +103,33 @@ static int ask_names(struct resolve_query **queryp, struct resolver *resolver,
     return error;
 }
 
+/* The host is a number: there is nothing to ask. */
+static int use_number(const struct resolver *resolver, const struct uri *next_hop,
+                      const struct address *address, struct resolve_targets *now)
+{
+    enum transport_kind kind;
+    bool has_kind;
+    int error = choose_kind(next_hop, true, &kind, &has_kind);
+    if (error || !resolve_can_send(resolver, kind))
+        return error ? error : ERROR_UNSUPPORTED;
+    resolve_add_target(now, address, kind,
+                       next_hop->port ? next_hop->port : transport_kind_port(kind), UINT32_MAX);
+    return 0;
+}
+
 int resolve_uri(struct resolver *resolver, const struct uri *next_hop, struct resolve_targets *now,
                 resolve_uri_handler *handler, void *arg, struct resolve_query **queryp)
 {
     struct address address;
     struct resolve_query *query = NULL;
-    int error = 0;
     now->count = 0;
     if (queryp)
         *queryp = NULL;
     if ((next_hop->scheme != URI_SIP && next_hop->scheme != URI_SIPS) || !next_hop->host.n)
         return ERROR_ARGUMENT;
-    if (!address_parse_host(&address, target_host(next_hop))) {
-        enum transport_kind kind;
-        bool has_kind;
-        error = choose_kind(next_hop, true, &kind, &has_kind);
-        if (!error && !resolve_can_send(resolver, kind))
-            error = ERROR_UNSUPPORTED;
-        if (!error)
-            resolve_add_target(now, &address, kind,
-                               next_hop->port ? next_hop->port : transport_kind_port(kind),
-                               UINT32_MAX);
-        return error;
-    }
-    error = ask_names(&query, resolver, next_hop, now);
+    if (!address_parse_host(&address, target_host(next_hop)))
+        return use_number(resolver, next_hop, &address, now);
+    int error = ask_names(&query, resolver, next_hop, now);
     if (query) {
         query->handler = handler;
         query->arg = arg;

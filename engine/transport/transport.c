@@ -46,6 +46,7 @@ static int open_endpoint(struct transport *transport, const struct listener *lis
     struct endpoint *endpoint = &transport->endpoints[listener->id];
     endpoint->operations = operations_of(listener->kind);
     endpoint->local_host = address_print_uri_host(&listener->local, endpoint->local_host_bytes);
+    endpoint->is_advertised = !text_equal(endpoint->local_host, text_of(listener->host));
     if (!endpoint->operations)
         return ERROR_UNSUPPORTED;
     int error = print_texts(endpoint, listener);
@@ -133,6 +134,7 @@ int transport_send(struct transport *transport, const struct destination *destin
         return ERROR_TRANSPORT;
     }
     const struct transport_handlers *handlers = &transport->options.handlers;
+    endpoint->has_queued = true;
     if (handlers->sent)
         handlers->sent(handlers->arg, destination, bytes);
     int error = endpoint->operations->send(endpoint->state, destination, bytes);
@@ -145,6 +147,9 @@ void transport_flush(struct transport *transport)
 {
     for (size_t i = 0; i < transport->options.listener_count; i++) {
         struct endpoint *endpoint = &transport->endpoints[i];
+        if (!endpoint->has_queued)
+            continue;
+        endpoint->has_queued = false;
         if (endpoint->state)
             endpoint->operations->flush(endpoint->state);
     }

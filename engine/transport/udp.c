@@ -49,10 +49,8 @@ static int udp_endpoint_open(void **statep, struct transport *transport,
 }
 
 /* The kernel is asked once a second at most: it is a system call. */
-static void count_kernel_drops(struct udp_endpoint *endpoint, uint64_t now_us)
+static __attribute__((cold)) void count_kernel_drops(struct udp_endpoint *endpoint, uint64_t now_us)
 {
-    if (now_us < endpoint->drops_due_us)
-        return;
     uint64_t drops = udp_kernel_drops(endpoint->udp);
     counter_add(endpoint->transport->options.counters, COUNTER_SIP_KERNEL_DROPPED,
                 drops - endpoint->kernel_drops);
@@ -67,7 +65,8 @@ static void on_datagrams(void *arg, struct udp *udp, const struct datagram *v, s
     const struct listener *listener = endpoint->listener;
     uint64_t now_us = loop_now_us(transport->options.loop);
     (void)udp;
-    count_kernel_drops(endpoint, now_us);
+    if (now_us >= endpoint->drops_due_us)
+        count_kernel_drops(endpoint, now_us);
     memory_ref(endpoint); /* a handler may stop the transport */
     for (size_t i = 0; i < count && transport->endpoints[listener->id].state == endpoint; i++)
         transport_arrived(transport, listener, v[i].source, 0, v[i].bytes, now_us);
