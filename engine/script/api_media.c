@@ -7,7 +7,7 @@
 
 /** The flag that was not understood, kept while its memory goes. */
 struct flag_fault {
-    int error;
+    int error; /**< ERROR_ARGUMENT: misuse, and flag says of which kind */
     char flag[FLAG_BYTES];
 };
 
@@ -20,69 +20,59 @@ static void note_fault(struct flag_fault *fault, int error, struct text flag)
     fault->flag[n] = 0;
 }
 
-/** One value of the table form. Numbers and texts as they are, true and false as words. */
-static struct text flag_value(lua_State *L, int index)
-{
-    if (lua_type(L, index) == LUA_TBOOLEAN)
-        return lua_toboolean(L, index) ? TEXT("true") : TEXT("false");
-    return api_text(L, index, "media: a flag's value");
-}
-
-/** One flag, its value on top of the stack. */
+/** One flag, its value on top of the stack: numbers and texts as they are, true and false as words. */
 static void set_flag(lua_State *L, struct text name, struct media_flags *flags,
                      struct flag_fault *fault)
 {
-    int error = media_flags_set(flags, name, flag_value(L, -1));
+    struct text value;
+    switch (lua_type(L, -1)) {
+    case LUA_TSTRING:
+    case LUA_TNUMBER: value.p = lua_tolstring(L, -1, &value.n); break;
+    case LUA_TBOOLEAN: value = lua_toboolean(L, -1) ? TEXT("true") : TEXT("false"); break;
+    default: note_fault(fault, ERROR_ARGUMENT, text_of(luaL_typename(L, -1))); return;
+    }
+    int error = media_flags_set(flags, name, value);
     if (error)
         note_fault(fault, error, name);
 }
 
-/** Every flag of the table at @p index, whose keys and values were checked. */
+/** Every value of the list on top of the stack. */
+static void set_each(lua_State *L, struct text name, struct media_flags *flags,
+                     struct flag_fault *fault)
+{
+    int count = (int)lua_objlen(L, -1);
+    for (int i = 1; i <= count && !fault->error; i++) {
+        lua_rawgeti(L, -1, i);
+        set_flag(L, name, flags, fault);
+        lua_pop(L, 1);
+    }
+}
+
+/** Every flag of the table at @p index: { name = value | { values } }. */
 static void set_flags(lua_State *L, int index, struct media_flags *flags, struct flag_fault *fault)
 {
     for (lua_pushnil(L); !fault->error && lua_next(L, index); lua_pop(L, 1)) {
         struct text name;
-        name.p = lua_tolstring(L, -2, &name.n);
-        if (!lua_istable(L, -1)) {
-            set_flag(L, name, flags, fault);
+        if (lua_type(L, -2) != LUA_TSTRING) {
+            note_fault(fault, ERROR_ARGUMENT, TEXT_NONE);
             continue;
         }
-        int count = (int)lua_objlen(L, -1);
-        for (int i = 1; i <= count && !fault->error; i++) {
-            lua_rawgeti(L, -1, i);
+        name.p = lua_tolstring(L, -2, &name.n);
+        if (lua_istable(L, -1))
+            set_each(L, name, flags, fault);
+        else
             set_flag(L, name, flags, fault);
-            lua_pop(L, 1);
-        }
     }
     if (fault->error)
         lua_settop(L, index);
 }
 
-static void check_value(lua_State *L)
+static int raise_misuse(lua_State *L, const struct flag_fault *fault)
 {
-    int type = lua_type(L, -1);
-    if (type != LUA_TSTRING && type != LUA_TBOOLEAN && type != LUA_TNUMBER)
-        api_misuse(L, "media: a flag's value is a text, true, false or a list of texts, not %s",
-                   luaL_typename(L, -1));
-}
-
-/** Raise for what is not { name = value | { values } }, before anything is made. */
-static void check_flags(lua_State *L, int index)
-{
-    luaL_checkstack(L, 8, "media");
-    for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING)
-            api_misuse(L, "media: options are named: { from = \"public\", to = \"private\" }");
-        if (!lua_istable(L, -1)) {
-            check_value(L);
-            continue;
-        }
-        for (int i = 1; i <= (int)lua_objlen(L, -1); i++) {
-            lua_rawgeti(L, -1, i);
-            check_value(L);
-            lua_pop(L, 1);
-        }
-    }
+    if (!fault->flag[0])
+        return api_misuse(L, "media: options are named: { from = \"public\", to = \"private\" }");
+    return api_misuse(L, "media: a flag's value is a text, true, false or a list of texts, not %s",
+                      fault->flag);
 }
 
 /** Push nil and what is wrong with a flag. */
@@ -113,10 +103,9 @@ static void read_flags(lua_State *L, int index, struct media_flags *flags, struc
 
 int api_read_media_flags(lua_State *L, int index, struct media_flags **flagsp)
 {
-    struct flag_fault fault = {0};
-    if (lua_istable(L, index))
-        check_flags(L, index);
-    else
+    struct flag_fault fault;
+    fault.error = 0;
+    if (!lua_istable(L, index))
         api_text(L, index, "media: options");
     if (media_flags_create(flagsp))
         return api_push_result(L, ERROR_MEMORY);
@@ -124,7 +113,7 @@ int api_read_media_flags(lua_State *L, int index, struct media_flags **flagsp)
     if (!fault.error)
         return 0;
     *flagsp = memory_release(*flagsp);
-    return push_fault(L, &fault);
+    return fault.error == ERROR_ARGUMENT ? raise_misuse(L, &fault) : push_fault(L, &fault);
 }
 
 /** (msg [, table | flag string]) -> true or nil, err */
