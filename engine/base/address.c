@@ -11,7 +11,7 @@
  */
 static bool parse_ipv4(struct text host, in_addr_t *out)
 {
-    unsigned char octets[4];
+    uint32_t octets = 0;
     unsigned count = 0, value = 0, digits = 0;
     for (const char *at = host.p, *end = at + host.n;; at++) {
         unsigned digit = at < end ? (unsigned)(unsigned char)*at - '0' : 10;
@@ -21,29 +21,22 @@ static bool parse_ipv4(struct text host, in_addr_t *out)
                 return false;
             continue;
         }
-        if (!digits || count == 4)
+        if (!digits || (at < end && *at != '.'))
             return false;
-        octets[count++] = (unsigned char)value;
+        octets = octets << 8 | value;
+        count++;
         value = digits = 0;
-        if (at == end)
-            break;
-        if (*at != '.')
-            return false;
+        if (at == end || count == 4) {
+            *out = htonl(octets);
+            return at == end && count == 4;
+        }
     }
-    memcpy(out, octets, sizeof octets);
-    return count == 4;
 }
 
-int address_parse_host(struct address *address, struct text host)
+static __attribute__((noinline)) int parse_ipv6(struct address *address, struct text host)
 {
     char array[INET6_ADDRSTRLEN + 1];
-    if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-        host = (struct text){host.p + 1, host.n - 2};
     *address = (struct address){0};
-    if (host.n && parse_ipv4(host, &address->in.sin_addr.s_addr)) {
-        address->in.sin_family = AF_INET;
-        return 0;
-    }
     if (!text_find(host, ':') || text_find(host, 0) || !text_to_array(host, array, sizeof array))
         return ERROR_SYNTAX; /* inet_pton() would stop at a NUL */
     if (inet_pton(AF_INET6, array, &address->in6.sin6_addr) == 1) {
@@ -52,6 +45,17 @@ int address_parse_host(struct address *address, struct text host)
     }
     *address = (struct address){0};
     return ERROR_SYNTAX;
+}
+
+int address_parse_host(struct address *address, struct text host)
+{
+    if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+        host = (struct text){host.p + 1, host.n - 2};
+    *address = (struct address){0};
+    if (!host.n || !parse_ipv4(host, &address->in.sin_addr.s_addr))
+        return parse_ipv6(address, host);
+    address->in.sin_family = AF_INET;
+    return 0;
 }
 
 int address_parse(struct address *address, struct text host_port, uint16_t default_port)

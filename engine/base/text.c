@@ -119,9 +119,15 @@ int text_to_u32(struct text t, uint32_t *value)
 
 void text_print_hex64(uint64_t value, char out[TEXT_HEX64_BYTES])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (unsigned i = TEXT_HEX64_BYTES; i-- > 0; value >>= 4)
-        out[i] = digits[value & 15];
+    for (unsigned i = 0; i < 2; i++) { /* eight digits at a step, one in each byte of a word */
+        uint64_t v = i ? (uint32_t)value : value >> 32;
+        v = (v << 16 | v) & 0x0000ffff0000ffffu;
+        v = (v << 8 | v) & 0x00ff00ff00ff00ffu;
+        v = (v << 4 | v) & 0x0f0f0f0f0f0f0f0fu;
+        uint64_t is_letter = (v + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+        v = __builtin_bswap64(v + 0x3030303030303030u + is_letter * ('a' - '9' - 1));
+        memcpy(out + 8 * i, &v, sizeof v);
+    }
 }
 
 char *text_strdup(struct text t)

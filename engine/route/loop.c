@@ -25,19 +25,31 @@ uint64_t loop_hash(struct response_context *context, struct edits *edits, struct
     return hash_texts(secret, v, sizeof v / sizeof v[0]);
 }
 
-/* Did the request pass here before? @param hash  with this hash; NULL: with any */
+/* Is that a Via of ours? @param hash  with this hash; NULL: with any */
+static bool is_ours(const struct response_context *context, const struct via *via,
+                    const uint64_t *hash)
+{
+    uint64_t seen;
+    return transactions_branch_loop_hash(via->branch, &seen) && (!hash || seen == *hash) &&
+           transport_own(context->proxy->options.transport, via->host, via->port);
+}
+
+/* Did the request pass here before? The Via on top is parsed already. */
 static bool was_here(struct response_context *context, const uint64_t *hash)
 {
-    const struct transport *transport = context->proxy->options.transport;
+    const struct via *top = message_via(context->request);
     const struct header *header = message_header(context->request, HEADER_VIA);
     for (; header; header = message_header_next(context->request, header)) {
         struct text rest = header->value;
-        struct via via;
-        uint64_t seen;
-        for (struct text one = name_addr_split(&rest); one.n; one = name_addr_split(&rest))
-            if (via_parse(&via, one) == 0 && transactions_branch_loop_hash(via.branch, &seen) &&
-                (!hash || seen == *hash) && transport_own(transport, via.host, via.port))
+        for (struct text one = name_addr_split(&rest); one.n; one = name_addr_split(&rest)) {
+            struct via below;
+            const struct via *via = top;
+            if (!via && via_parse(&below, one) == 0)
+                via = &below;
+            top = NULL;
+            if (via && is_ours(context, via, hash))
                 return true;
+        }
     }
     return false;
 }

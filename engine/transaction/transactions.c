@@ -89,14 +89,15 @@ bool transactions_keep_bytes(char **bytes, uint32_t *size_bytes, struct text t)
 
 /* ---- requests ---- */
 
-static void refuse(struct transactions *transactions, struct message *request)
+static __attribute__((cold, noinline)) void refuse(struct transactions *transactions,
+                                                   struct message *request)
 {
     transport_reply(
         transactions->options.transport, request,
         &(struct response_options){.status = 503, .headers = TEXT("Retry-After: 5\r\n")});
 }
 
-static void on_retransmission(struct transaction_server *txn)
+static __attribute__((cold, noinline)) void on_retransmission(struct transaction_server *txn)
 {
     if (txn->method == METHOD_INVITE)
         invite_server_request(txn);
@@ -160,8 +161,8 @@ static void answer_cancel(struct transactions *transactions, struct transaction_
         transaction_server_drop(txn); /* a retransmission finds us with memory, perhaps */
 }
 
-static void on_cancel(struct transactions *transactions, struct message *cancel,
-                      const struct match_key *key)
+static __attribute__((cold, noinline)) void
+on_cancel(struct transactions *transactions, struct message *cancel, const struct match_key *key)
 {
     const struct transactions_options *options = &transactions->options;
     struct match_key invite_key;

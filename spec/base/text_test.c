@@ -85,11 +85,27 @@ static void copies(void **state)
     memory_fail_never();
 }
 
+static void prints_hexadecimal_digits(void **state)
+{
+    (void)state;
+    static const uint64_t v[] = {0, UINT64_MAX, 0x0123456789abcdefu, 0xfedcba9876543210u, 0xa0u};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        char expected[TEXT_HEX64_BYTES + 1], out[TEXT_HEX64_BYTES];
+        snprintf(expected, sizeof expected, "%016llx", (unsigned long long)v[i]);
+        text_print_hex64(v[i], out);
+        assert_memory_equal(out, expected, sizeof out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compares),      cmocka_unit_test(finds),  cmocka_unit_test(cuts),
-        cmocka_unit_test(reads_numbers), cmocka_unit_test(copies),
+        cmocka_unit_test(prints_hexadecimal_digits),
+        cmocka_unit_test(compares),
+        cmocka_unit_test(finds),
+        cmocka_unit_test(cuts),
+        cmocka_unit_test(reads_numbers),
+        cmocka_unit_test(copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
