@@ -3,6 +3,8 @@
 
 #include "check.h"
 
+#include <stdio.h>
+
 static void compares(void **state)
 {
     (void)state;
