@@ -42,13 +42,8 @@ void buffer_append(struct buffer *buffer, struct text t)
 
 void buffer_append_u64(struct buffer *buffer, uint64_t value)
 {
-    char digits[20];
-    size_t i = sizeof digits;
-    do {
-        digits[--i] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    buffer_append(buffer, (struct text){digits + i, sizeof digits - i});
+    char digits[TEXT_U64_BYTES];
+    buffer_append(buffer, text_print_u64(value, digits));
 }
 
 void buffer_vprintf(struct buffer *buffer, const char *format, va_list values)

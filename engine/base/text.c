@@ -117,6 +117,16 @@ int text_to_u32(struct text t, uint32_t *value)
     return 0;
 }
 
+struct text text_print_u64(uint64_t value, char out[TEXT_U64_BYTES])
+{
+    size_t i = TEXT_U64_BYTES;
+    do {
+        out[--i] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    return text_span(out + i, out + TEXT_U64_BYTES);
+}
+
 void text_print_hex64(uint64_t value, char out[TEXT_HEX64_BYTES])
 {
     for (unsigned i = 0; i < 2; i++) { /* eight digits at a step, one in each byte of a word */

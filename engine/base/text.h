@@ -88,6 +88,9 @@ struct text text_word(struct text *rest);
 /** Decimal number of the whole text. @return 0 or ERROR_SYNTAX (empty, sign, overflow, other bytes) */
 int text_to_u64(struct text t, uint64_t *value);
 int text_to_u32(struct text t, uint32_t *value);
+#define TEXT_U64_BYTES 20
+/** Decimal digits. @return text in @p out */
+struct text text_print_u64(uint64_t value, char out[TEXT_U64_BYTES]);
 #define TEXT_HEX64_BYTES 16
 /** Sixteen lower-case hexadecimal digits into @p out, without NUL. */
 void text_print_hex64(uint64_t value, char out[TEXT_HEX64_BYTES]);

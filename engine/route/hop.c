@@ -1,14 +1,6 @@
 /* The edits that every hop makes to a request (RFC 3261 s16.6 3, 4, 8), stateful or not. */
 #include "route/topology.h"
 
-static int set_number(struct edits *edits, struct buffer *scratch, struct text name,
-                      uint64_t number)
-{
-    buffer_clear(scratch);
-    buffer_append_u64(scratch, number);
-    return scratch->error ? scratch->error : edits_set(edits, name, buffer_text(scratch));
-}
-
 /* received and rport into the Via of the one who sent us the request (s18.2.1, RFC 3581). */
 static int edit_received(struct message *request, struct edits *edits)
 {
@@ -24,7 +16,7 @@ static int edit_max_forwards(struct response_context *context, struct edits *edi
     int left = message_max_forwards(context->request);
     uint64_t value =
         left > 0 ? (uint64_t)left - 1 : context->proxy->options.settings->limits_max_forwards;
-    return set_number(edits, &context->proxy->out, TEXT("Max-Forwards"), value);
+    return edits_set_number(edits, HEADER_MAX_FORWARDS, value);
 }
 
 /* The names that its receiver knows, before any other edit. */
@@ -58,7 +50,7 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
     if (!error)
         error = edit_max_forwards(context, edits);
     if (!error && breadth)
-        error = set_number(edits, scratch, TEXT("Max-Breadth"), breadth);
+        error = edits_set_number(edits, HEADER_MAX_BREADTH, breadth);
     if (!error && context->wants_record_route && !topology_hides(context, out))
         error = record_route_add(context, edits, out);
     if (!error && !is_plain)

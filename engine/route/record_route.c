@@ -17,14 +17,8 @@ int proxy_record_route(struct response_context *context)
 static int add_route(struct proxy *proxy, struct edits *edits, const struct listener *listener,
                      bool is_double, bool is_below)
 {
-    struct buffer *scratch = &proxy->out;
-    buffer_clear(scratch);
-    buffer_append_char(scratch, '<');
-    buffer_append(scratch, transport_uri(proxy->options.transport, listener));
-    buffer_append(scratch, is_double ? TEXT(";lr;r2=on>") : TEXT(";lr>"));
-    if (scratch->error)
-        return scratch->error;
-    struct text name = TEXT("Record-Route"), value = buffer_text(scratch);
+    struct text name = TEXT("Record-Route"),
+                value = transport_record_route(proxy->options.transport, listener, is_double);
     return is_below ? edits_append(edits, name, value)
                     : edits_prepend(edits, HEADER_RECORD_ROUTE, name, value);
 }

@@ -16,8 +16,6 @@
 #include "sip/edit_private.h"
 #include "sip/scan.h"
 
-#include <stdio.h>
-
 #define LENT_BYTES  1536 /* edits of an ordinary message need no further allocation */
 #define SPARE_ITEMS 8    /* room for items to add */
 
@@ -369,15 +367,27 @@ static int remove_from(struct edits *edits, struct header_view view)
     return count;
 }
 
-int edits_set(struct edits *edits, struct text name, struct text value)
+/* @param kind  of @p name; HEADER_OTHER: it is looked for by the name */
+static int set(struct edits *edits, enum header_kind kind, struct text name, struct text value)
 {
     struct header_view first, second;
-    if (!edits_header(edits, HEADER_OTHER, name, &first))
+    if (!edits_header(edits, kind, name, &first))
         return edits_append(edits, name, value);
     int error = edits_replace(edits, &first, value);
     if (!error && edits_header_next(edits, &first, &second))
         error = remove_from(edits, second);
     return error < 0 ? error : 0;
+}
+
+int edits_set(struct edits *edits, struct text name, struct text value)
+{
+    return set(edits, HEADER_OTHER, name, value);
+}
+
+int edits_set_number(struct edits *edits, enum header_kind kind, uint64_t number)
+{
+    char digits[TEXT_U64_BYTES];
+    return set(edits, kind, text_of(header_kind_name(kind)), text_print_u64(number, digits));
 }
 
 int edits_remove_all(struct edits *edits, struct text name)
@@ -399,8 +409,6 @@ int edits_remove_first_element(struct edits *edits, enum header_kind kind)
 
 int edits_set_body(struct edits *edits, struct text body, struct text content_type)
 {
-    char digits[24];
-    int n = snprintf(digits, sizeof digits, "%zu", body.n);
     struct text copy = arena_copy(&edits->arena, body.n ? body : TEXT(""));
     if (!text_is_set(copy))
         return ERROR_MEMORY;
@@ -410,7 +418,7 @@ int edits_set_body(struct edits *edits, struct text body, struct text content_ty
     else if (text_is_set(content_type))
         error = edits_set(edits, TEXT("Content-Type"), content_type);
     if (error >= 0)
-        error = edits_set(edits, TEXT("Content-Length"), (struct text){digits, (size_t)n});
+        error = edits_set_number(edits, HEADER_CONTENT_LENGTH, body.n);
     if (error < 0)
         return error;
     edits->changes.body = copy;

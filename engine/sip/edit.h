@@ -57,6 +57,8 @@ int edits_prepend(struct edits *edits, enum header_kind kind, struct text name, 
 int edits_append(struct edits *edits, struct text name, struct text value);
 /** First of that name replaced, others of it removed; appended when there is none. */
 int edits_set(struct edits *edits, struct text name, struct text value);
+/** edits_set() of a header that is a number. */
+int edits_set_number(struct edits *edits, enum header_kind kind, uint64_t number);
 /** Remove every header of that name. @return number removed, or ERROR_MEMORY */
 int edits_remove_all(struct edits *edits, struct text name);
 /** Cut the first element off the first header of @p kind (comma-joined lists), removing an emptied header. */

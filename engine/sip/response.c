@@ -34,12 +34,28 @@ static void print_header(struct buffer *out, struct text name, struct text value
     buffer_append(out, TEXT("\r\n"));
 }
 
+/* A line that we would print just as it came, "Name: value" without folds. */
+static bool is_plain(const struct header *h)
+{
+    return h->line.n == h->name.n + 2 + h->value.n + 2 && h->value.p == h->name.p + h->name.n + 2 &&
+           h->value.p[-2] == ':' && h->value.p[-1] == ' ' && h->line.p[h->line.n - 2] == '\r' &&
+           text_find(h->line, '\n') == h->line.p + h->line.n - 1;
+}
+
+static void copy_header(struct buffer *out, const struct header *header)
+{
+    if (is_plain(header))
+        buffer_append(out, header->line);
+    else
+        print_header(out, header->name, header->value);
+}
+
 /* Every line of that kind, in order. */
 static void copy_headers(struct buffer *out, const struct message *request, enum header_kind kind)
 {
     for (const struct header *h = message_header(request, kind); h;
          h = message_header_next(request, h))
-        print_header(out, h->name, h->value);
+        copy_header(out, h);
 }
 
 static void copy_vias(struct buffer *out, struct message *request)
@@ -47,7 +63,10 @@ static void copy_vias(struct buffer *out, struct message *request)
     const struct header *top = message_header(request, HEADER_VIA);
     struct text value = message_via_with_source(request);
     for (const struct header *h = top; h; h = message_header_next(request, h))
-        print_header(out, h->name, h == top && text_is_set(value) ? value : h->value);
+        if (h == top && text_is_set(value))
+            print_header(out, h->name, value);
+        else
+            copy_header(out, h);
 }
 
 /* To with a tag where a response needs one and the request brought none (RFC 3261 s8.2.6.2). */
@@ -58,14 +77,13 @@ static void copy_to(struct buffer *out, struct message *request,
     const struct name_addr *to = message_to(request);
     if (!header)
         return;
-    buffer_append(out, header->name);
-    buffer_append(out, TEXT(": "));
-    print_value(out, header->value);
-    if (to && !text_is_set(to->tag) && options->to_tag.n && options->status > 100) {
+    copy_header(out, header);
+    if (to && !text_is_set(to->tag) && options->to_tag.n && options->status > 100 && !out->error) {
+        out->n -= 2; /* the line goes on */
         buffer_append(out, TEXT(";tag="));
         buffer_append(out, options->to_tag);
+        buffer_append(out, TEXT("\r\n"));
     }
-    buffer_append(out, TEXT("\r\n"));
 }
 
 void response_print(struct buffer *out, struct message *request,

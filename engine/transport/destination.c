@@ -1,4 +1,5 @@
-/* Where responses go (RFC 3261 s18.2.2, RFC 3581 s4), and the Via that brings them back to us. */
+/* Where responses go (RFC 3261 s18.2.2, RFC 3581 s4), and the Via and the
+ * Record-Route that bring messages back to us. */
 #include "base/error.h"
 #include "sip/uri.h"
 #include "transport/operations.h"
@@ -53,7 +54,8 @@ void transport_print_via(struct buffer *out, const struct transport *transport,
     buffer_append(out, TEXT(";rport"));
 }
 
-struct text transport_uri(const struct transport *transport, const struct listener *listener)
+struct text transport_record_route(const struct transport *transport,
+                                   const struct listener *listener, bool is_double)
 {
-    return transport->endpoints[listener->id].uri;
+    return transport->endpoints[listener->id].record_route[is_double];
 }

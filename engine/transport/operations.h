@@ -42,7 +42,7 @@ struct endpoint {
     char local_host_bytes[ADDRESS_TEXT_BYTES];
     struct buffer texts; /**< what every message that leaves has of us, printed once; owned */
     struct text via;     /**< in texts: "SIP/2.0/UDP host:port;branch=" */
-    struct text uri; /**< in texts: "sip:host:port" and the transport parameter, if it needs one */
+    struct text record_route[2]; /**< in texts: single, and one of two */
 };
 
 #define ROUTES_REMEMBERED 256 /* per worker; a power of two */

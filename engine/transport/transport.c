@@ -25,19 +25,30 @@ static void transport_destroy(void *object)
     buffer_release(&transport->print);
 }
 
+/* Behind what is in @p texts. @return where it begins */
+static size_t print_record_route(struct buffer *texts, const struct listener *listener,
+                                 const char *behind)
+{
+    size_t begin = texts->n;
+    buffer_printf(texts, "<sip:%s:%u", listener->host, listener->port);
+    if (listener->kind != TRANSPORT_UDP)
+        buffer_printf(texts, ";transport=%s", transport_kind_name(listener->kind));
+    buffer_printf(texts, ";lr%s>", behind);
+    return begin;
+}
+
 /* @return 0 or ERROR_MEMORY */
 static int print_texts(struct endpoint *endpoint, const struct listener *listener)
 {
     struct buffer *texts = &endpoint->texts;
     buffer_printf(texts, "SIP/2.0/%s %s:%u;branch=", transport_kind_via(listener->kind),
                   listener->host, listener->port);
-    size_t via_bytes = texts->n;
-    buffer_printf(texts, "sip:%s:%u", listener->host, listener->port);
-    if (listener->kind != TRANSPORT_UDP)
-        buffer_printf(texts, ";transport=%s", transport_kind_name(listener->kind));
+    size_t one = print_record_route(texts, listener, "");
+    size_t two = print_record_route(texts, listener, ";r2=on");
     struct text all = buffer_text(texts);
-    endpoint->via = (struct text){all.p, via_bytes};
-    endpoint->uri = text_span(all.p + via_bytes, all.p + all.n);
+    endpoint->via = (struct text){all.p, one};
+    endpoint->record_route[false] = text_span(all.p + one, all.p + two);
+    endpoint->record_route[true] = text_span(all.p + two, all.p + all.n);
     return texts->error;
 }
 

@@ -150,7 +150,9 @@ bool transport_is_own_ack(const struct transport *transport, struct message *ack
 void transport_print_via(struct buffer *out, const struct transport *transport,
                          const struct listener *listener, struct text branch);
 /**
- * URI of one of our sockets, "sip:host:port", with a transport parameter for other protocols than UDP.
+ * Record-Route value that brings requests back to one of our sockets, "<sip:host:port;lr>".
+ * @param is_double  it is one of two of ours (RFC 5658 s6): ";r2=on" as well
  * @return returned borrowed, lives as long as the transport
  */
-struct text transport_uri(const struct transport *transport, const struct listener *listener);
+struct text transport_record_route(const struct transport *transport,
+                                   const struct listener *listener, bool is_double);

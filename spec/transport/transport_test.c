@@ -298,8 +298,10 @@ static void prints_a_via_that_brings_responses_back(void **state)
                            TEXT("SIP/2.0/UDP sbc.example.net:5080;branch=z9hG4bKx;rport"
                                 "SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bKy;rport")));
     buffer_release(&out);
-    assert_true(text_equal(transport_uri(f->net.transport, &f->net.listeners[1]),
-                           TEXT("sip:sbc.example.net:5080")));
+    assert_true(text_equal(transport_record_route(f->net.transport, &f->net.listeners[1], false),
+                           TEXT("<sip:sbc.example.net:5080;lr>")));
+    assert_true(text_equal(transport_record_route(f->net.transport, &f->net.listeners[2], true),
+                           TEXT("<sip:[2001:db8::1]:5060;lr;r2=on>")));
 }
 
 static void knows_its_protocols(void **state)
