@@ -239,7 +239,7 @@ static int core_call_on(lua_State *L)
     int reference = LUA_NOREF;
     if (!lua_isnoneornil(L, 4)) {
         lua_pushvalue(L, 4);
-        generation_wrap(L, "lunasip.call_event");
+        generation_wrap(L, RUN_EVENT, "lunasip.call_event");
         reference = luaL_ref(L, LUA_REGISTRYINDEX);
     }
     struct call_handlers *handlers = handlers_of(bridge, generation);

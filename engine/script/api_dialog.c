@@ -47,7 +47,7 @@ static int keep_on_end(lua_State *L, int index, struct track *track)
     if (dialog_attachment(track_dialog(track), DIALOG_GENERATION) != generation)
         return ERROR_STATE; /* it was moved on while this handler waited */
     lua_pushvalue(L, index);
-    generation_wrap(L, event_shape(shape.name));
+    generation_wrap(L, RUN_EVENT, event_shape(shape.name));
     int reference = luaL_ref(L, LUA_REGISTRYINDEX);
     struct on_end *on_end = memory_alloc(sizeof *on_end, on_end_destroy);
     if (!on_end) {

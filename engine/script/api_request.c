@@ -310,12 +310,14 @@ static int request_relay(lua_State *L)
     if (!require_request(L, &subject, DECIDERS, "relay"))
         return api_push_result(L, ERROR_CANCELLED);
     require_waitable(L, &subject, "relay");
-    if (lua_type(L, 2) == LUA_TSTRING)
-        options.to = api_text(L, 2, "relay: to");
-    else if (lua_istable(L, 2))
-        read_relay_options(L, &subject, false, &options);
-    else if (!lua_isnoneornil(L, 2))
+    switch (lua_type(L, 2)) {
+    case LUA_TNONE:
+    case LUA_TNIL: break;
+    case LUA_TTABLE: read_relay_options(L, &subject, false, &options); break;
+    case LUA_TSTRING: options.to = api_text(L, 2, "relay: to"); break;
+    default:
         api_misuse(L, "relay: a table of options or a URI is needed, not %s", luaL_typename(L, 2));
+    }
     int result = relay(L, &subject, &options);
     return wait_or_push(L, subject.run, result);
 }

@@ -107,7 +107,7 @@ static int core_timer(lua_State *L)
         return 1;
     }
     lua_settop(L, 4);
-    generation_wrap(L, NULL);
+    generation_wrap(L, RUN_TIMER, NULL);
     int reference = luaL_ref(L, LUA_REGISTRYINDEX);
     struct script_timer *timer = memory_raw(sizeof *timer);
     if (!timer) {

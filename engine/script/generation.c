@@ -17,8 +17,9 @@
  */
 static const char wrap_source[] =
     "local prepare = ...\n"
-    "return function(handler, shape)\n"
+    "return function(handler, has_one_argument, shape)\n"
     "    if shape then return function() return handler(shape(prepare())) end end\n"
+    "    if has_one_argument then return function(message) return handler(message) end end\n"
     "    return function(...) return handler(...) end\n"
     "end\n";
 
@@ -167,16 +168,17 @@ static void make_wrap(lua_State *L, struct generation *generation)
     generation->wrap_reference = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-void generation_wrap(lua_State *L, const char *shape)
+void generation_wrap(lua_State *L, enum run_kind kind, const char *shape)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, generation_of(L)->wrap_reference);
     lua_insert(L, -2);
+    lua_pushboolean(L, kind == RUN_REQUEST || kind == RUN_BRANCH || kind == RUN_REPLY);
     if (shape) {
         lua_getglobal(L, "require");
         lua_pushstring(L, shape);
         lua_call(L, 1, 1);
     }
-    lua_call(L, shape ? 2 : 1, 1);
+    lua_call(L, shape ? 3 : 2, 1);
 }
 
 /** error number negated -> text */
@@ -274,7 +276,7 @@ static void add_handler(lua_State *L, struct generation *generation, enum run_ki
     memcpy(handler->name, name, handler->name_n + 1);
     generation->handler_count++;
     generation->handler_bits |= handler_bit(kind, handler->name_n);
-    generation_wrap(L, kind == RUN_EVENT ? event_shape(name) : NULL);
+    generation_wrap(L, kind, kind == RUN_EVENT ? event_shape(name) : NULL);
     handler->reference = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 

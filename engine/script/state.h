@@ -163,8 +163,8 @@ struct generation {
     struct handler *handlers;
     size_t handler_count;
     uint64_t handler_bits; /**< of their kinds and lengths of names */
-    int wrap_reference;   /**< see generation_wrap() */
-    int errors_reference; /**< error texts, made before they are needed */
+    int wrap_reference;    /**< see generation_wrap() */
+    int errors_reference;  /**< error texts, made before they are needed */
     int pv_get_reference, pv_set_reference;
     int names_reference;                      /**< table that holds the texts of names[] */
     struct message_name names[MESSAGE_NAMES]; /**< see api_index.c */
@@ -226,7 +226,7 @@ int generation_protect(struct generation *generation, lua_CFunction function, vo
  * arguments, or with a table that @p shape makes of what run_prepare() pushes.
  * @param shape  module of lua/; NULL: the arguments are those of the run
  */
-void generation_wrap(lua_State *L, const char *shape);
+void generation_wrap(lua_State *L, enum run_kind kind, const char *shape);
 /** Handler of that kind and name, or NULL. */
 const struct handler *generation_handler(const struct generation *generation, enum run_kind kind,
                                          struct text name);
