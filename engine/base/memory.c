@@ -179,7 +179,8 @@ void *memory_alloc(size_t size_bytes, memory_destructor *destructor)
     return memory_alloc_room(size_bytes, 0, destructor);
 }
 
-void *memory_ref(void *object)
+/* Asked for from so many places: not to be copied into each of them. */
+__attribute__((noinline)) void *memory_ref(void *object)
 {
     if (!object)
         return NULL;
@@ -204,7 +205,7 @@ static bool is_last(struct block *block)
            __atomic_fetch_sub(&block->references, 1, __ATOMIC_ACQ_REL) == 1;
 }
 
-void *memory_release(void *object)
+__attribute__((noinline)) void *memory_release(void *object)
 {
     if (!object)
         return NULL;

@@ -148,18 +148,16 @@ static void failure_route_done(void *arg, int error)
 static bool run_failure_route(struct response_context *context)
 {
     const struct route_handlers *handlers = &context->proxy->options.handlers;
-    struct text name = text_of(context->on_failure);
-    char copy[ROUTE_NAME_BYTES];
+    struct text name = context->on_failure;
     if (!name.n || context->is_cancelled ||
         !handlers->has(handlers->arg, context->generation, ROUTE_FAILURE, name))
         return false;
-    memcpy(copy, context->on_failure, sizeof copy);
-    context->on_failure[0] = 0; /* armed anew by the next relay */
+    context->on_failure = TEXT_NONE; /* armed anew by the next relay */
     context->is_in_failure = true;
     struct message *best = memory_ref(context->best);
     context_run(context, &(struct route_run){
                              .kind = ROUTE_FAILURE,
-                             .name = text_of(copy),
+                             .name = name,
                              .context = context,
                              .reply = best,
                              .reply_is_local = context->best_is_local,

@@ -95,7 +95,7 @@ void branch_ring(struct branch *branch, unsigned status)
 {
     if (branch->state != BRANCH_PENDING || branch->context->request->method != METHOD_INVITE)
         return;
-    uint64_t delay_ms = branch->ringing_timeout_ms;
+    uint64_t delay_ms = branch->options->ringing_timeout_ms;
     if (delay_ms == 0) {
         if (status == 100)
             return;
@@ -117,7 +117,7 @@ static int create_client(struct branch *branch, struct text branch_id, struct te
         .branch = branch_id,
         .destination = branch->destination,
         .bytes = bytes,
-        .timeout_ms = branch->timeout_ms,
+        .timeout_ms = branch->options->timeout_ms,
         .handlers = {response_receive, response_failure, branch},
     };
     if (branch->client) /* of the address before: it absorbs what is repeated */
@@ -229,7 +229,7 @@ static void branch_route_done(void *arg, int error)
 
 static void run_branch_route(struct branch *branch)
 {
-    struct text name = text_of(branch->on_branch);
+    struct text name = branch->options->on_branch;
     if (!name.n) {
         send_first(branch);
         return;
@@ -313,10 +313,7 @@ static int prepare(struct branch *branch, const struct fork_target *target,
     if (error)
         return error;
     branch->listener = target->listener;
-    text_to_array(options->on_reply, branch->on_reply, sizeof branch->on_reply);
-    text_to_array(options->on_branch, branch->on_branch, sizeof branch->on_branch);
-    branch->timeout_ms = options->timeout_ms;
-    branch->ringing_timeout_ms = options->ringing_timeout_ms;
+    branch->options = options;
     if (!options->interface.n)
         return 0;
     branch->listener = NULL;

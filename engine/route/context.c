@@ -25,6 +25,8 @@ static void drop_routing(struct response_context *context)
     context->target_count = 0;
     context->received_body = TEXT_NONE;
     context->challenges = TEXT_NONE;
+    context->options = NULL;
+    context->on_failure = TEXT_NONE;
     context->groups = NULL;
     context->group_count = context->group_at = 0;
 }
@@ -119,6 +121,7 @@ void context_shrink(struct response_context *context)
         struct branch *branch = CONTAINER_OF(link, struct branch, link);
         branch->edits = memory_release(branch->edits);
         branch->next_hop = TEXT_NONE;
+        branch->options = NULL;
         /* Only a branch whose 2xx may come again has still something to tell. */
         if (!branch->client || transaction_client_state(branch->client) != TRANSACTION_ACCEPTED)
             branch_release(branch);

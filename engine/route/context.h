@@ -38,18 +38,17 @@ struct branch {
     uint16_t index;
     uint16_t status; /**< last response, 0 none */
     bool is_cancelled;
-    bool is_ringing;    /**< has had a provisional response */
-    bool is_rung_out;   /**< Timer C or ringing time-out: counts as 408 */
-    bool is_hung_up;    /**< its late 2xx got BYE */
-    bool has_answered;  /**< a final response came, and neither 408 nor 430 */
-    bool is_offer_made; /**< media.manage in its branch route has rewritten the SDP */
-    unsigned breadth;   /**< Max-Breadth to send on; 0: untouched */
-    uint32_t timeout_ms, ringing_timeout_ms;
+    bool is_ringing;      /**< has had a provisional response */
+    bool is_rung_out;     /**< Timer C or ringing time-out: counts as 408 */
+    bool is_hung_up;      /**< its late 2xx got BYE */
+    bool has_answered;    /**< a final response came, and neither 408 nor 430 */
+    bool is_offer_made;   /**< media.manage in its branch route has rewritten the SDP */
+    unsigned breadth;     /**< Max-Breadth to send on; 0: untouched */
     struct text instance; /**< of the UA, absent when unknown; in the arena of the request */
     struct text next_hop; /**< URI; likewise */
     const char *cause;    /**< what the relay was caused by, likewise; NULL: nobody wants to know */
-    char on_reply[ROUTE_NAME_BYTES], on_branch[ROUTE_NAME_BYTES];
-    struct timer timer_c; /**< Timer C (s16.6 11) or ringing time-out */
+    const struct relay_options *options; /**< in the request's arena */
+    struct timer timer_c;                /**< Timer C (s16.6 11) or ringing time-out */
 };
 
 /** A group of branches to be tried when the ones before have failed (serial forking). */
@@ -112,17 +111,17 @@ struct response_context {
     uint16_t fork_first;            /**< index of the first branch of these groups */
     struct pending_run run;         /**< the outermost of them */
     struct list branches;
-    struct target_group *groups; /**< serial forking: groups left */
-    struct relay_options fork_options;
-    struct message *best;     /**< best final response so far; owned */
-    struct edits *best_edits; /**< onreply's changes to it; owned */
+    struct target_group *groups;         /**< serial forking: groups left */
+    const struct relay_options *options; /**< of the last relay; in the request's arena */
+    struct message *best;                /**< best final response so far; owned */
+    struct edits *best_edits;            /**< onreply's changes to it; owned */
     struct text challenges; /**< 401/407 challenges of the other branches, whole lines (s16.7 7) */
-    char on_failure[ROUTE_NAME_BYTES];
-    struct list accepted;            /**< the 2xx as sent upstream, see accepted.c */
+    struct text on_failure; /**< handler that is armed, in the request's arena; absent: none */
+    struct list accepted;   /**< the 2xx as sent upstream, see accepted.c */
     struct media_flags *media_flags; /**< of media.manage; owned */
 };
-_Static_assert(sizeof(struct response_context) <= 496,
-               "with its count half a KiB: thousands linger");
+_Static_assert(sizeof(struct response_context) <= 368,
+               "with its count 384 bytes: thousands linger");
 
 /** One worker's proxy core. */
 struct proxy {

@@ -10,8 +10,8 @@ struct relay_wait {
     struct response_context *context; /* owned reference */
     unsigned open, sent;
     int error;
-    bool is_inside; /* the call that began it has not returned yet */
-    char on_failure[ROUTE_NAME_BYTES];
+    bool is_inside;                      /* the call that began it has not returned yet */
+    const struct relay_options *options; /* in the request's arena */
     relay_done_handler *done;
     void *arg;
 };
@@ -47,7 +47,7 @@ static void group_sent(const struct relay_wait *wait)
     struct response_context *context = wait->context;
     context->is_decided = true;
     context->is_best_old = context->is_in_failure && context->best;
-    memcpy(context->on_failure, wait->on_failure, sizeof context->on_failure);
+    context->on_failure = wait->options->on_failure;
 }
 
 /* All branches of the group are sent or given up: when none was sent, the next group's turn has
@@ -100,6 +100,7 @@ static int share_breadth(struct response_context *context, size_t count, unsigne
     return 0;
 }
 
+/* @param options  kept by keep_options() */
 static int start_group(struct response_context *context, const struct target_group *group,
                        const struct relay_options *options, relay_done_handler *done, void *arg)
 {
@@ -117,7 +118,7 @@ static int start_group(struct response_context *context, const struct target_gro
     wait->done = done;
     wait->arg = arg;
     wait->is_inside = true;
-    text_to_array(options->on_failure, wait->on_failure, sizeof wait->on_failure);
+    wait->options = options;
     for (size_t i = 0; i < group->count; i++) {
         wait->open++;
         branch_start(context, &group->v[i], options, breadth, memory_ref(wait));
@@ -160,7 +161,7 @@ static int start_groups(struct response_context *context, relay_done_handler *do
         struct target_group *group = &context->groups[context->group_at++];
         drop_answered(context, group);
         if (group->count)
-            result = start_group(context, group, &context->fork_options, done, arg);
+            result = start_group(context, group, context->options, done, arg);
     }
     return result;
 }
@@ -182,30 +183,47 @@ static int check(struct response_context *context)
     return may_have_timer ? session_timer_check(context) : 0;
 }
 
+static bool copy_text(struct response_context *context, struct text *t)
+{
+    bool was_set = text_is_set(*t);
+    *t = arena_copy(&context->request->arena, *t);
+    return !was_set || text_is_set(*t);
+}
+
+/* The branches read them as long as the request is there; the caller's are borrowed. */
+static int keep_options(struct response_context *context, const struct relay_options *options)
+{
+    struct relay_options *kept = arena_alloc(&context->request->arena, sizeof *kept);
+    if (!kept)
+        return ERROR_MEMORY;
+    *kept = *options;
+    kept->to = TEXT_NONE; /* is the target's */
+    if (!copy_text(context, &kept->interface) || !copy_text(context, &kept->on_reply) ||
+        !copy_text(context, &kept->on_branch) || !copy_text(context, &kept->on_failure))
+        return ERROR_MEMORY;
+    context->options = kept;
+    return 0;
+}
+
 int proxy_relay(struct response_context *context, const struct relay_options *options,
                 relay_done_handler *done, void *arg)
 {
     if (!context->server)
         return forward_request(context, options);
     int error = check(context);
+    if (!error)
+        error = keep_options(context, options);
     if (error)
         return error;
     struct fork_target target = {.next_hop = options->to};
     const struct target_group group = {&target, 1};
-    return conclude(context, start_group(context, &group, options, done, arg));
+    return conclude(context, start_group(context, &group, context->options, done, arg));
 }
 
 static int by_q(const void *a, const void *b)
 {
     const struct fork_target *x = a, *y = b;
     return x->q > y->q ? -1 : x->q < y->q;
-}
-
-static bool copy_text(struct response_context *context, struct text *t)
-{
-    bool was_set = text_is_set(*t);
-    *t = arena_copy(&context->request->arena, *t);
-    return !was_set || text_is_set(*t);
 }
 
 /* A copy in the request's arena; NULL without memory. */
@@ -271,14 +289,11 @@ int proxy_fork(struct response_context *context, const struct fork_target *v, si
     }
     int error = check(context);
     if (!error)
+        error = keep_options(context, options);
+    if (!error)
         error = keep_groups(context, v, count);
     if (error)
         return error;
-    context->fork_options = *options;
-    struct relay_options *kept = &context->fork_options;
-    if (!copy_text(context, &kept->interface) || !copy_text(context, &kept->on_reply) ||
-        !copy_text(context, &kept->on_branch) || !copy_text(context, &kept->on_failure))
-        return ERROR_MEMORY;
     return conclude(context, start_groups(context, done, arg));
 }
 

@@ -194,7 +194,7 @@ static void run_reply_route(struct reply_run *run, struct text name)
 static void reply_route_done(void *arg, int error)
 {
     struct reply_run *run = arg;
-    struct text name = text_of(run->branch->on_reply);
+    struct text name = run->branch->options->on_reply;
     (void)error; /* logged by the host; a response is sent on whatever a script does */
     if (run->is_named_run || !name.n) {
         routes_done(run);
