@@ -203,7 +203,7 @@ void handle_push(lua_State *L, const struct run *run, bool is_reply)
     lua_pushlightuserdata(L, (void *)handle_bits(run, is_reply));
 }
 
-bool run_subject(struct run *run, bool is_reply, struct subject *subject)
+static inline void fill(struct subject *subject, struct run *run, bool is_reply)
 {
     subject->run = run;
     subject->context = run->route.context;
@@ -213,6 +213,11 @@ bool run_subject(struct run *run, bool is_reply, struct subject *subject)
     subject->edits = is_fixed ? NULL : run->route.edits;
     if (!is_reply && run->kind == RUN_REPLY) /* core.request_of(): the run's are the reply's */
         subject->edits = subject->context ? context_edits(subject->context) : NULL;
+}
+
+bool run_subject(struct run *run, bool is_reply, struct subject *subject)
+{
+    fill(subject, run, is_reply);
     return run->kind <= (enum run_kind)ROUTE_FAILURE;
 }
 
@@ -233,7 +238,7 @@ void handle_check(lua_State *L, int index, struct subject *subject)
     struct run *run = generation_of(L)->current;
     if (!run || handle_bits(run, bits & HANDLE_REPLY) != bits)
         run = find_run(L, index, bits);
-    run_subject(run, bits & HANDLE_REPLY, subject);
+    fill(subject, run, bits & HANDLE_REPLY);
 }
 
 bool handle_is_over(const struct subject *subject)

@@ -23,13 +23,6 @@ static const char wrap_source[] =
     "    return function(...) return handler(...) end\n"
     "end\n";
 
-struct generation *generation_of(lua_State *L)
-{
-    void *generation;
-    lua_getallocf(L, &generation);
-    return generation;
-}
-
 static void release_runs(struct generation *generation)
 {
     for (struct run *run = generation->runs, *next; run; run = next) {

@@ -37,11 +37,6 @@ static const char over_budget[] = "budget used up (script.budget_instructions, s
 static const char over_memory[] = "not enough memory (script.memory_mib)";
 static const char too_deep[] = "calls are nested too deep";
 
-struct run *run_of(lua_State *L)
-{
-    return generation_of(L)->current;
-}
-
 /* ---- the budget ---- */
 
 static uint64_t clock_us(const struct run *run)

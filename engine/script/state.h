@@ -207,7 +207,12 @@ void generation_compile_patterns(lua_State *L, struct generation *generation);
 /** library.c: let `require` of @p L take files of lua/ from the generation's library. Raises. */
 void library_install(lua_State *L, struct library *library);
 /** The generation that @p L belongs to. */
-struct generation *generation_of(lua_State *L);
+static inline struct generation *generation_of(lua_State *L)
+{
+    void *generation;
+    lua_getallocf(L, &generation);
+    return generation;
+}
 /** Count for the worker that the generation serves; while it is loaded aside there is none yet. */
 static inline void generation_count(const struct generation *generation, enum counter counter)
 {
@@ -279,7 +284,10 @@ void run_set_hook(struct generation *generation, int interval);
  */
 void run_charge(struct generation *generation, uint64_t instructions);
 /** The run on whose behalf C is called; NULL: none. */
-struct run *run_of(lua_State *L);
+static inline struct run *run_of(lua_State *L)
+{
+    return generation_of(L)->current;
+}
 /** Lua's prepare(): pushes what the table of the current run's event is made of. */
 int run_prepare(lua_State *L);
 /** Call-ID of what it handles, borrowed; absent when it is of no call. */
