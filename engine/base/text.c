@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-#define SAFE_DIGITS 19 /* so many fit into 64 bits, whichever they are */
+#define SAFE_DIGITS    19 /* so many fit into 64 bits, whichever they are */
+#define SAFE_DIGITS_32 9  /* and into 32 */
 
 static unsigned char lower(char c)
 {
@@ -107,13 +108,28 @@ int text_to_u64(struct text t, uint64_t *value)
     return 0;
 }
 
-int text_to_u32(struct text t, uint32_t *value)
+static __attribute__((cold, noinline)) int long_to_u32(struct text t, uint32_t *value)
 {
     uint64_t v;
     int error = text_to_u64(t, &v);
     if (error || v > UINT32_MAX)
         return ERROR_SYNTAX;
     *value = (uint32_t)v;
+    return 0;
+}
+
+int text_to_u32(struct text t, uint32_t *value)
+{
+    uint32_t v = 0;
+    if (!t.n || t.n > SAFE_DIGITS_32)
+        return long_to_u32(t, value);
+    for (const char *at = t.p, *end = at + t.n; at < end; at++) {
+        unsigned digit = (unsigned char)*at - (unsigned)'0';
+        if (digit > 9)
+            return ERROR_SYNTAX;
+        v = v * 10 + digit;
+    }
+    *value = v;
     return 0;
 }
 
