@@ -30,17 +30,22 @@ static bool is_here(const struct response_context *context, const struct uri *ur
     return own && own->port == here->port && kind == here->kind;
 }
 
-int maddr_strip(struct response_context *context)
+static __attribute__((noinline)) int strip(struct response_context *context, const struct uri *uri)
 {
-    struct message *request = context->request;
-    if (!text_find(request->request_uri, ';'))
-        return 0;
-    const struct uri *uri = message_request_uri(request);
-    if (!uri || !is_here(context, uri))
+    if (!is_here(context, uri))
         return 0;
     struct buffer *out = &context->proxy->out;
     buffer_clear(out);
     buffer_append(out, text_span(uri->whole.p, uri->host.p + uri->host.n)); /* without port */
     append_others(out, uri->params);
     return out->error ? out->error : edits_set_request_uri(context->edits, buffer_text(out));
+}
+
+int maddr_strip(struct response_context *context)
+{
+    struct message *request = context->request;
+    if (!text_find(request->request_uri, ';'))
+        return 0;
+    const struct uri *uri = message_request_uri(request);
+    return uri && text_is_set(uri_param(uri, TEXT("maddr"))) ? strip(context, uri) : 0;
 }

@@ -66,7 +66,8 @@ static int request_uri(struct response_context *context, struct uri *uri)
 
 /* A strict router put our own Record-Route URI into the Request-URI: the real target is the last
  * Route (s16.4). @return 1 when it was so (@p own is what stood there), 0 when not, or an error */
-static int undo_strict_router(struct response_context *context, struct uri *own)
+static __attribute__((noinline)) int undo_strict_router(struct response_context *context,
+                                                        struct uri *own)
 {
     struct header_view view = {0}, last = {0};
     if (request_uri(context, own) || !uri_is_loose(own) ||
@@ -96,6 +97,16 @@ static int undo_strict_router(struct response_context *context, struct uri *own)
     return error ? error : 1;
 }
 
+/* Can a strict router have written the Request-URI? Only what a script left there is read anew. */
+static bool may_be_strictly_routed(const struct response_context *context)
+{
+    struct message *request = context->request;
+    if (edits_request_uri(context->edits).p != request->request_uri.p)
+        return true;
+    const struct uri *received = message_request_uri(request);
+    return received && uri_is_loose(received);
+}
+
 static bool is_double(const struct uri *uri)
 {
     return text_is_set(uri_param(uri, TEXT("r2")));
@@ -105,7 +116,7 @@ int proxy_loose_route(struct response_context *context)
 {
     struct name_addr route;
     struct uri in_request_uri;
-    int strict = undo_strict_router(context, &in_request_uri);
+    int strict = may_be_strictly_routed(context) ? undo_strict_router(context, &in_request_uri) : 0;
     if (strict < 0)
         return strict;
     const struct listener *own = own_top_route(context, &route);

@@ -21,12 +21,13 @@ static struct text skip_filler(struct text bytes)
 }
 
 /* RFC 5626 s4.4.1: a double CRLF is a ping, a single one is the pong. */
-static __attribute__((cold)) void on_keepalive(struct transport *transport,
-                                               const struct destination *source, struct text bytes)
+static __attribute__((cold)) void
+on_keepalive(struct transport *transport, const struct message_source *source, struct text bytes)
 {
+    const struct destination back = {source->listener, source->peer, source->flow_id};
     counter_count(transport->options.counters, COUNTER_SIP_KEEPALIVE);
     if (text_starts_with(bytes, ping))
-        transport_send(transport, source, pong);
+        transport_send(transport, &back, pong);
 }
 
 /**
@@ -61,19 +62,15 @@ static bool is_for_us(struct transport *transport, struct message *response)
 }
 
 /* @param bytes  from the start line on */
-static void read_message(struct transport *transport, const struct destination *source,
-                         struct text bytes, uint64_t received_us)
+static void read_message(struct transport *transport, const struct message_source *source,
+                         struct text bytes)
 {
     const struct transport_options *options = &transport->options;
     struct message *message = NULL;
     struct message_fault fault = {0};
     int error = message_parse(&message, bytes, options->settings, &fault);
-    if (message) {
-        message->source.peer = source->address;
-        message->source.listener = source->listener;
-        message->source.flow_id = source->flow_id;
-        message->source.received_us = received_us;
-    }
+    if (message)
+        message->source = *source;
     if (error || !message_via(message))
         on_faulty(transport, message, error, fault.reason);
     else if (message->is_request || is_for_us(transport, message))
@@ -84,10 +81,10 @@ static void read_message(struct transport *transport, const struct destination *
 void transport_receive(struct transport *transport, const struct listener *listener,
                        const struct address *peer, struct text bytes, uint64_t received_us)
 {
-    const struct destination source = {listener, *peer, 0};
+    const struct message_source source = {*peer, listener, 0, received_us};
     struct text rest = skip_filler(bytes);
     if (rest.n)
-        read_message(transport, &source, rest, received_us);
+        read_message(transport, &source, rest);
     else
         on_keepalive(transport, &source, bytes);
 }
@@ -97,7 +94,7 @@ void transport_arrived(struct transport *transport, const struct listener *liste
                        uint64_t received_us)
 {
     const struct transport_handlers *handlers = &transport->options.handlers;
-    const struct destination source = {listener, *peer, flow_id};
+    const struct message_source source = {*peer, listener, flow_id, received_us};
     struct text rest = skip_filler(bytes);
     if (!rest.n) {
         on_keepalive(transport, &source, bytes);
@@ -105,5 +102,5 @@ void transport_arrived(struct transport *transport, const struct listener *liste
     }
     counter_count(transport->options.counters, COUNTER_SIP_RECEIVED);
     if (!handlers->claim || !handlers->claim(handlers->arg, listener, peer, bytes))
-        read_message(transport, &source, rest, received_us);
+        read_message(transport, &source, rest);
 }
