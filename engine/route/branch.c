@@ -44,16 +44,20 @@ void branch_finish(struct branch *branch)
     stop(branch);
 }
 
+static __attribute__((cold)) void give_up(struct branch *branch)
+{
+    branch_finish(branch);
+    call_media_branch_failed(branch);
+    branch_release(branch);
+}
+
 /* Tell the relay call how this branch fared; an unsent branch goes away. */
 static void settle(struct branch *branch, int error)
 {
     struct relay_wait *wait = branch->wait;
     branch->wait = NULL;
-    if (error) {
-        branch_finish(branch);
-        call_media_branch_failed(branch);
-        branch_release(branch);
-    }
+    if (error)
+        give_up(branch);
     relay_wait_outcome(wait, error);
 }
 
@@ -129,6 +133,13 @@ static int create_client(struct branch *branch, struct text branch_id, struct te
     return error;
 }
 
+static __attribute__((cold)) int note_loop(struct response_context *context)
+{
+    counter_count(context->proxy->options.counters, COUNTER_ROUTE_LOOP);
+    context->is_looped = true; /* 482, when nothing else can be sent */
+    return ERROR_LIMIT;
+}
+
 static int send_request(struct branch *branch)
 {
     struct response_context *context = branch->context;
@@ -136,11 +147,8 @@ static int send_request(struct branch *branch)
     struct edits *edits = NULL;
     char branch_array[BRANCH_BYTES];
     uint64_t hash = loop_hash(context, branch->edits, branch->next_hop);
-    if (loop_detected(context, hash)) {
-        counter_count(proxy->options.counters, COUNTER_ROUTE_LOOP);
-        context->is_looped = true; /* 482, when nothing else can be sent */
-        return ERROR_LIMIT;
-    }
+    if (loop_detected(context, hash))
+        return note_loop(context);
     struct text branch_id = transactions_make_branch(proxy->transactions, hash, branch_array);
     int error = edits_create(&edits, context->request, branch->edits);
     if (!error)

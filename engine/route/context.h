@@ -207,7 +207,7 @@ const char *branch_set_cause(const struct branch *branch);
 void response_receive(void *arg, struct transaction_client *txn, struct message *response);
 void response_failure(void *arg, struct transaction_client *txn, enum transaction_failure failure);
 /** A branch is final with a response that we make: 408, 503. */
-void response_local(struct branch *branch, unsigned status);
+void response_local(struct branch *branch, unsigned status) __attribute__((cold));
 /** Send a response upstream. @param branch  whose 2xx it is, NULL: it is none */
 void response_send_upstream(struct response_context *context, const struct branch *branch,
                             struct message *response, struct edits *edits, unsigned status);
@@ -402,8 +402,8 @@ void sides_accepted(struct response_context *context, struct message *response);
  * A 2xx to an INVITE that the caller was already refused: nobody would ever acknowledge or end it, so
  * we do (ACK and BYE).
  */
-void hang_up_late(struct response_context *context, struct branch *branch,
-                  struct message *response);
+void hang_up_late(struct response_context *context, struct branch *branch, struct message *response)
+    __attribute__((cold));
 /**
  * The same for a 2xx of a two-leg call.
  * @param route       to its sender

@@ -20,16 +20,15 @@ static int edit_max_forwards(struct response_context *context, struct edits *edi
 }
 
 /* The names that its receiver knows, before any other edit. */
-static __attribute__((noinline)) int edit_names(struct response_context *context,
-                                                struct edits *edits)
+static __attribute__((cold)) int edit_names(struct response_context *context, struct edits *edits)
 {
     int error = identity_request(context, edits);
     return error ? error : asserted_request(context, edits);
 }
 
 /* What ties it to its call, behind all others. */
-static __attribute__((noinline)) int edit_ties(struct response_context *context,
-                                               struct edits *edits, const struct listener *out)
+static __attribute__((cold)) int edit_ties(struct response_context *context, struct edits *edits,
+                                           const struct listener *out)
 {
     int error = session_timer_request(context, edits);
     if (!error)

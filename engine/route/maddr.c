@@ -30,7 +30,7 @@ static bool is_here(const struct response_context *context, const struct uri *ur
     return own && own->port == here->port && kind == here->kind;
 }
 
-static __attribute__((noinline)) int strip(struct response_context *context, const struct uri *uri)
+static __attribute__((cold)) int strip(struct response_context *context, const struct uri *uri)
 {
     if (!is_here(context, uri))
         return 0;

@@ -66,8 +66,8 @@ static int request_uri(struct response_context *context, struct uri *uri)
 
 /* A strict router put our own Record-Route URI into the Request-URI: the real target is the last
  * Route (s16.4). @return 1 when it was so (@p own is what stood there), 0 when not, or an error */
-static __attribute__((noinline)) int undo_strict_router(struct response_context *context,
-                                                        struct uri *own)
+static __attribute__((cold)) int undo_strict_router(struct response_context *context,
+                                                    struct uri *own)
 {
     struct header_view view = {0}, last = {0};
     if (request_uri(context, own) || !uri_is_loose(own) ||

@@ -31,11 +31,16 @@ static int wait_result(const struct relay_wait *wait)
 
 static int start_groups(struct response_context *context, relay_done_handler *done, void *arg);
 
+static __attribute__((cold)) void refuse_loop(struct response_context *context)
+{
+    proxy_reply(context, &(struct response_options){.status = 482});
+}
+
 /* A relay of which nothing can be sent, because the request has been there, is answered 482 (s16.3 4). */
 static int conclude(struct response_context *context, int result)
 {
     if (result < 0 && context->is_looped && !context->pending)
-        proxy_reply(context, &(struct response_options){.status = 482});
+        refuse_loop(context);
     return result;
 }
 
@@ -100,17 +105,21 @@ static int share_breadth(struct response_context *context, size_t count, unsigne
     return 0;
 }
 
+static __attribute__((cold)) int refuse_breadth(struct response_context *context)
+{
+    counter_count(context->proxy->options.counters, COUNTER_ROUTE_BREADTH_LIMIT);
+    proxy_reply(context,
+                &(struct response_options){.status = 440, .reason = TEXT("Max-Breadth Exceeded")});
+    return ERROR_LIMIT;
+}
+
 /* @param options  kept by keep_options() */
 static int start_group(struct response_context *context, const struct target_group *group,
                        const struct relay_options *options, relay_done_handler *done, void *arg)
 {
     unsigned breadth;
-    if (share_breadth(context, group->count, &breadth)) {
-        counter_count(context->proxy->options.counters, COUNTER_ROUTE_BREADTH_LIMIT);
-        proxy_reply(context, &(struct response_options){.status = 440,
-                                                        .reason = TEXT("Max-Breadth Exceeded")});
-        return ERROR_LIMIT;
-    }
+    if (share_breadth(context, group->count, &breadth))
+        return refuse_breadth(context);
     struct relay_wait *wait = memory_alloc_local(sizeof *wait, 0, wait_destroy);
     if (!wait)
         return ERROR_MEMORY;
@@ -166,6 +175,13 @@ static int start_groups(struct response_context *context, relay_done_handler *do
     return result;
 }
 
+static __attribute__((cold)) int refuse_hops(struct response_context *context)
+{
+    counter_count(context->proxy->options.counters, COUNTER_ROUTE_LOOP);
+    proxy_reply(context, &(struct response_options){.status = 483});
+    return ERROR_LIMIT;
+}
+
 /* May this context be relayed now? Answers 483 and 422 itself. */
 static int check(struct response_context *context)
 {
@@ -173,11 +189,8 @@ static int check(struct response_context *context)
         return ERROR_CANCELLED;
     if (context->is_final_sent || (context->is_decided && !context->is_in_failure))
         return ERROR_STATE;
-    if (proxy_check_max_forwards(context)) {
-        counter_count(context->proxy->options.counters, COUNTER_ROUTE_LOOP);
-        proxy_reply(context, &(struct response_options){.status = 483});
-        return ERROR_LIMIT;
-    }
+    if (proxy_check_max_forwards(context))
+        return refuse_hops(context);
     bool may_have_timer =
         context->dialog && dialog_has_any(context->dialog, DIALOG_HAS(DIALOG_TRACK));
     return may_have_timer ? session_timer_check(context) : 0;

@@ -28,8 +28,8 @@ static void reply_run_destroy(void *arg)
 
 /* ---- sending upstream ---- */
 
-static void note_upstream(struct response_context *context, const struct message *response,
-                          unsigned status)
+static __attribute__((noinline)) void note_upstream(struct response_context *context,
+                                                    const struct message *response, unsigned status)
 {
     const struct header *reason = message_header(response, HEADER_REASON);
     notes_response(context, status, status == response->status ? response->reason : TEXT_NONE,
@@ -132,7 +132,7 @@ static void response_final(struct reply_run *run)
 }
 
 /* The response of a call that is not plain, as its request was. @return 0, or why it must not go on */
-static __attribute__((noinline)) int edit_special(struct reply_run *run)
+static __attribute__((cold)) int edit_special(struct reply_run *run)
 {
     struct response_context *context = run->context;
     struct message *response = run->response;
