@@ -36,7 +36,8 @@ bool lines_cut(struct lines *lines, struct text *line, bool is_folded)
             }
             at++;
         }
-        if (is_folded && end - at > 1 && (at[1] == ' ' || at[1] == '\t'))
+        if (is_folded && end - at > 1 && (at[1] == ' ' || at[1] == '\t') &&
+            !text_is_space(lines->rest.p[0]))
             continue;
         *line = text_span(lines->rest.p, at + 1);
         lines->rest = text_span(at + 1, end);

@@ -12,7 +12,8 @@ struct lines {
 
 /**
  * Cut the next line off, up to and with its LF.
- * @param is_folded  with its folds: the lines behind it that begin with white space
+ * @param is_folded  with its folds: the lines behind it that begin with white space; of a line
+ *                   that does so itself, and of an empty one, there are none
  * @return false, and nothing cut, when there is none
  */
 bool lines_cut(struct lines *lines, struct text *line, bool is_folded);

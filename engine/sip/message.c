@@ -21,13 +21,13 @@
 
 /* What the first part of the pass found, in the caller's bytes. */
 struct layout {
-    struct text start_line; /* with its line end */
-    struct text head;       /* from the start line to the empty line, both included */
-    struct text behind;     /* all after it */
-    uint32_t *ends;         /* of the header lines, counted from the start of the head */
+    struct text bytes;  /* from the start line to the end */
+    size_t start_bytes; /* start line with its line end */
+    size_t head_bytes;  /* from the start line to the empty line, both included */
+    uint32_t *ends;     /* of the header lines, counted from the start line */
     size_t count, room;
     struct arena spare; /* holds the ends when there are many */
-    bool is_endless;    /* no empty line, and bytes behind the last line end */
+    bool is_endless;    /* there is no empty line */
     bool has_stray_cr;
 };
 
@@ -43,17 +43,23 @@ static __attribute__((cold, noinline)) void set_fault(const char **fault, const 
         *fault = reason;
 }
 
-static bool is_empty_line(struct text bytes)
+static bool is_line_end(struct text line)
 {
-    return bytes.n &&
-           (bytes.p[0] == '\n' || (bytes.n > 1 && bytes.p[0] == '\r' && bytes.p[1] == '\n'));
+    return line.n == 1 || (line.n == 2 && line.p[0] == '\r');
+}
+
+static __attribute__((noinline)) struct text pass_empty_lines(struct text bytes)
+{
+    struct lines lines = {bytes, false};
+    struct text line;
+    while (lines_cut(&lines, &line, false) && is_line_end(line))
+        bytes = lines.rest;
+    return bytes;
 }
 
 static struct text skip_empty_lines(struct text bytes)
 {
-    while (is_empty_line(bytes))
-        scan_skip(&bytes, bytes.p[0] == '\n' ? 1 : 2);
-    return bytes;
+    return bytes.n && text_is_space(bytes.p[0]) ? pass_empty_lines(bytes) : bytes;
 }
 
 /* field-name HCOLON field-value */
@@ -86,45 +92,39 @@ static int make_room(struct layout *layout, uint64_t limit)
     return 0;
 }
 
-static int find_lines(struct layout *layout, struct text bytes, uint64_t limit)
+static int find_lines(struct layout *layout, uint64_t limit)
 {
-    struct lines lines = {bytes, false};
+    struct lines lines = {layout->bytes, false};
     struct text line;
-    if (!lines_cut(&lines, &layout->start_line, false) || lines.has_stray_cr)
+    if (!lines_cut(&lines, &line, false) || lines.has_stray_cr)
         return ERROR_SYNTAX;
-    while (!is_empty_line(lines.rest)) {
-        if (!lines_cut(&lines, &line, true)) {
-            layout->is_endless = true;
-            break;
-        }
+    layout->start_bytes = line.n;
+    bool is_cut;
+    while ((is_cut = lines_cut(&lines, &line, true)) && !is_line_end(line)) {
         if (layout->count >= limit)
             return ERROR_LIMIT;
         int error = layout->count < layout->room ? 0 : make_room(layout, limit);
         if (error)
             return error;
-        layout->ends[layout->count++] = (uint32_t)(lines.rest.p - bytes.p);
+        layout->ends[layout->count++] = (uint32_t)(lines.rest.p - layout->bytes.p);
     }
+    layout->is_endless = !is_cut;
     layout->has_stray_cr = lines.has_stray_cr;
-    struct text rest = lines.rest;
-    if (is_empty_line(rest))
-        scan_skip(&rest, rest.p[0] == '\n' ? 1 : 2);
-    layout->head = text_span(bytes.p, rest.p);
-    layout->behind = rest;
+    layout->head_bytes = layout->bytes.n - lines.rest.n;
     return 0;
 }
 
 /* One block: message, bytes, headers, room for what is parsed later. */
 static struct message *create(const struct layout *layout)
 {
-    size_t bytes = layout->head.n + layout->behind.n;
-    size_t room = bytes + layout->count * sizeof(struct header) + PARSED_BYTES;
+    size_t room = layout->bytes.n + layout->count * sizeof(struct header) + PARSED_BYTES;
     struct message *message = memory_alloc_local(sizeof *message, room, destroy);
     if (!message)
         return NULL;
     arena_lend(&message->arena, message + 1, room);
     message->headers = arena_alloc(&message->arena, layout->count * sizeof(struct header));
-    message->bytes = arena_copy(&message->arena, (struct text){layout->head.p, bytes});
-    message->head = (struct text){message->bytes.p, layout->head.n};
+    message->bytes = arena_copy(&message->arena, layout->bytes);
+    message->head = (struct text){message->bytes.p, layout->head_bytes};
     return message;
 }
 
@@ -132,7 +132,7 @@ static struct message *create(const struct layout *layout)
 static uint64_t parse_headers(struct message *message, const struct layout *layout,
                               const char **fault)
 {
-    const char *at = message->head.p + layout->start_line.n;
+    const char *at = message->head.p + layout->start_bytes;
     uint64_t present = 0;
     for (size_t i = 0; i < layout->count; i++) {
         const char *end = message->head.p + layout->ends[i];
@@ -289,6 +289,18 @@ static void check_presence(const struct message *message, uint64_t present, cons
         judge_presence(message, fault);
 }
 
+static void parse_max_forwards(struct message *message)
+{
+    const struct header *header = message_header(message, HEADER_MAX_FORWARDS);
+    uint32_t value;
+    if (!header)
+        message->max_forwards = -1;
+    else if (text_to_u32(header->value, &value) || value > 255)
+        message->max_forwards = -2;
+    else
+        message->max_forwards = (int16_t)value;
+}
+
 /* callid = word [ "@" word ]; only what would break a comparison is refused. */
 static void check_call_id(struct message *message, const char **fault)
 {
@@ -331,13 +343,14 @@ static int parse(struct message **messagep, const struct layout *layout,
         return ERROR_MEMORY;
     const char *reason = NULL;
     uint64_t present = parse_headers(message, layout, &reason);
-    struct text line = {message->head.p, layout->start_line.n};
+    struct text line = {message->head.p, layout->start_bytes};
     if (!parse_start_line(message, without_line_end(line), &reason)) {
         memory_release(message);
         return ERROR_SYNTAX;
     }
     check_presence(message, present, &reason);
     check_call_id(message, &reason);
+    parse_max_forwards(message);
     parse_cseq(message, &reason);
     cut_body(message, &reason);
     return check(messagep, message, reason, fault);
@@ -347,12 +360,17 @@ int message_parse(struct message **messagep, struct text bytes, const struct set
                   struct message_fault *fault)
 {
     uint32_t local[LOCAL_LINES];
-    struct layout layout = {.ends = local, .room = LOCAL_LINES};
+    struct layout layout;
+    layout.bytes = skip_empty_lines(bytes);
+    layout.ends = local;
+    layout.count = 0;
+    layout.room = LOCAL_LINES;
+    layout.spare = (struct arena){0};
     *messagep = NULL;
     fault->reason = NULL;
     if (bytes.n > settings->limits_message_bytes || bytes.n > UINT32_MAX)
         return ERROR_LIMIT;
-    int error = find_lines(&layout, skip_empty_lines(bytes), settings->limits_headers);
+    int error = find_lines(&layout, settings->limits_headers);
     if (!error)
         error = parse(messagep, &layout, fault);
     arena_reset(&layout.spare);
@@ -376,7 +394,7 @@ struct text message_peek_call_id(struct text bytes)
     struct header header;
     if (!lines_cut(&lines, &line, false))
         return TEXT_NONE;
-    while (!is_empty_line(lines.rest) && lines_cut(&lines, &line, true)) {
+    while (lines_cut(&lines, &line, true) && !is_line_end(line)) {
         char letter = (char)(line.p[0] | 0x20);
         if ((letter == 'c' || letter == 'i') && parse_header(&header, line) &&
             header.kind == HEADER_CALL_ID)
@@ -410,13 +428,4 @@ const struct header *message_header_named(const struct message *message, struct 
         if (header_is(header, kind, name))
             return header;
     return kind == HEADER_OTHER ? NULL : header;
-}
-
-int message_max_forwards(const struct message *message)
-{
-    const struct header *header = message_header(message, HEADER_MAX_FORWARDS);
-    uint32_t value;
-    if (!header)
-        return -1;
-    return text_to_u32(header->value, &value) || value > 255 ? -2 : (int)value;
 }

@@ -48,6 +48,7 @@ struct message {
     struct text body;                  /**< Content-Length bytes, or all that is left */
     struct text call_id;               /**< value of Call-ID */
     uint32_t cseq_number;
+    int16_t max_forwards;          /**< see message_max_forwards() */
     struct arena arena;            /**< of everything parsed from this message; freed with it */
     struct message_parsed *parsed; /**< cache of parse_osip.c */
     bool is_sane;                  /**< sanity_check() has found nothing */
@@ -108,7 +109,7 @@ const struct name_addr *message_to(struct message *message);
 /** First Contact; NULL for "*". */
 const struct name_addr *message_contact(struct message *message);
 const struct uri *message_request_uri(struct message *message);
-/** Tag parameters; absent when there is none. */
+/** Tag parameters; absent when there is none. The URI in front of it may be malformed. */
 struct text message_from_tag(struct message *message);
 struct text message_to_tag(struct message *message);
 /**
@@ -119,4 +120,7 @@ uint64_t message_caller_hash(struct message *message, const struct hash_key *key
 /** It counts as a message of that Call-ID; its header stays. @return 0 or ERROR_MEMORY */
 int message_rename_call(struct message *message, struct text call_id);
 /** Max-Forwards; -1 absent, -2 malformed. */
-int message_max_forwards(const struct message *message);
+static inline int message_max_forwards(const struct message *message)
+{
+    return message->max_forwards;
+}

@@ -5,7 +5,7 @@
 #include "sip/scan.h"
 
 /* *(";" generic-param) to the end; keeps the tag. */
-static int parse_params(struct name_addr *name_addr, struct text rest)
+static int cut_params(struct name_addr *name_addr, struct text rest)
 {
     static const struct text tag_name = {"tag", 3};
     struct scan_param param;
@@ -25,7 +25,7 @@ static int parse_params(struct name_addr *name_addr, struct text rest)
 }
 
 /* Cut what stands before '<' off. */
-static int parse_display_name(struct name_addr *name_addr, struct text *rest)
+static int cut_display_name(struct name_addr *name_addr, struct text *rest)
 {
     struct text name;
     if (rest->n && rest->p[0] == '"') {
@@ -41,9 +41,9 @@ static int parse_display_name(struct name_addr *name_addr, struct text *rest)
     return 0;
 }
 
-static int parse_bracketed(struct name_addr *name_addr, struct text rest)
+static int cut_bracketed(struct name_addr *name_addr, struct text rest)
 {
-    int error = parse_display_name(name_addr, &rest);
+    int error = cut_display_name(name_addr, &rest);
     if (error || !scan_char(&rest, '<'))
         return ERROR_SYNTAX;
     const char *close = text_find(rest, '>');
@@ -51,21 +51,19 @@ static int parse_bracketed(struct name_addr *name_addr, struct text rest)
         return ERROR_SYNTAX;
     name_addr->uri_text = text_span(rest.p, close);
     scan_skip(&rest, name_addr->uri_text.n + 1);
-    error = uri_parse(&name_addr->uri, name_addr->uri_text);
-    return error ? error : parse_params(name_addr, rest);
+    return cut_params(name_addr, rest);
 }
 
 /* A bare URI ends at its first ';', and may hold neither ',' nor '?' (RFC 3261 s20). */
-static __attribute__((noinline)) int parse_bare(struct name_addr *name_addr, struct text t)
+static __attribute__((noinline)) int cut_bare(struct name_addr *name_addr, struct text t)
 {
     struct text rest = t;
     name_addr->uri_text = text_trim(text_split(&rest, ';'));
     if (text_find(name_addr->uri_text, ',') || text_find(name_addr->uri_text, '?'))
         return ERROR_SYNTAX;
-    int error = uri_parse(&name_addr->uri, name_addr->uri_text);
-    if (error || !text_is_set(rest))
-        return error;
-    return parse_params(name_addr, text_span(rest.p - 1, t.p + t.n));
+    if (!text_is_set(rest))
+        return 0;
+    return cut_params(name_addr, text_span(rest.p - 1, t.p + t.n));
 }
 
 /* A '<' inside a quoted parameter does not make a bare URI a bracketed one. */
@@ -78,13 +76,20 @@ static bool is_bracketed(struct text t)
     return open && (!semicolon || open < semicolon);
 }
 
-int name_addr_parse(struct name_addr *name_addr, struct text t)
+int name_addr_cut(struct name_addr *name_addr, struct text t)
 {
-    *name_addr = (struct name_addr){.whole = text_trim(t)};
-    t = name_addr->whole;
+    t = text_trim(t);
+    name_addr->whole = t;
+    name_addr->display_name = name_addr->params = name_addr->tag = TEXT_NONE;
     if (!t.n)
         return ERROR_SYNTAX;
-    return is_bracketed(t) ? parse_bracketed(name_addr, t) : parse_bare(name_addr, t);
+    return is_bracketed(t) ? cut_bracketed(name_addr, t) : cut_bare(name_addr, t);
+}
+
+int name_addr_parse(struct name_addr *name_addr, struct text t)
+{
+    int error = name_addr_cut(name_addr, t);
+    return error ? error : uri_parse(&name_addr->uri, name_addr->uri_text);
 }
 
 /* Size of the first element of a list, byte by byte. */

@@ -4,22 +4,29 @@
 #include "sip/parse_osip.h"
 #include "sip/scan.h"
 
-/* What became of a header. */
-enum parsed_state { PARSED_NOT_YET, PARSED_GOOD, PARSED_BAD };
+/* What became of a value. Of an address the parts may be known, and its URI not yet or malformed. */
+enum parsed_state { PARSED_NOT_YET, PARSED_BAD, PARSED_CUT, PARSED_BAD_URI, PARSED_GOOD };
 
-/** The cache; one state for each value. */
+enum party { PARTY_FROM, PARTY_TO, PARTY_CONTACT, PARTY_COUNT };
+
+/* The cache; of each value nothing but its state can be read before it was parsed. */
 struct message_parsed {
-    uint8_t via_state, second_state, from_state, to_state, contact_state, uri_state, source_state;
+    struct {
+        uint8_t via, second, source, uri, parties[PARTY_COUNT];
+    } states;
     struct via via, second;
-    struct name_addr from, to, contact;
+    struct name_addr parties[PARTY_COUNT];
     struct uri uri;
     struct text via_with_source; /* value of the first Via line */
 };
 
 static struct message_parsed *parsed_of(struct message *message)
 {
-    if (!message->parsed)
-        message->parsed = arena_zalloc(&message->arena, sizeof *message->parsed);
+    if (!message->parsed) {
+        message->parsed = arena_alloc(&message->arena, sizeof *message->parsed);
+        if (message->parsed)
+            memset(&message->parsed->states, 0, sizeof message->parsed->states);
+    }
     return message->parsed;
 }
 
@@ -27,12 +34,12 @@ static struct message_parsed *parsed_of(struct message *message)
  * Ordinary values are not asked about: the scanners know all that can be wrong with them, and
  * osipparser2 would double the cost of a message.
  */
-static uint8_t second_opinion(enum osip_grammar grammar, struct text t)
+static uint8_t second_opinion(enum osip_grammar grammar, struct text t, enum parsed_state before)
 {
     switch (scan_is_all(t, CHARS_ORDINARY) ? 0 : osip_check(grammar, t)) {
     case 0: return PARSED_GOOD;
-    case ERROR_MEMORY: return PARSED_NOT_YET;
-    default: return PARSED_BAD;
+    case ERROR_MEMORY: return before; /* asked again */
+    default: return before == PARSED_CUT ? PARSED_BAD_URI : PARSED_BAD;
     }
 }
 
@@ -40,7 +47,7 @@ static uint8_t parse_via(struct via *via, struct text element)
 {
     if (!element.n || via_parse(via, element))
         return PARSED_BAD;
-    return second_opinion(OSIP_VIA, via->whole);
+    return second_opinion(OSIP_VIA, via->whole, PARSED_NOT_YET);
 }
 
 /* A quoted display name is the usual one, and without escapes nothing about it can be wrong. */
@@ -58,13 +65,35 @@ static struct text without_plain_name(const struct name_addr *name_addr)
     return text_span(name_addr->uri_text.p - 1, whole.p + whole.n);
 }
 
-static uint8_t parse_address(struct name_addr *name_addr, const struct header *header, bool is_list)
+/* The parts of an address and, when they are asked for, those of its URI. */
+static __attribute__((noinline)) void parse_party(struct message *message, enum party party,
+                                                  bool with_uri)
 {
-    struct text rest = header ? header->value : TEXT_NONE;
-    struct text element = is_list ? name_addr_split(&rest) : rest;
-    if (!element.n || name_addr_parse(name_addr, element))
-        return PARSED_BAD;
-    return second_opinion(OSIP_ADDRESS, without_plain_name(name_addr));
+    static const enum header_kind kinds[] = {HEADER_FROM, HEADER_TO, HEADER_CONTACT};
+    uint8_t *state = &message->parsed->states.parties[party];
+    struct name_addr *address = &message->parsed->parties[party];
+    if (*state == PARSED_NOT_YET) {
+        const struct header *header = message_header(message, kinds[party]);
+        struct text rest = header ? header->value : TEXT_NONE;
+        struct text element = party == PARTY_CONTACT ? name_addr_split(&rest) : rest;
+        *state = element.n && !name_addr_cut(address, element) ? PARSED_CUT : PARSED_BAD;
+    }
+    if (!with_uri || *state != PARSED_CUT)
+        return;
+    if (uri_parse(&address->uri, address->uri_text))
+        *state = PARSED_BAD_URI;
+    else
+        *state = second_opinion(OSIP_ADDRESS, without_plain_name(address), PARSED_CUT);
+}
+
+/* @return its address, whole or but for its URI; NULL when absent or malformed in what was asked for */
+static const struct name_addr *party_of(struct message *message, enum party party, bool with_uri)
+{
+    struct message_parsed *parsed = parsed_of(message);
+    const enum parsed_state least = with_uri ? PARSED_GOOD : PARSED_CUT;
+    if (parsed && parsed->states.parties[party] < least)
+        parse_party(message, party, with_uri);
+    return parsed && parsed->states.parties[party] >= least ? &parsed->parties[party] : NULL;
 }
 
 /* The element after the first, in the same line or in the next. */
@@ -86,12 +115,12 @@ const struct via *message_via(struct message *message)
     struct message_parsed *parsed = parsed_of(message);
     if (!parsed)
         return NULL;
-    if (parsed->via_state == PARSED_NOT_YET) {
+    if (parsed->states.via == PARSED_NOT_YET) {
         const struct header *header = message_header(message, HEADER_VIA);
         struct text rest = header ? header->value : TEXT_NONE;
-        parsed->via_state = parse_via(&parsed->via, name_addr_split(&rest));
+        parsed->states.via = parse_via(&parsed->via, name_addr_split(&rest));
     }
-    return parsed->via_state == PARSED_GOOD ? &parsed->via : NULL;
+    return parsed->states.via == PARSED_GOOD ? &parsed->via : NULL;
 }
 
 const struct via *message_via_second(struct message *message)
@@ -99,9 +128,9 @@ const struct via *message_via_second(struct message *message)
     struct message_parsed *parsed = parsed_of(message);
     if (!parsed)
         return NULL;
-    if (parsed->second_state == PARSED_NOT_YET)
-        parsed->second_state = parse_via(&parsed->second, second_element(message));
-    return parsed->second_state == PARSED_GOOD ? &parsed->second : NULL;
+    if (parsed->states.second == PARSED_NOT_YET)
+        parsed->states.second = parse_via(&parsed->second, second_element(message));
+    return parsed->states.second == PARSED_GOOD ? &parsed->second : NULL;
 }
 
 /* The first Via line with its first element replaced. */
@@ -126,50 +155,33 @@ struct text message_via_with_source(struct message *message)
     if (!via)
         return TEXT_NONE;
     struct message_parsed *parsed = message->parsed;
-    if (parsed->source_state == PARSED_NOT_YET) {
+    if (parsed->states.source == PARSED_NOT_YET) {
         parsed->via_with_source = print_with_source(message, via);
-        parsed->source_state = PARSED_GOOD;
+        parsed->states.source = PARSED_GOOD;
     }
     return parsed->via_with_source;
 }
 
 const struct name_addr *message_from(struct message *message)
 {
-    struct message_parsed *parsed = parsed_of(message);
-    if (!parsed)
-        return NULL;
-    if (parsed->from_state == PARSED_NOT_YET)
-        parsed->from_state =
-            parse_address(&parsed->from, message_header(message, HEADER_FROM), false);
-    return parsed->from_state == PARSED_GOOD ? &parsed->from : NULL;
+    return party_of(message, PARTY_FROM, true);
 }
 
 const struct name_addr *message_to(struct message *message)
 {
-    struct message_parsed *parsed = parsed_of(message);
-    if (!parsed)
-        return NULL;
-    if (parsed->to_state == PARSED_NOT_YET)
-        parsed->to_state = parse_address(&parsed->to, message_header(message, HEADER_TO), false);
-    return parsed->to_state == PARSED_GOOD ? &parsed->to : NULL;
+    return party_of(message, PARTY_TO, true);
 }
 
 const struct name_addr *message_contact(struct message *message)
 {
-    struct message_parsed *parsed = parsed_of(message);
-    if (!parsed)
-        return NULL;
-    if (parsed->contact_state == PARSED_NOT_YET)
-        parsed->contact_state =
-            parse_address(&parsed->contact, message_header(message, HEADER_CONTACT), true);
-    return parsed->contact_state == PARSED_GOOD ? &parsed->contact : NULL;
+    return party_of(message, PARTY_CONTACT, true);
 }
 
 static uint8_t parse_uri(struct uri *uri, struct text t)
 {
     if (!t.n || uri_parse(uri, t))
         return PARSED_BAD;
-    return second_opinion(OSIP_URI, t);
+    return second_opinion(OSIP_URI, t, PARSED_NOT_YET);
 }
 
 const struct uri *message_request_uri(struct message *message)
@@ -177,20 +189,20 @@ const struct uri *message_request_uri(struct message *message)
     struct message_parsed *parsed = parsed_of(message);
     if (!parsed)
         return NULL;
-    if (parsed->uri_state == PARSED_NOT_YET)
-        parsed->uri_state = parse_uri(&parsed->uri, message->request_uri);
-    return parsed->uri_state == PARSED_GOOD ? &parsed->uri : NULL;
+    if (parsed->states.uri == PARSED_NOT_YET)
+        parsed->states.uri = parse_uri(&parsed->uri, message->request_uri);
+    return parsed->states.uri == PARSED_GOOD ? &parsed->uri : NULL;
 }
 
 struct text message_from_tag(struct message *message)
 {
-    const struct name_addr *from = message_from(message);
+    const struct name_addr *from = party_of(message, PARTY_FROM, false);
     return from ? from->tag : TEXT_NONE;
 }
 
 struct text message_to_tag(struct message *message)
 {
-    const struct name_addr *to = message_to(message);
+    const struct name_addr *to = party_of(message, PARTY_TO, false);
     return to ? to->tag : TEXT_NONE;
 }
 

@@ -80,15 +80,13 @@ static inline bool four_are_in(enum char_set set, const char *at)
 
 struct text scan_set(struct text *rest, enum char_set set)
 {
-    if (!rest->n) /* an absent text has no end */
-        return *rest;
-    const char *from = rest->p, *at = from, *end = from + rest->n;
-    while (end - at >= 4 && four_are_in(set, at))
-        at += 4;
-    while (at < end && char_is_in(set, *at))
-        at++;
-    *rest = text_span(at, end);
-    return text_span(from, at);
+    struct text run = {rest->p, 0};
+    while (run.n + 4 <= rest->n && four_are_in(set, run.p + run.n))
+        run.n += 4;
+    while (run.n < rest->n && char_is_in(set, run.p[run.n]))
+        run.n++;
+    scan_skip(rest, run.n);
+    return run;
 }
 
 struct text scan_quoted(struct text *rest)

@@ -9,7 +9,8 @@
 static bool cut_plainly(struct text *rest, struct text *line, bool *has_stray_cr)
 {
     for (size_t i = 0; i < rest->n; i++) {
-        bool is_folded = i + 1 < rest->n && (rest->p[i + 1] == ' ' || rest->p[i + 1] == '\t');
+        bool is_folded = i + 1 < rest->n && (rest->p[i + 1] == ' ' || rest->p[i + 1] == '\t') &&
+                         !text_is_space(rest->p[0]);
         if (rest->p[i] != '\n' || is_folded)
             continue;
         *line = (struct text){rest->p, i + 1};
