@@ -39,17 +39,31 @@ int record_route_give(struct proxy *proxy, struct edits *edits, const struct lis
     return error || in == out ? error : add_route(proxy, edits, in, true, true);
 }
 
-/* First Route element. @return our listener when it names us */
-static const struct listener *own_top_route(struct response_context *context,
-                                            struct name_addr *route)
+static bool has_double_mark(const struct uri *uri)
 {
+    return text_is_set(uri_param(uri, TEXT("r2")));
+}
+
+/*
+ * First Route element: nearly always ours, and as we printed it.
+ * @param is_double  whether it is one of two
+ * @return our listener when it names us
+ */
+static const struct listener *own_top_route(struct response_context *context, bool *is_double)
+{
+    const struct transport *transport = context->proxy->options.transport;
     struct header_view view = {0};
+    struct name_addr route;
     if (!edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &view))
         return NULL;
-    struct text rest = view.value;
-    if (name_addr_parse(route, name_addr_split(&rest)))
+    struct text rest = view.value, element = name_addr_split(&rest);
+    const struct listener *own = transport_recorded(transport, element, is_double);
+    if (own)
+        return own;
+    if (name_addr_parse(&route, element))
         return NULL;
-    return transport_own(context->proxy->options.transport, route->uri.host, route->uri.port);
+    *is_double = has_double_mark(&route.uri);
+    return transport_own(transport, route.uri.host, route.uri.port);
 }
 
 /* The Request-URI as a script left it; the received one is parsed once. @return 0 or an error */
@@ -107,28 +121,23 @@ static bool may_be_strictly_routed(const struct response_context *context)
     return received && uri_is_loose(received);
 }
 
-static bool is_double(const struct uri *uri)
-{
-    return text_is_set(uri_param(uri, TEXT("r2")));
-}
-
 int proxy_loose_route(struct response_context *context)
 {
-    struct name_addr route;
+    bool is_double = false;
     struct uri in_request_uri;
     int strict = may_be_strictly_routed(context) ? undo_strict_router(context, &in_request_uri) : 0;
     if (strict < 0)
         return strict;
-    const struct listener *own = own_top_route(context, &route);
+    const struct listener *own = own_top_route(context, &is_double);
     if (!own)
         return strict ? strict : lost_route_find(context);
     /* The first of our two entries may be the one that the strict router took. */
-    bool is_second = strict && is_double(&in_request_uri) && is_double(&route.uri);
-    bool has_second = !is_second && is_double(&route.uri);
+    bool is_second = strict && has_double_mark(&in_request_uri) && is_double;
+    bool has_second = !is_second && is_double;
     int error = edits_remove_first_element(context->edits, HEADER_ROUTE);
     if (!error && is_second)
         context->route_listener = own;
-    if (!error && has_second && (own = own_top_route(context, &route))) {
+    if (!error && has_second && (own = own_top_route(context, &is_double))) {
         context->route_listener = own;
         error = edits_remove_first_element(context->edits, HEADER_ROUTE);
     }

@@ -404,7 +404,9 @@ int edits_remove_first_element(struct edits *edits, enum header_kind kind)
     struct text rest = view.value;
     name_addr_split(&rest);
     rest = text_trim(rest);
-    return rest.n ? replace(edits, &view, rest, has_line_end(rest)) : edits_remove(edits, &view);
+    /* No line has a CR but in front of an LF. */
+    bool is_folded = text_find(rest, '\n');
+    return rest.n ? replace(edits, &view, rest, is_folded) : edits_remove(edits, &view);
 }
 
 int edits_set_body(struct edits *edits, struct text body, struct text content_type)

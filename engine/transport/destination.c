@@ -59,3 +59,14 @@ struct text transport_record_route(const struct transport *transport,
 {
     return transport->endpoints[listener->id].record_route[is_double];
 }
+
+const struct listener *transport_recorded(const struct transport *transport, struct text route,
+                                          bool *is_double)
+{
+    for (size_t i = 0; i < 2 * transport->options.listener_count; i++) {
+        *is_double = i & 1;
+        if (text_equal(route, transport->endpoints[i / 2].record_route[i & 1]))
+            return &transport->options.listeners[i / 2];
+    }
+    return NULL;
+}

@@ -156,3 +156,6 @@ void transport_print_via(struct buffer *out, const struct transport *transport,
  */
 struct text transport_record_route(const struct transport *transport,
                                    const struct listener *listener, bool is_double);
+/** Whose transport_record_route() is this, byte for byte? NULL: nobody's; it may be written otherwise. */
+const struct listener *transport_recorded(const struct transport *transport, struct text route,
+                                          bool *is_double);

@@ -302,6 +302,16 @@ static void prints_a_via_that_brings_responses_back(void **state)
                            TEXT("<sip:sbc.example.net:5080;lr>")));
     assert_true(text_equal(transport_record_route(f->net.transport, &f->net.listeners[2], true),
                            TEXT("<sip:[2001:db8::1]:5060;lr;r2=on>")));
+    bool is_double;
+    assert_ptr_equal(
+        transport_recorded(f->net.transport, TEXT("<sip:[2001:db8::1]:5060;lr;r2=on>"), &is_double),
+        &f->net.listeners[2]);
+    assert_true(is_double);
+    assert_ptr_equal(
+        transport_recorded(f->net.transport, TEXT("<sip:10.0.0.1:5060;lr>"), &is_double),
+        &f->net.listeners[0]);
+    assert_false(is_double);
+    assert_null(transport_recorded(f->net.transport, TEXT("<sip:10.0.0.1;lr>"), &is_double));
 }
 
 static void knows_its_protocols(void **state)
