@@ -6,7 +6,7 @@
 
 #define NOTE_BYTES 512
 
-/* A line that is put together; what does not fit is cut. */
+/* A line that is put together; what does not fit is cut. Its bytes need no zeros, only n does. */
 struct note {
     size_t n;
     char bytes[NOTE_BYTES];
@@ -51,10 +51,11 @@ static bool is_of_no_call(const struct message *message)
 void note_log(const struct subject *subject, struct script *script, enum log_level level,
               struct text call_id, struct text line)
 {
-    struct note note = {.n = 0};
+    struct note note;
     if (level > LOG_INFO || !call_id.n || !script || !script->proxy ||
         !proxy_is_noting(script->proxy) || (subject->message && is_of_no_call(subject->message)))
         return;
+    note.n = 0;
     add(&note, TEXT("log "));
     add(&note, text_of(log_level_name(level)));
     add(&note, TEXT(": "));
@@ -77,9 +78,10 @@ static void add_place(lua_State *L, struct note *note)
 void note_decision(lua_State *L, const struct subject *subject, const struct decision *decision)
 {
     struct proxy *proxy = subject->context ? context_proxy(subject->context) : NULL;
-    struct note note = {.n = 0};
+    struct note note;
     if (!proxy || !proxy_is_noting(proxy) || !subject->message || is_of_no_call(subject->message))
         return;
+    note.n = 0;
     add(&note, text_of(decision->what));
     if (decision->has_number) {
         add(&note, TEXT(" "));
@@ -103,9 +105,10 @@ void note_decision(lua_State *L, const struct subject *subject, const struct dec
 void note_call(lua_State *L, struct proxy *proxy, struct text call_id, const char *what,
                struct text detail)
 {
-    struct note note = {.n = 0};
+    struct note note;
     if (!proxy_is_noting(proxy))
         return;
+    note.n = 0;
     add(&note, text_of(what));
     if (detail.n) {
         add(&note, TEXT(" "));
