@@ -128,6 +128,8 @@ void context_shrink(struct response_context *context)
     }
     if (context->is_attached && !context->branches.first)
         leave_server(context);
+    else if (context->dialog && dialog_current_state(context->dialog) != DIALOG_TERMINATED)
+        context->dialog = memory_release(context->dialog); /* a late 2xx finds it, see process() */
 }
 
 static void pending_run_destroy(void *arg)

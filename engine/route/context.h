@@ -75,11 +75,11 @@ struct response_context {
     struct text received_body;         /**< SDP comes from here, whatever edits say */
     void *generation;                  /**< owned reference */
     void *script_data;                 /**< the script host's */
-    struct dialog *dialog;             /**< owned reference, NULL: none */
-    struct hidden *hidden;             /**< owned; NULL: of no hidden call */
-    struct dispatcher_choice *choice;  /**< owned reference */
-    struct text next_hop;              /**< $du, in the request's arena */
-    struct fork_target *targets;       /**< for the next relay, in the request's arena */
+    struct dialog *dialog; /**< owned reference; NULL: none, or let go by context_shrink() */
+    struct hidden *hidden; /**< owned; NULL: of no hidden call */
+    struct dispatcher_choice *choice; /**< owned reference */
+    struct text next_hop;             /**< $du, in the request's arena */
+    struct fork_target *targets;      /**< for the next relay, in the request's arena */
     size_t target_count;
     const struct listener *send_listener;
     const struct listener *route_listener; /**< of our second own Route: where the request leaves */

@@ -233,6 +233,8 @@ static void process(struct proxy *proxy, void *owner, void *object)
         transaction_server_respond(context->server, response->status, repeated);
         return;
     }
+    if (!context->request && !context->dialog) /* context_shrink() let it go */
+        context->dialog = memory_ref(dialog_find(proxy->dialogs, response));
     if (response->status < 200)
         branch_ring(branch, response->status);
     branch->status = response->status;
