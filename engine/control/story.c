@@ -75,7 +75,7 @@ static void tell_message(json_t *entry, const struct recorded *recorded)
     char peer[ADDRESS_TEXT_BYTES];
     json_object_set_new(entry, "direction", json_string(recorded->is_sent ? "out" : "in"));
     json_object_set_new(entry, "interface", json_string(recorded->listener->interface));
-    json_object_set_new(entry, "peer", command_json_text(address_print(&recorded->peer, peer)));
+    json_object_set_new(entry, "peer", command_json_text(address_print(recorded->peer, peer)));
     json_object_set_new(entry, "line", command_json_text(line));
     json_object_set_new(entry, "cseq", command_json_text(cseq_of(rest)));
 }

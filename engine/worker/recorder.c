@@ -22,6 +22,8 @@ struct entry {
     struct address peer;
 };
 
+static const struct address nobody; /* AF_UNSPEC */
+
 struct recorder {
     char *ring; /* owned */
     size_t size_bytes, message_bytes;
@@ -109,16 +111,14 @@ void recorder_keep(struct recorder *recorder, const struct recorded *recorded)
     size_t size = size_for(n + id);
     make_room(recorder, size);
     struct entry *entry = at(recorder, recorder->newest_end);
-    *entry = (struct entry){
-        .size_bytes = (uint32_t)size,
-        .kept_bytes = (uint32_t)n,
-        .call_id_bytes = (uint32_t)id,
-        .is_sent = recorded->is_sent,
-        .is_note = recorded->is_note,
-        .at_ms = recorded->at_ms,
-        .listener = recorded->listener,
-        .peer = recorded->peer,
-    };
+    entry->size_bytes = (uint32_t)size;
+    entry->kept_bytes = (uint32_t)n;
+    entry->call_id_bytes = (uint32_t)id;
+    entry->is_sent = recorded->is_sent;
+    entry->is_note = recorded->is_note;
+    entry->at_ms = recorded->at_ms;
+    entry->listener = recorded->listener;
+    entry->peer = *(recorded->peer ? recorded->peer : &nobody);
     memcpy(entry + 1, recorded->bytes.p, n);
     if (id)
         memcpy((char *)(entry + 1) + n, recorded->call_id.p, id);
@@ -134,7 +134,7 @@ static struct recorded recorded_of(const struct entry *entry)
         .is_sent = entry->is_sent,
         .is_note = entry->is_note,
         .listener = entry->listener,
-        .peer = entry->peer,
+        .peer = &entry->peer,
         .bytes = {bytes, entry->kept_bytes},
         .call_id = {bytes + entry->kept_bytes, entry->call_id_bytes},
     };

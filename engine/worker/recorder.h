@@ -12,9 +12,9 @@ struct recorded {
     uint64_t at_ms;                  /**< loop_now_ms() */
     bool is_sent, is_note;           /**< a note is of the engine: no listener, no peer */
     const struct listener *listener; /**< ours */
-    struct address peer;
-    struct text bytes;   /**< as much as is kept */
-    struct text call_id; /**< of a note; of a message it is in the bytes */
+    const struct address *peer;      /**< borrowed; NULL: none */
+    struct text bytes;               /**< as much as is kept */
+    struct text call_id;             /**< of a note; of a message it is in the bytes */
 };
 
 /**

@@ -113,7 +113,7 @@ static void record_received(struct worker *worker, const struct message *message
     recorder_keep(worker->recorder, &(struct recorded){
                                         .at_ms = loop_now_ms(worker->loop),
                                         .listener = message->source.listener,
-                                        .peer = message->source.peer,
+                                        .peer = &message->source.peer,
                                         .bytes = message->bytes,
                                     });
 }
@@ -130,7 +130,7 @@ static void on_sent(void *arg, const struct destination *destination, struct tex
                                         .at_ms = loop_now_ms(worker->loop),
                                         .is_sent = true,
                                         .listener = destination->listener,
-                                        .peer = destination->address,
+                                        .peer = &destination->address,
                                         .bytes = bytes,
                                     });
 }
