@@ -27,6 +27,8 @@ local has_lunasip = io.open(lunasip.build .. "/lunasip") ~= nil
 -- `has_callers`: false when it knows one caller at a time.
 local signalling = {
     { name = "null SIP relay", start = peers.null_sip, has_callers = false },
+    { name = "null SIP relay, SCHED_BATCH", start = function(at) return peers.null_sip(at, true) end,
+        has_callers = false },
     { name = "lunasip, 1 worker", start = function(at) return peers.lunasip(at, { workers = 1 }) end, own = true },
     { name = "lunasip, 1 worker, with its log", own = true,
         start = function(at) return peers.lunasip(at, { workers = 1, log_level = "info" }) end },
@@ -301,7 +303,7 @@ end
 
 print(("\n%-40s %12s %14s %8s"):format("memory, 4,000 calls held", "kB per call", "kernel sockets", "failed"))
 for _, peer in ipairs(order) do
-    if peer.name ~= "null SIP relay" then
+    if peer.has_callers ~= false then
         local r = guarded(peer.name, measure_memory, peer, 4000, math.min(500, results[peer.name].rate))
         if r then
             results[peer.name].kb_per_call = r.kb
@@ -373,6 +375,8 @@ local function own(name) return results[name] and results[name] or {} end
 for _, workers in ipairs { "1 worker", "a worker per core" } do
     local bare, media = "lunasip, " .. workers, "lunasip, " .. workers .. ", media"
     bar(workers .. ": no media / null relay", ratio(bare, "null SIP relay", "us_per_call"), 2.0)
+    bar(workers .. ": no media / null relay, at the highest rate of each",
+        ratio(bare, "null SIP relay", "highest_us"), 2.0)
     bar(workers .. ": no media / Kamailio Lua", ratio(bare, "Kamailio Lua", "us_per_call"), 1 / 3)
     bar(workers .. ": media / Kamailio Lua + rtpengine", ratio(media, "Kamailio Lua + rtpengine", "us_per_call"), 1 / 5)
     bar(workers .. ": kB of RSS per held call with media", own(media).kb_per_call, 12)

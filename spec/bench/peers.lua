@@ -116,11 +116,15 @@ function M.stop(peer)
     if peer.server then M.stop(peer.server) end
 end
 
---- One recvfrom and one sendto per message.
-function M.null_sip(at)
-    local child = process.start { command = {
+--- One recvfrom and one sendto per message. @param patient  under SCHED_BATCH, as lunasip's workers run
+function M.null_sip(at, patient)
+    local command = {
         lunasip.build .. "/bench/null_sip_relay", at(10) .. ":5060", at(20) .. ":5060", at(21) .. ":5060",
-    } }
+    }
+    if patient then
+        for i, word in ipairs { "chrt", "--batch", "0" } do table.insert(command, i, word) end
+    end
+    local child = process.start { command = command }
     M.wait_bound(child, at(20), 5060)
     return { processes = { child } }
 end
