@@ -78,7 +78,7 @@ static bool parse_header(struct header *header, struct text line)
     return header->kind != HEADER_OTHER || (name.n && scan_is_all(name, CHARS_TOKEN));
 }
 
-static int make_room(struct layout *layout, uint64_t limit)
+static __attribute__((cold, noinline)) int make_room(struct layout *layout, uint64_t limit)
 {
     if (layout->room >= limit)
         return ERROR_LIMIT;
@@ -312,13 +312,11 @@ static void check_call_id(struct message *message, const char **fault)
         set_fault(fault, "Malformed Call-ID");
 }
 
-static int check(struct message **messagep, struct message *message, const char *reason,
-                 struct message_fault *fault)
+/* A request that can be answered is given back all the same. */
+static __attribute__((cold, noinline)) int refuse(struct message **messagep,
+                                                  struct message *message, const char *reason,
+                                                  struct message_fault *fault)
 {
-    if (!reason) {
-        *messagep = message;
-        return 0;
-    }
     bool is_answerable =
         message->is_request && message->method != METHOD_ACK && message_header(message, HEADER_VIA);
     fault->reason = is_answerable ? reason : NULL;
@@ -353,7 +351,10 @@ static int parse(struct message **messagep, const struct layout *layout,
     parse_max_forwards(message);
     parse_cseq(message, &reason);
     cut_body(message, &reason);
-    return check(messagep, message, reason, fault);
+    if (reason)
+        return refuse(messagep, message, reason, fault);
+    *messagep = message;
+    return 0;
 }
 
 int message_parse(struct message **messagep, struct text bytes, const struct settings *settings,
