@@ -183,7 +183,10 @@ function M.lunasip(at, options)
         media = { public = at(10), private = at(20), ports = { 30000, 49999 } },
         sets = { [1] = { ("sip:%s:5060"):format(at(11)) }, [2] = { ("sip:%s:5060"):format(at(21)) } },
         route = options.route, workers = options.workers, timers = { t1_ms = 500, t2_ms = 4000, t4_ms = 5000 },
-        blocks = { media_threads = options.media_threads or 1, log = { level = options.log_level or "error" } },
+        blocks = {
+            media_threads = options.media_threads or 1, log = { level = options.log_level or "error" },
+            threads = {}, -- as it is by default
+        },
     }
     return { processes = { engine.process }, engine = engine }
 end

@@ -60,7 +60,8 @@ describe("reloads under load", function()
             end,
         }
         local log = "\nlunasip said:\n" .. sbc.engine.process:output():sub(-3000)
-            .. ("\nthe gateway ended with %s:\n"):format(tostring(gateway.exit)) .. gateway.output:sub(-1500)
+            .. ("\nthe gateway ended with %s:\n"):format(tostring(gateway.exit)) .. gateway.errors:sub(1, 1500)
+            .. gateway.output:sub(-1500)
         assert.equal(0, seen.failed, seen.errors .. log)
         assert.equal(CALLS_PER_S * SECONDS, seen.ok, seen.errors .. log)
         assert.equal(0, gateway.failed, gateway.errors .. log)

@@ -84,6 +84,8 @@ function M.start(options)
     -- A test machine may be busy with others: new calls are not refused for that, unless a test is about it.
     blocks.limits = blocks.limits or {}
     blocks.limits.shed_lag_ms = blocks.limits.shed_lag_ms or 60000
+    -- And several scenarios share its cores, with a T1 of 100 ms: workers do not wait for each other's programs.
+    blocks.threads = blocks.threads or { patient = 0 }
     write(folder .. "/lunasip.lua", M.configuration(blocks))
     local self = setmetatable({ folder = folder, socket = folder .. "/control.sock" }, Engine)
     self.binary = (options.build or M.build) .. "/lunasip"
