@@ -1,4 +1,4 @@
--- What the compiler learns the usual way through the engine from (`make release`): calls through scripts/sbc.lua from both
+-- Calls that show the compiler the usual way through the engine (`make release`): through scripts/sbc.lua, from both
 -- sides, with media and without, hung up by either party, and one refused. Run by `lunasip test`, so that it is the
 -- command itself whose ways are counted.
 local lab = require "lunasip.lab"
