@@ -108,7 +108,8 @@ static void make_file(const char *path)
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
     int descriptor = open(path, flags, 0600);
     if (descriptor < 0 && errno == ENOENT && slash &&
-        text_to_array(text_span(path, slash), folder, sizeof folder) && mkdir(folder, 0755) == 0)
+        text_to_array(text_span(path, slash), folder, sizeof folder) &&
+        (mkdir(folder, 0755) == 0 || errno == EEXIST)) /* another connection was quicker */
         descriptor = open(path, flags, 0600);
     if (descriptor >= 0)
         close(descriptor);
