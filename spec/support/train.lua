@@ -3,7 +3,7 @@
 -- command itself whose ways are counted.
 local lab = require "lunasip.lab"
 
-local CALLS = 500
+local NETWORKS, ROUNDS = 5, 100
 
 local function call(net, from, to, uri, options)
     from:invite(uri, options)
@@ -25,23 +25,27 @@ local function hang_up(from, to)
     from:receive(200)
 end
 
+local function carry_calls(seed)
+    local net = lab.new { conf = "conf/sbc.lua", seed = seed }
+    local phone = net:agent { name = "phone", address = "127.0.0.12", side = "public" }
+    local gateway = net:agent { name = "gateway", address = "127.0.0.21", side = "private", auto_options = true }
+    local outside = net:agent { name = "outside", address = "127.0.0.11", side = "public", auto_options = true }
+    for _ = 1, ROUNDS do
+        for _, options in ipairs { { sdp = true }, {} } do
+            call(net, phone, gateway, "sip:4711@127.0.0.10", options)
+            hang_up(phone, gateway)
+            call(net, gateway, outside, "sip:0815@127.0.0.20", options)
+            hang_up(outside, gateway)
+        end
+    end
+    phone:invite "sip:4711@127.0.0.10"
+    gateway:reply(gateway:receive "INVITE", 486)
+    phone:receive(486)
+    net:close()
+end
+
 describe("the usual way", function()
     it("is a call", function()
-        local net = lab.new { conf = "conf/sbc.lua" }
-        local phone = net:agent { name = "phone", address = "127.0.0.12", side = "public" }
-        local gateway = net:agent { name = "gateway", address = "127.0.0.21", side = "private", auto_options = true }
-        local outside = net:agent { name = "outside", address = "127.0.0.11", side = "public", auto_options = true }
-        for _ = 1, CALLS do
-            for _, options in ipairs { { sdp = true }, {} } do
-                call(net, phone, gateway, "sip:4711@127.0.0.10", options)
-                hang_up(phone, gateway)
-                call(net, gateway, outside, "sip:0815@127.0.0.20", options)
-                hang_up(outside, gateway)
-            end
-        end
-        phone:invite "sip:4711@127.0.0.10"
-        gateway:reply(gateway:receive "INVITE", 486)
-        phone:receive(486)
-        net:close()
+        for seed = 1, NETWORKS do carry_calls(seed) end
     end)
 end)
