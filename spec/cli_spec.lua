@@ -4,22 +4,11 @@ local json = require "dkjson"
 local lunasip = require "support.lunasip"
 local network = require "support.network"
 local process = require "support.process"
+local text_file = require "support.text_file"
 
 local binary = lunasip.build .. "/lunasip"
 
-local function write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-    return path
-end
-
-local function read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
+local read, write = text_file.read, text_file.write
 
 -- Run the command in a folder. @return exit code, standard output, standard error
 local function run_in(folder, ...)

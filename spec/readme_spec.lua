@@ -7,21 +7,11 @@ local network = require "support.network"
 local posix = require "support.posix"
 local process = require "support.process"
 local raw = require "support.raw"
+local text_file = require "support.text_file"
 
 local binary = lunasip.build .. "/lunasip"
 
-local function read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
-
-local function write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-end
+local read, write = text_file.read, text_file.write
 
 local readme = read "README.md"
 local reference = read "lua/API.md"

@@ -1,5 +1,7 @@
 --- Every limit is a setting with a counter, and a test reaches it: each setting of engine/base/settings.h is
 -- here, with the counter that tells that it was reached, or with the reason why there is nothing to count.
+local text_file = require "support.text_file"
+
 local COUNTER_OF = {
     ["limits.message_bytes"] = "sip.too_large",
     ["limits.headers"] = "sip.too_large",
@@ -93,12 +95,7 @@ local NO_LIMIT = {
     ["database.connections"] = "what cannot be sent waits in database.queue",
 }
 
-local function read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
+local read = text_file.read
 
 -- Names of the settings, as block.name; or of the counters.
 local function listed(path, pattern)

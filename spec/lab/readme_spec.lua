@@ -1,10 +1,7 @@
 -- Every example of lua/lunasip/lab/README.md runs, and its tables name what there is.
-local function read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
+local text_file = require "support.text_file"
+
+local read = text_file.read
 
 local readme = read "lua/lunasip/lab/README.md"
 local setup = assert(readme:match "\n```lua setup\n(.-\n)```")

@@ -2,6 +2,7 @@
 -- what is right is left alone. The real entry (engine/script/check.h), called in this process.
 local ffi = require "ffi"
 local json = require "dkjson"
+local text_file = require "support.text_file"
 local library = require("lunasip.stage").library
 local process = require "support.process"
 
@@ -25,11 +26,7 @@ address { trunks = { "192.0.2.0/24" } } trunk { provider = { registrar = "sip:pr
 route "route.lua"
 ]]
 
-local function write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-end
+local write = text_file.write
 
 -- @return { text, list, note, faults, warnings }
 local function check(conf_path, route_path)

@@ -1,19 +1,9 @@
 -- Examples in the comments of lua/ run: each @usage of what scripts see, and the one of lua/lunasip/lab.lua.
 local lunasip = require "support.lunasip"
 local process = require "support.process"
+local text_file = require "support.text_file"
 
-local function read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
-
-local function write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-end
+local read, write = text_file.read, text_file.write
 
 local function run_in(folder, words)
     return process.run({ lunasip.build .. "/lunasip", unpack(words) }, 60, { directory = folder })

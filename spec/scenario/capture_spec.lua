@@ -6,6 +6,7 @@ local network = require "support.network"
 local posix = require "support.posix"
 local process = require "support.process"
 local sipp = require "support.sipp"
+local text_file = require "support.text_file"
 
 local SPEC = [[
 local lab = require "lunasip.lab"
@@ -16,12 +17,7 @@ it("behaves as it did", function()
 end)
 ]]
 
-local function write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-    return path
-end
+local write = text_file.write
 
 local function read(path)
     local file = assert(io.open(path, "rb"))

@@ -7,6 +7,7 @@ local media_calls = require "bench.media_calls"
 local posix = require "support.posix"
 local process = require "support.process"
 local rtp = require "support.rtp"
+local text_file = require "support.text_file"
 
 local CALLS_PER_S, TALK_MS = 200, 5000
 local RELOADS = lunasip.calls(1000) -- and after every tenth one a script that is broken
@@ -16,18 +17,7 @@ local AUDIO_CALLS = 40
 -- reloads of a tenth each that left its generation would leave 1.4 MB.
 local SLACK_KB = RELOADS < 1000 and 8192 or 0
 
-local function read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
-
-local function write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-end
+local read, write = text_file.read, text_file.write
 
 -- From INVITE to its 200, in ms, of SIPp's `-trace_rtt`.
 local function p99_ms(caller)

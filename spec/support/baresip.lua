@@ -3,17 +3,14 @@ local namespaces = require "support.namespaces"
 local posix = require "support.posix"
 local process = require "support.process"
 local tone = require "support.tone"
+local text_file = require "support.text_file"
 
 local M = {}
 local Phone = {}
 Phone.__index = Phone
 local phones = 0
 
-local function write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-end
+local write = text_file.write
 
 --- Start a phone. options: name, host (its SIP address, port 5060), frequency (of its tone), outbound ("host:port"),
 -- dial (URI, for a caller; others answer by themselves), account (its line, instead of one without password),

@@ -4,6 +4,7 @@ local json = require "dkjson"
 local namespaces = require "support.namespaces"
 local posix = require "support.posix"
 local process = require "support.process"
+local text_file = require "support.text_file"
 
 local M = {}
 local Engine = {}
@@ -53,12 +54,7 @@ function M.configuration(blocks)
     return table.concat(lines, "\n") .. "\n"
 end
 
-local function write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-    return path
-end
+local write = text_file.write
 
 --- Start lunasip and wait until its control socket answers.
 -- options: public, private (lists of "udp:HOST:PORT"), sets (set number -> list of lines of the dispatcher list),

@@ -3,15 +3,11 @@
 local lunasip = require "support.lunasip"
 local network = require "support.network"
 local process = require "support.process"
+local text_file = require "support.text_file"
 
 local M = {}
 
-local function read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
+local read = text_file.read
 
 -- The script with other words in the place of its own.
 local function script_with(changes)
@@ -21,11 +17,7 @@ local function script_with(changes)
         assert(at, "scripts/registrar.lua has no " .. from)
         text = text:sub(1, at - 1) .. to .. text:sub(last + 1)
     end
-    local path = process.folder() .. "/registrar.lua"
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-    return path
+    return text_file.write(process.folder() .. "/registrar.lua", text)
 end
 
 --- The password of "u1", "u2" …

@@ -2,23 +2,17 @@
 local lunasip = require "support.lunasip"
 local network = require "support.network"
 local process = require "support.process"
+local text_file = require "support.text_file"
 
 local NORMAL, BATCH = "0", "3" -- sched(7)
 local POLICY = 39 -- a thread's scheduling policy in /proc/PID/task/TID/stat, counted from behind its name; proc(5)
-
-local function read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
 
 -- Policies by thread name.
 local function policies(pid)
     local found = {}
     local tasks = io.popen(("ls /proc/%d/task"):format(pid))
     for tid in tasks:lines() do
-        local name, rest = read(("/proc/%d/task/%s/stat"):format(pid, tid)):match "%((.-)%) (.*)"
+        local name, rest = text_file.read(("/proc/%d/task/%s/stat"):format(pid, tid)):match "%((.-)%) (.*)"
         local index = 0
         for word in rest:gmatch "%S+" do
             index = index + 1
@@ -42,11 +36,9 @@ describe("threads { patient }", function()
         local before = policies(engine.process.pid)
         assert.same({ BATCH, BATCH, NORMAL }, { before["worker-0"], before["worker-1"], before["media-0"] })
         local path = engine.folder .. "/lunasip.lua"
-        local text, count = read(path):gsub("patient = 1", "patient = 0")
+        local text, count = text_file.read(path):gsub("patient = 1", "patient = 0")
         assert.equal(1, count)
-        local file = assert(io.open(path, "w"))
-        file:write(text)
-        file:close()
+        text_file.write(path, text)
         local exit, output = engine:ctl "reload"
         assert.equal(0, exit, output)
         local after = policies(engine.process.pid)
