@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/list.h" /* CONTAINER_OF() gives what a link lies in */
 #include "base/text.h"
 
 /** Secret of one engine. */

@@ -2,8 +2,9 @@
 #include "base/timer.h"
 
 #define GROUP_BITS  6
-#define PLACE_DUE   0xffffu
+#define PLACE_WHEEL 1u      /* and above: level and slot */
 #define PLACE_LANE  0x8000u /* and above, but for PLACE_DUE: its number */
+#define PLACE_DUE   0xffffu
 #define WHEEL_LIMIT ((uint64_t)1 << (GROUP_BITS * TIMER_LEVELS))
 
 void timers_init(struct timers *timers, uint64_t now_ms)
@@ -21,10 +22,30 @@ void timers_expect(struct timers *timers, uint64_t delay_ms)
             (struct timer_lane){.delay_ms = delay_ms, .due_ms = UINT64_MAX};
 }
 
-static struct timer *timer_of(struct link *link)
+/* ---- lists ---- */
+
+/* @param before  NULL: in front of all */
+static void put_after(struct timer_list *list, struct timer *before, struct timer *timer)
 {
-    return CONTAINER_OF(link, struct timer, link);
+    struct timer *next = before ? before->next : list->first;
+    timer->previous = before;
+    timer->next = next;
+    *(before ? &before->next : &list->first) = timer;
+    *(next ? &next->previous : &list->last) = timer;
 }
+
+static void append(struct timer_list *list, struct timer *timer)
+{
+    put_after(list, list->last, timer);
+}
+
+static void take(struct timer_list *list, const struct timer *timer)
+{
+    *(timer->previous ? &timer->previous->next : &list->first) = timer->next;
+    *(timer->next ? &timer->next->previous : &list->last) = timer->previous;
+}
+
+/* ---- the wheel ---- */
 
 static void note_due(struct timers *timers, uint64_t at_ms)
 {
@@ -32,14 +53,12 @@ static void note_due(struct timers *timers, uint64_t at_ms)
         timers->soonest_ms = at_ms;
 }
 
-/* ---- the wheel ---- */
-
 static void place(struct timers *timers, struct timer *timer)
 {
     uint64_t difference = timer->due_ms ^ timers->now_ms;
     if (timer->due_ms <= timers->now_ms) {
         timer->place = PLACE_DUE;
-        list_append(&timers->due, &timer->link);
+        append(&timers->due, timer);
         return;
     }
     unsigned level = (63u - (unsigned)__builtin_clzll(difference)) / GROUP_BITS;
@@ -47,8 +66,8 @@ static void place(struct timers *timers, struct timer *timer)
         level = TIMER_LEVELS - 1; /* beyond the wheel: it comes round and is placed again */
     uint64_t turns = timer->due_ms >> (GROUP_BITS * level); /* of that level, since time 0 */
     unsigned slot = (unsigned)turns & (TIMER_SLOTS - 1);
-    timer->place = (uint16_t)(level * TIMER_SLOTS + slot);
-    list_append(&timers->slots[level][slot], &timer->link);
+    timer->place = (uint16_t)(PLACE_WHEEL + level * TIMER_SLOTS + slot);
+    append(&timers->slots[level][slot], timer);
     timers->occupied[level] |= (uint64_t)1 << slot;
     note_due(timers, turns << (GROUP_BITS * level));
 }
@@ -67,28 +86,38 @@ static bool place_in_lane(struct timers *timers, struct timer *timer, uint64_t d
             lane->due_ms = timer->due_ms;
             note_due(timers, timer->due_ms);
         }
-        list_append(&lane->timers, &timer->link);
+        append(&lane->timers, timer);
         return true;
     }
     return false;
 }
 
+/*
+ * Of what started 32 s ago nothing is in a cache any more: while one timer is handled, the memory of the
+ * two behind it comes. What a lane's handlers need should lie at the front of what they get.
+ */
+static void bring_next(const struct timer *first)
+{
+    __builtin_prefetch(first->arg);
+    __builtin_prefetch(first->next);
+}
+
 static void find_lane_due(struct timer_lane *lane)
 {
-    struct link *first = lane->timers.first;
-    lane->due_ms = first ? timer_of(first)->due_ms : UINT64_MAX;
-    if (first && first->next)
-        __builtin_prefetch(first->next); /* of timers that started 32 s ago none is in a cache */
+    const struct timer *first = lane->timers.first;
+    lane->due_ms = first ? first->due_ms : UINT64_MAX;
+    if (first)
+        bring_next(first);
 }
 
 /* Among those that are due it stands behind those that started before. */
 static void add_due(struct timers *timers, struct timer *timer)
 {
-    struct link *before = timers->due.last;
-    while (before && (int32_t)(timer_of(before)->order - timer->order) > 0)
+    struct timer *before = timers->due.last;
+    while (before && (int32_t)(before->order - timer->order) > 0)
         before = before->previous;
     timer->place = PLACE_DUE;
-    list_insert_after(&timers->due, before, &timer->link);
+    put_after(&timers->due, before, timer);
 }
 
 /* The clock is at a time when lanes have something due. */
@@ -97,7 +126,9 @@ static void enter_lanes(struct timers *timers)
     for (unsigned i = 0; i < timers->lane_count; i++) {
         struct timer_lane *lane = &timers->lanes[i];
         while (lane->due_ms <= timers->now_ms) {
-            add_due(timers, timer_of(list_pop(&lane->timers)));
+            struct timer *timer = lane->timers.first;
+            take(&lane->timers, timer);
+            add_due(timers, timer);
             find_lane_due(lane);
         }
     }
@@ -149,16 +180,23 @@ static void find_soonest(struct timers *timers)
 /* @return when its slot or lane was due, if it was the first there is; UINT64_MAX otherwise */
 static uint64_t unplace(struct timers *timers, struct timer *timer)
 {
-    bool is_first = !timer->link.previous;
-    list_remove(&timer->link);
-    if (timer->place == PLACE_DUE)
+    unsigned place = timer->place;
+    timer->place = 0;
+    if (place == PLACE_DUE) {
+        take(&timers->due, timer);
         return UINT64_MAX;
-    if (timer->place >= PLACE_LANE) {
-        if (is_first)
-            find_lane_due(&timers->lanes[timer->place - PLACE_LANE]);
-        return is_first ? timer->due_ms : UINT64_MAX;
     }
-    unsigned level = timer->place / TIMER_SLOTS, slot = timer->place % TIMER_SLOTS;
+    if (place >= PLACE_LANE) {
+        struct timer_lane *lane = &timers->lanes[place - PLACE_LANE];
+        take(&lane->timers, timer);
+        if (timer->previous)
+            return UINT64_MAX;
+        find_lane_due(lane);
+        return timer->due_ms;
+    }
+    unsigned level = (place - PLACE_WHEEL) / TIMER_SLOTS;
+    unsigned slot = (place - PLACE_WHEEL) % TIMER_SLOTS;
+    take(&timers->slots[level][slot], timer);
     if (timers->slots[level][slot].first)
         return UINT64_MAX;
     timers->occupied[level] &= ~((uint64_t)1 << slot);
@@ -195,13 +233,12 @@ void timer_stop(struct timers *timers, struct timer *timer)
 static void enter_slot(struct timers *timers, unsigned level, unsigned slot, uint64_t at)
 {
     timers->now_ms = at;
-    struct list moving = timers->slots[level][slot];
-    timers->slots[level][slot] = (struct list){0};
+    struct timer *moving = timers->slots[level][slot].first;
+    timers->slots[level][slot] = (struct timer_list){0};
     timers->occupied[level] &= ~((uint64_t)1 << slot);
-    for (struct link *link = moving.first, *next; link; link = next) {
-        next = link->next;
-        *link = (struct link){0};
-        place(timers, timer_of(link));
+    for (struct timer *next; moving; moving = next) {
+        next = moving->next;
+        place(timers, moving);
     }
 }
 
@@ -227,7 +264,7 @@ struct timer *timers_due(struct timers *timers, uint64_t now_ms)
         }
         enter_next(timers);
     }
-    return timer_of(timers->due.first);
+    return timers->due.first;
 }
 
 void timers_fire(struct timers *timers, struct timer *timer)

@@ -12,8 +12,8 @@
  */
 #pragma once
 
-#include "base/list.h"
-
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define TIMER_LEVELS 6 /* 64^6 ms = 2.1 years */
@@ -25,33 +25,37 @@ typedef void timer_handler(void *arg);
 
 /** Embedded in its owner; zero-initialised is stopped. */
 struct timer {
-    struct link link;
+    uint32_t order; /**< of its start */
+    uint16_t place; /**< level and slot, a lane, or "due now"; 0: stopped */
+    struct timer *next, *previous;
     uint64_t due_ms;
     timer_handler *handler;
     void *arg;
-    uint32_t order; /**< of its start */
-    uint16_t place; /**< level and slot, a lane, or "due now" */
+};
+
+struct timer_list {
+    struct timer *first, *last;
 };
 
 /** Timers of one delay. */
 struct timer_lane {
     uint64_t delay_ms;
     uint64_t due_ms; /**< of the first; UINT64_MAX when there is none */
-    struct list timers;
+    struct timer_list timers;
 };
 
 /** The wheel of one loop. */
 struct timers {
     uint64_t now_ms;
-    struct list slots[TIMER_LEVELS][TIMER_SLOTS];
+    struct timer_list slots[TIMER_LEVELS][TIMER_SLOTS];
     uint64_t occupied[TIMER_LEVELS]; /**< bit per slot that is not empty */
     struct timer_lane lanes[TIMER_LANES];
     unsigned lane_count;
-    struct list due;     /**< fire within this advance */
-    uint64_t soonest_ms; /**< when the first slot or lane is due; UINT64_MAX: there is none */
-    size_t count;        /**< timers running */
-    uint32_t *order;     /**< borrowed: counts starts over several wheels of one thread; or NULL */
-    uint32_t own_order;  /**< counts starts without that */
+    struct timer_list due; /**< fire within this advance */
+    uint64_t soonest_ms;   /**< when the first slot or lane is due; UINT64_MAX: there is none */
+    size_t count;          /**< timers running */
+    uint32_t *order;    /**< borrowed: counts starts over several wheels of one thread; or NULL */
+    uint32_t own_order; /**< counts starts without that */
 };
 
 void timers_init(struct timers *timers, uint64_t now_ms);
@@ -64,7 +68,7 @@ void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms,
 void timer_stop(struct timers *timers, struct timer *timer);
 static inline bool timer_is_running(const struct timer *timer)
 {
-    return list_contains(&timer->link);
+    return timer->place != 0;
 }
 /** Move the clock to @p now_ms and run what has become due, in order of due time. */
 void timers_advance(struct timers *timers, uint64_t now_ms);

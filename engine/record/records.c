@@ -8,6 +8,7 @@
 #include "record/sql.h"
 
 #include "base/error.h"
+#include "base/list.h"
 #include "base/memory.h"
 
 #include <pthread.h>
