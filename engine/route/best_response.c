@@ -79,7 +79,7 @@ void response_consider(struct response_context *context, struct message *respons
 {
     if (context->is_best_old) {
         context->best = memory_release(context->best);
-        context->best_edits = memory_release(context->best_edits);
+        context->best_edits = NULL;
         context->challenges = TEXT_NONE;
         context->is_best_old = false;
     }
@@ -90,9 +90,7 @@ void response_consider(struct response_context *context, struct message *respons
     if (!is_better)
         return;
     memory_ref(response);
-    memory_ref(edits);
     memory_release(context->best);
-    memory_release(context->best_edits);
     context->best = response;
     context->best_edits = edits;
     context->best_is_local = is_local;
@@ -114,7 +112,7 @@ static void send_best(struct response_context *context)
         return;
     }
     struct message *best = memory_ref(context->best);
-    struct edits *edits = memory_ref(context->best_edits);
+    struct edits *edits = context->best_edits;
     unsigned status = best->status;
     if (context->is_final_sent) {
         status = 0;
@@ -127,7 +125,6 @@ static void send_best(struct response_context *context)
         add_challenges(context);
     if (status)
         response_send_upstream(context, NULL, best, edits, status);
-    memory_release(edits);
     memory_release(best);
 }
 
@@ -185,13 +182,12 @@ void response_consider_local(struct response_context *context, unsigned status)
                           : message_parse(&response, buffer_text(&out),
                                           context->proxy->options.settings, &fault);
     if (!error)
-        error = edits_create(&edits, response, NULL);
+        error = edits_begin(&edits, response, NULL);
     if (!error)
         response_consider(context, response, edits, true);
     else
         log_error(context->proxy->options.log, LOG_ROUTE, context_call_id(context),
                   "no local %u: %s", status, error_text(error));
-    memory_release(edits);
     memory_release(response);
     buffer_release(&out);
 }

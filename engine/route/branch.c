@@ -8,12 +8,6 @@ static struct timers *timers_of(const struct branch *branch)
     return loop_timers(branch->context->proxy->options.loop);
 }
 
-static void branch_destroy(void *arg)
-{
-    struct branch *branch = arg;
-    memory_release(branch->edits);
-}
-
 static void stop(struct branch *branch)
 {
     timer_stop(timers_of(branch), &branch->timer_c);
@@ -150,7 +144,7 @@ static int send_request(struct branch *branch)
     if (loop_detected(context, hash))
         return note_loop(context);
     struct text branch_id = transactions_make_branch(proxy->transactions, hash, branch_array);
-    int error = edits_create(&edits, context->request, branch->edits);
+    int error = edits_begin(&edits, context->request, branch->edits);
     if (!error)
         error = hop_edit(context, edits, branch->destination.listener, branch_id, branch->breadth);
     if (!error) {
@@ -162,7 +156,6 @@ static int send_request(struct branch *branch)
         error = create_client(branch, branch_id, buffer_text(&proxy->out));
     if (!error && proxy_makes_records(proxy))
         notes_try(context, branch->index, branch->next_hop, &branch->destination.address);
-    memory_release(edits);
     return error;
 }
 
@@ -313,7 +306,7 @@ static int prepare(struct branch *branch, const struct fork_target *target,
                    const struct relay_options *options)
 {
     struct response_context *context = branch->context;
-    int error = edits_create(&branch->edits, context->request, context->edits);
+    int error = edits_begin(&branch->edits, context->request, context->edits);
     if (!error && target->uri.n)
         error = edits_set_request_uri(branch->edits, target->uri);
     if (!error && target->route.n)
@@ -339,7 +332,7 @@ void branch_start(struct response_context *context, const struct fork_target *ta
         relay_wait_outcome(wait, ERROR_LIMIT);
         return;
     }
-    struct branch *branch = memory_alloc_local(sizeof *branch, 0, branch_destroy);
+    struct branch *branch = memory_alloc_local(sizeof *branch, 0, NULL);
     if (!branch) {
         relay_wait_outcome(wait, ERROR_MEMORY);
         return;

@@ -15,9 +15,9 @@ static void drop_script(struct response_context *context)
 static void drop_routing(struct response_context *context)
 {
     context->request = memory_release(context->request);
-    context->edits = memory_release(context->edits);
+    context->edits = NULL;
     context->best = memory_release(context->best);
-    context->best_edits = memory_release(context->best_edits);
+    context->best_edits = NULL;
     context->choice = memory_release(context->choice);
     context->media_flags = memory_release(context->media_flags);
     context->next_hop = TEXT_NONE;
@@ -72,7 +72,7 @@ int context_create(struct response_context **contextp, struct proxy *proxy,
     if (is_in_dialog)
         context->dialog = memory_ref(dialog_find(proxy->dialogs, request));
     context->generation = choose_generation(context);
-    int error = edits_create(&context->edits, request, NULL);
+    int error = edits_begin(&context->edits, request, NULL);
     if (!error)
         error = maddr_strip(context);
     if (!error && context->dialog && dialog_has_any(context->dialog, DIALOG_HAS(DIALOG_TOPOLOGY)))
@@ -119,7 +119,7 @@ void context_shrink(struct response_context *context)
     }
     LIST_FOR_EACH_SAFE (link, &context->branches) {
         struct branch *branch = CONTAINER_OF(link, struct branch, link);
-        branch->edits = memory_release(branch->edits);
+        branch->edits = NULL;
         branch->next_hop = TEXT_NONE;
         branch->options = NULL;
         /* Only a branch whose 2xx may come again has still something to tell. */

@@ -27,7 +27,7 @@ struct branch {
     struct link link;                  /**< in context->branches */
     struct response_context *context;  /**< borrowed; NULL once released from its context */
     struct transaction_client *client; /**< owned reference; NULL before it is sent */
-    struct edits *edits;               /**< owned; over the context's edits */
+    struct edits *edits;               /**< over the context's edits; NULL after context_shrink() */
     struct relay_wait *wait;           /**< owned reference while PREPARING */
     struct resolve_query *query;       /**< name look-up under way */
     const struct listener *listener;   /**< asked for; NULL: chosen by address */
@@ -71,7 +71,7 @@ struct response_context {
     struct link link;                  /**< in proxy->contexts */
     struct transaction_server *server; /**< owned reference; NULL for ACK */
     struct message *request;           /**< owned reference; NULL after context_shrink() */
-    struct edits *edits;               /**< owned; the same */
+    struct edits *edits;               /**< the same */
     struct text received_body;         /**< SDP comes from here, whatever edits say */
     void *generation;                  /**< owned reference */
     void *script_data;                 /**< the script host's */
@@ -114,7 +114,7 @@ struct response_context {
     struct target_group *groups;         /**< serial forking: groups left */
     const struct relay_options *options; /**< of the last relay; in the request's arena */
     struct message *best;                /**< best final response so far; owned */
-    struct edits *best_edits;            /**< onreply's changes to it; owned */
+    struct edits *best_edits;            /**< onreply's changes to it */
     struct text challenges; /**< 401/407 challenges of the other branches, whole lines (s16.7 7) */
     struct text on_failure; /**< handler that is armed, in the request's arena; absent: none */
     struct list accepted;   /**< the 2xx as sent upstream, see accepted.c */

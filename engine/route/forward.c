@@ -12,14 +12,13 @@
 /* A stateless request whose next hop is being looked up. */
 struct forwarding {
     struct response_context *context; /* owned reference */
-    struct edits *edits;              /* owned */
+    struct edits *edits;              /* over the context's */
     const struct listener *listener;  /* asked for, or NULL */
 };
 
 static void forwarding_destroy(void *arg)
 {
     struct forwarding *forwarding = arg;
-    memory_release(forwarding->edits);
     memory_release(forwarding->context);
 }
 
@@ -126,7 +125,7 @@ int forward_request(struct response_context *context, const struct relay_options
     if (!forwarding)
         return ERROR_MEMORY;
     forwarding->context = memory_ref(context);
-    int error = edits_create(&forwarding->edits, context->request, context->edits);
+    int error = edits_begin(&forwarding->edits, context->request, context->edits);
     for (int i = 0; i < 2 && options->interface.n && !forwarding->listener; i++)
         forwarding->listener = transport_listener(transport, options->interface, TRANSPORT_UDP,
                                                   i ? AF_INET6 : AF_INET);

@@ -12,7 +12,7 @@ struct reply_run {
     struct branch *branch;            /* owned reference */
     struct response_context *context; /* owned reference */
     struct message *response;         /* owned reference */
-    struct edits *edits;              /* owned */
+    struct edits *edits;              /* of the response */
     bool is_named_run;
     bool is_dropped;
 };
@@ -20,7 +20,6 @@ struct reply_run {
 static void reply_run_destroy(void *arg)
 {
     struct reply_run *run = arg;
-    memory_release(run->edits);
     memory_release(run->response);
     memory_release(run->branch);
     memory_release(run->context);
@@ -212,7 +211,7 @@ static struct reply_run *reply_run_create(struct branch *branch, struct message 
     run->branch = memory_ref(branch);
     run->context = memory_ref(branch->context);
     run->response = memory_ref(response);
-    if (edits_create(&run->edits, response, NULL) ||
+    if (edits_begin(&run->edits, response, NULL) ||
         edits_remove_first_element(run->edits, HEADER_VIA)) {
         memory_release(run);
         return NULL;

@@ -10,7 +10,7 @@
 struct stateless_reply {
     struct proxy *proxy;      /* borrowed: it drops what waits before it ends */
     struct message *response; /* owned reference */
-    struct edits *edits;      /* owned */
+    struct edits *edits;      /* of the response */
     void *generation;         /* owned reference */
     bool is_dropped, is_waiting;
 };
@@ -18,7 +18,6 @@ struct stateless_reply {
 static void stateless_reply_destroy(void *arg)
 {
     struct stateless_reply *reply = arg;
-    memory_release(reply->edits);
     memory_release(reply->response);
     memory_release(reply->generation);
 }
@@ -62,7 +61,7 @@ static void begin(struct proxy *proxy, void *owner, void *object)
     reply->proxy = proxy;
     reply->response = memory_ref(object);
     reply->generation = handlers->generation(handlers->arg);
-    if (edits_create(&reply->edits, reply->response, NULL) ||
+    if (edits_begin(&reply->edits, reply->response, NULL) ||
         edits_remove_first_element(reply->edits, HEADER_VIA)) {
         memory_release(reply);
         return;

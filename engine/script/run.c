@@ -294,7 +294,6 @@ static void release_waiting(struct run *run)
     memory_release(run->route.context);
     memory_release(run->request);
     memory_release(run->route.reply);
-    memory_release(run->route.edits);
     memory_release(run->event_message);
     memory_release(run->track);
 }
@@ -309,7 +308,6 @@ static int begin_waiting(struct run *run)
     memory_ref(run->route.context);
     memory_ref(run->request);
     memory_ref(run->route.reply);
-    memory_ref(run->route.edits);
     memory_ref(run->event_message);
     if (run->dialog) {
         run->event_call_id = arena_copy(&run->arena, dialog_call_id(run->dialog));

@@ -12,35 +12,20 @@
 #include "sip/edit.h"
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "sip/edit_private.h"
 #include "sip/scan.h"
 
-#define LENT_BYTES  1536 /* edits of an ordinary message need no further allocation */
-#define SPARE_ITEMS 8    /* room for items to add */
+#define SPARE_ITEMS 8 /* room for items to add */
 
-static void destroy(void *object)
+int edits_begin(struct edits **editsp, struct message *message, const struct edits *parent)
 {
-    struct edits *edits = object;
-    arena_reset(&edits->arena);
-    memory_release(edits->parent);
-    memory_release(edits->message);
-}
-
-int edits_create(struct edits **editsp, struct message *message, struct edits *parent)
-{
-    struct edits *edits = memory_alloc_local(sizeof *edits, LENT_BYTES, destroy);
+    struct edits *edits = arena_alloc(&message->arena, sizeof *edits);
     if (!edits)
         return ERROR_MEMORY;
-    arena_lend(&edits->arena, edits + 1, LENT_BYTES);
-    edits->message = memory_ref(message);
-    if (parent) {
-        edits->parent = memory_ref(parent);
-        edits->changes = parent->changes;
-        edits->room = 0; /* the items are the parent's */
-    } else {
-        edits->changes.last_place = message->header_count;
-    }
+    edits->message = message;
+    edits->room = 0; /* the items are the parent's, or there are none */
+    edits->changes =
+        parent ? parent->changes : (struct changes){.last_place = message->header_count};
     *editsp = edits;
     return 0;
 }
@@ -203,7 +188,7 @@ static int make_room(struct edits *edits)
     if (changes->count < edits->room)
         return 0;
     uint32_t room = changes->count * 2 + SPARE_ITEMS;
-    struct edit_item *items = arena_alloc(&edits->arena, room * sizeof *items);
+    struct edit_item *items = arena_alloc(&edits->message->arena, room * sizeof *items);
     if (!items)
         return ERROR_MEMORY;
     if (changes->count)
@@ -226,7 +211,7 @@ static struct header *make_header(struct edits *edits, enum header_kind kind, st
                                   struct text value)
 {
     size_t size = name.n + value.n + 4;
-    struct header *header = arena_alloc(&edits->arena, sizeof *header + size);
+    struct header *header = arena_alloc(&edits->message->arena, sizeof *header + size);
     if (!header)
         return NULL;
     char *line = (char *)(header + 1), *at = line;
@@ -284,7 +269,7 @@ int edits_set_request_uri(struct edits *edits, struct text uri)
 {
     if (!uri.n || has_line_end(uri) || text_find(uri, ' '))
         return ERROR_SYNTAX;
-    struct text copy = arena_copy(&edits->arena, uri);
+    struct text copy = arena_copy(&edits->message->arena, uri);
     if (!text_is_set(copy))
         return ERROR_MEMORY;
     edits->changes.request_uri = copy;
@@ -411,7 +396,7 @@ int edits_remove_first_element(struct edits *edits, enum header_kind kind)
 
 int edits_set_body(struct edits *edits, struct text body, struct text content_type)
 {
-    struct text copy = arena_copy(&edits->arena, body.n ? body : TEXT(""));
+    struct text copy = arena_copy(&edits->message->arena, body.n ? body : TEXT(""));
     if (!text_is_set(copy))
         return ERROR_MEMORY;
     int error = 0;
@@ -433,7 +418,7 @@ int edits_set_status(struct edits *edits, unsigned status, struct text reason)
         return ERROR_STATE;
     if (has_line_end(reason))
         return ERROR_SYNTAX;
-    struct text copy = arena_copy(&edits->arena, reason.n ? reason : TEXT(""));
+    struct text copy = arena_copy(&edits->message->arena, reason.n ? reason : TEXT(""));
     if (!text_is_set(copy))
         return ERROR_MEMORY;
     edits->changes.status = status;

@@ -3,7 +3,8 @@
  *
  * A struct edits belongs to a message and may have a parent: what a branch changes lies over what
  * the request's route changed. Reading (edits_header()) and printing (edits_print()) see the whole
- * stack. Texts given to an edit are copied into the edits' own arena.
+ * stack. Edits, and copies of the texts given to them, lie in the message's arena: whoever holds the
+ * message has its edits, too, and nobody releases them.
  *
  * An edit is: remove header i; replace the value of header i; insert a line before header i; append
  * a line after the last header; replace the Request-URI; replace the body (Content-Length follows,
@@ -18,18 +19,18 @@ struct edits;
 
 /** A header as it will be sent. */
 struct header_view {
-    struct text name, value; /**< borrowed from message or edits */
+    struct text name, value; /**< borrowed from the message */
     enum header_kind kind;
     uint32_t place; /**< opaque: names the line in the calls below */
 };
 
 /**
- * @param message  shared
- * @param parent   NULL, or edits of the same message that lie below; shared. It must not change
- *                 while a child lives (a branch is made when the request's route has decided).
- * @return 0 or ERROR_MEMORY; release with memory_release()
+ * @param editsp   a new layer, returned borrowed: lives as long as the message
+ * @param parent   NULL, or edits of the same message that lie below. They must not change while this
+ *                 layer is used (a branch is made when the request's route has decided).
+ * @return 0 or ERROR_MEMORY
  */
-int edits_create(struct edits **editsp, struct message *message, struct edits *parent);
+int edits_begin(struct edits **editsp, struct message *message, const struct edits *parent);
 /** @return true when nothing is changed, parents included */
 bool edits_is_empty(const struct edits *edits);
 

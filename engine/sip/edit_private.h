@@ -5,12 +5,12 @@
 
 /** One line that is sent otherwise than it was received. */
 struct edit_item {
-    const struct header *header; /**< in an edits' arena; NULL: the line is removed */
+    const struct header *header; /**< in the message's arena; NULL: the line is removed */
     uint32_t place;              /**< of the line */
     uint32_t at; /**< index of the received line that it stands for, or is added before */
 };
 
-/** All that is changed, here or below; a child begins with its parent's. */
+/** All that is changed, here or below; a layer begins with what its parent has. */
 struct changes {
     struct edit_item *items; /* in the order of sending */
     uint32_t count;
@@ -23,10 +23,9 @@ struct changes {
     struct text reason;
 };
 
+/* In the message's arena, as its texts and items are. */
 struct edits {
-    struct message *message; /* shared */
-    struct edits *parent;    /* shared; NULL for none; owns what the changes have from it */
+    struct message *message;
+    uint32_t room; /* of the items; 0 while they are the parent's, or none */
     struct changes changes;
-    uint32_t room;      /* of the items; 0 while they are the parent's, or none */
-    struct arena arena; /* of texts and items */
 };

@@ -15,7 +15,7 @@
 #include "sip/scan.h"
 
 #define LOCAL_LINES     48   /* more than that of one message are found in a spare arena */
-#define PARSED_BYTES    1280 /* room for struct message_parsed and small texts */
+#define PARSED_BYTES    2304 /* room for struct message_parsed, small texts and edits */
 #define CSEQ_LIMIT      ((uint32_t)1 << 31) /* RFC 3261 s8.1.1.5 */
 #define LONGEST_VERSION 16
 

@@ -85,12 +85,12 @@ static void edit_and_print(struct message *msg, const struct settings *settings,
     struct buffer out = {0};
     struct message *again = NULL;
     struct message_fault fault;
-    require(!edits_create(&edits, msg, NULL));
+    require(!edits_begin(&edits, msg, NULL));
     edits_print(edits, &out);
     require(text_equal(buffer_text(&out), msg->bytes));
     for (size_t i = 0; i < count / 2; i++)
         edit(edits, steps[i]);
-    require(!edits_create(&child, msg, edits));
+    require(!edits_begin(&child, msg, edits));
     for (size_t i = count / 2; i < count; i++)
         edit(child, steps[i]);
     buffer_clear(&out);
@@ -101,8 +101,6 @@ static void edit_and_print(struct message *msg, const struct settings *settings,
         require(text_equal(again->body, edits_body(child)) &&
                 text_equal(again->call_id, msg->call_id));
     memory_release(again);
-    memory_release(child);
-    memory_release(edits);
     buffer_release(&out);
 }
 

@@ -182,7 +182,7 @@ static inline struct response_context *bench_context(struct bench *bench, const 
     context->proxy = &bench->proxy;
     context->handlers = &bench->handlers;
     context->request = bench_message(bench, bytes);
-    assert_int_equal(edits_create(&context->edits, context->request, NULL), 0);
+    assert_int_equal(edits_begin(&context->edits, context->request, NULL), 0);
     context->generation = bench->handlers.generation(bench->handlers.arg);
     return context;
 }

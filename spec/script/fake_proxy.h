@@ -57,7 +57,6 @@ static void fake_context_destroy(void *object)
     struct response_context *context = object;
     context->handlers->context_ended(context->handlers->arg, context);
     memory_release(context->choice);
-    memory_release(context->edits);
     memory_release(context->request);
     memory_release(context->generation);
 }

@@ -211,12 +211,11 @@ static void test_a_reply_route_changes_the_response(void **state)
                       "end\n");
     struct message *reply = bench_message(&bench, BUSY);
     struct edits *edits;
-    assert_int_equal(edits_create(&edits, reply, NULL), 0);
+    assert_int_equal(edits_begin(&edits, reply, NULL), 0);
     /* Forwarded statelessly: there is no context. */
     struct route_run run = {.kind = ROUTE_REPLY, .name = TEXT(""), .reply = reply, .edits = edits};
     assert_int_equal(bench.handlers.run(bench.handlers.arg, &run), ROUTE_DONE);
     assert_logged(&bench, "486\tINVITE\tyes");
-    memory_release(edits);
     memory_release(reply);
     bench_close(&bench);
 }
