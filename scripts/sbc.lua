@@ -16,13 +16,13 @@ local WAYS = {
         gateways = PRIVATE_GATEWAYS,
         media = { from = "public", to = "private" },
         record = { direction = "public to private" }, -- beside what every record has
-        relay = { interface = "private", on_reply = "FROM_GATEWAY", on_failure = "NEXT_GATEWAY" },
+        relay = { interface = "private", on_failure = "NEXT_GATEWAY" },
     },
     private = {
         only_from = PRIVATE_GATEWAYS, gateways = PUBLIC_GATEWAYS,
         media = { from = "private", to = "public" },
         record = { direction = "private to public" },
-        relay = { interface = "public", on_reply = "FROM_GATEWAY", on_failure = "NEXT_GATEWAY" },
+        relay = { interface = "public", on_failure = "NEXT_GATEWAY" },
     },
 }
 
@@ -104,15 +104,13 @@ function route.NEW_CALL(req)
     send(req, way)
 end
 
--- Every response of a gateway to a call.
-function onreply_route.FROM_GATEWAY(reply)
-    if reply.status >= 200 then
-        log.info("$rs $rr from $si:$sp")
-    end
-end
-
+-- However it ended: the status that the caller got, or for how long both could talk.
 event_route["dialog:end"] = function(event)
-    log.info(event, "call ended: %s, after %d s", event.reason, event.duration_s or 0)
+    if event.answered then
+        log.info(event, "call ended: %s, after %d s", event.reason, event.duration_s)
+    else
+        log.info(event, "call not answered: %s (%s)", event.reason, event.status or "no response")
+    end
 end
 
 -- No answer (408) or a gateway in trouble (5xx): the next one of the set, if there is one. Else the

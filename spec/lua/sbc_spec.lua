@@ -14,7 +14,7 @@ local function give(gateway, err)
 end
 
 local RELAYED = {
-    "relay", { interface = "private", on_reply = "FROM_GATEWAY", on_failure = "NEXT_GATEWAY" },
+    "relay", { interface = "private", on_failure = "NEXT_GATEWAY" },
 }
 
 local function load_sbc()
@@ -31,7 +31,6 @@ local function load_sbc()
         handlers.event[name] = told(handler)
     end
     handlers.request_route = told(handlers.request_route)
-    handlers.onreply.FROM_GATEWAY = told(handlers.onreply.FROM_GATEWAY)
     return handlers
 end
 
@@ -232,13 +231,13 @@ describe("scripts/sbc.lua", function()
         end)
     end)
 
-    it("tells the answer and the end of a call", function()
-        handlers.onreply.FROM_GATEWAY(fake.message {
-            is_request = false, method = "INVITE", status = 200, reason = "OK", call_id = "c",
-            source_ip = "127.0.0.21", source_port = 5060,
-        })
-        handlers.event["dialog:end"] { call_id = "c", reason = "bye", duration_s = 12.7 }
-        assert.equal("200 OK from 127.0.0.21:5060", fake.logged[1].text)
-        assert.same({ level = "info", call_id = "c", text = "call ended: bye, after 12 s" }, fake.logged[2])
+    it("tells how a call ended", function()
+        local tell = handlers.event["dialog:end"]
+        tell { call_id = "c", reason = "bye", answered = true, duration_s = 12.7 }
+        tell { call_id = "c", reason = "failed", answered = false, status = 486 }
+        tell { call_id = "c", reason = "cancelled", answered = false }
+        assert.same({ level = "info", call_id = "c", text = "call ended: bye, after 12 s" }, fake.logged[1])
+        assert.equal("call not answered: failed (486)", fake.logged[2].text)
+        assert.equal("call not answered: cancelled (no response)", fake.logged[3].text)
     end)
 end)
