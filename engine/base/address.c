@@ -11,26 +11,22 @@
  */
 static bool parse_ipv4(struct text host, in_addr_t *out)
 {
+    const char *at = host.p, *end = at + host.n;
     uint32_t octets = 0;
-    unsigned count = 0, value = 0, digits = 0;
-    for (const char *at = host.p, *end = at + host.n;; at++) {
-        unsigned digit = at < end ? (unsigned)(unsigned char)*at - '0' : 10;
-        if (digit <= 9) {
+    for (unsigned count = 0; count < 4; count++) {
+        if (count && (at == end || *at++ != '.'))
+            return false;
+        const char *first = at;
+        unsigned value = 0, digit;
+        for (; at < end && (digit = (unsigned)(unsigned char)*at - '0') <= 9; at++)
             value = value * 10 + digit;
-            if (value > 255 || (digits++ && value < 10))
-                return false;
-            continue;
-        }
-        if (!digits || (at < end && *at != '.'))
+        size_t digits = (size_t)(at - first);
+        if (!digits || digits > 3 || value > 255 || (digits > 1 && *first == '0'))
             return false;
         octets = octets << 8 | value;
-        count++;
-        value = digits = 0;
-        if (at == end || count == 4) {
-            *out = htonl(octets);
-            return at == end && count == 4;
-        }
     }
+    *out = htonl(octets);
+    return at == end;
 }
 
 static __attribute__((noinline)) int parse_ipv6(struct address *address, struct text host)

@@ -1,4 +1,4 @@
-/* Lines are cut where the first of CR and LF stands: one look at each byte, sixteen at a step. */
+/* Lines end where the first of CR and LF stands: one look at each byte, sixteen at a step. */
 #include "sip/lines.h"
 
 #ifdef __SSE2__
@@ -23,25 +23,19 @@ static inline const char *find_cr_or_lf(const char *at, const char *end)
     return at;
 }
 
-bool lines_cut(struct lines *lines, struct text *line, bool is_folded)
+const char *line_end(const char *at, const char *end, bool is_folded, bool *has_stray_cr)
 {
-    if (!lines->rest.n) /* absent bytes end nowhere */
-        return false;
-    const char *at = lines->rest.p, *end = at + lines->rest.n;
+    bool may_fold = is_folded && at < end && !text_is_space(*at);
     for (; (at = find_cr_or_lf(at, end)) < end; at++) {
         if (*at == '\r') {
             if (end - at == 1 || at[1] != '\n') {
-                lines->has_stray_cr = true;
+                *has_stray_cr = true;
                 continue;
             }
             at++;
         }
-        if (is_folded && end - at > 1 && (at[1] == ' ' || at[1] == '\t') &&
-            !text_is_space(lines->rest.p[0]))
-            continue;
-        *line = text_span(lines->rest.p, at + 1);
-        lines->rest = text_span(at + 1, end);
-        return true;
+        if (!may_fold || end - at == 1 || (at[1] != ' ' && at[1] != '\t'))
+            return at + 1;
     }
-    return false;
+    return NULL;
 }

@@ -14,6 +14,10 @@
 #include "sip/parse_osip.h"
 #include "sip/scan.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #define LOCAL_LINES     48   /* more than that of one message are found in a spare arena */
 #define PARSED_BYTES    2304 /* room for struct message_parsed, small texts and edits */
 #define CSEQ_LIMIT      ((uint32_t)1 << 31) /* RFC 3261 s8.1.1.5 */
@@ -43,17 +47,30 @@ static __attribute__((cold, noinline)) void set_fault(const char **fault, const 
         *fault = reason;
 }
 
-static bool is_line_end(struct text line)
+static bool is_empty(struct text line)
 {
     return line.n == 1 || (line.n == 2 && line.p[0] == '\r');
 }
 
+/* Cut the next line off, its line end and, but for those of a start line, its folds included. */
+static bool cut_line(struct text *rest, struct text *line, bool is_folded, bool *has_stray_cr)
+{
+    if (!rest->n) /* absent bytes end nowhere */
+        return false;
+    const char *end = rest->p + rest->n, *next = line_end(rest->p, end, is_folded, has_stray_cr);
+    if (!next)
+        return false;
+    *line = text_span(rest->p, next);
+    *rest = text_span(next, end);
+    return true;
+}
+
 static __attribute__((noinline)) struct text pass_empty_lines(struct text bytes)
 {
-    struct lines lines = {bytes, false};
-    struct text line;
-    while (lines_cut(&lines, &line, false) && is_line_end(line))
-        bytes = lines.rest;
+    struct text line, rest = bytes;
+    bool has_stray_cr;
+    while (cut_line(&rest, &line, false, &has_stray_cr) && is_empty(line))
+        bytes = rest;
     return bytes;
 }
 
@@ -62,10 +79,24 @@ static struct text skip_empty_lines(struct text bytes)
     return bytes.n && text_is_space(bytes.p[0]) ? pass_empty_lines(bytes) : bytes;
 }
 
-/* field-name HCOLON field-value */
-static bool parse_header(struct header *header, struct text line)
+/* Nearly all names end within the first sixteen bytes. */
+static inline const char *find_colon(struct text line)
 {
-    const char *colon = text_find(line, ':');
+#ifdef __SSE2__
+    if (line.n >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)line.p);
+        unsigned bits = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(':')));
+        if (bits)
+            return line.p + __builtin_ctz(bits);
+    }
+#endif
+    return text_find(line, ':');
+}
+
+/* field-name HCOLON field-value */
+static inline bool parse_header(struct header *header, struct text line)
+{
+    const char *colon = find_colon(line);
     if (!colon)
         return false;
     struct text name = text_span(line.p, colon);
@@ -94,23 +125,21 @@ static __attribute__((cold, noinline)) int make_room(struct layout *layout, uint
 
 static int find_lines(struct layout *layout, uint64_t limit)
 {
-    struct lines lines = {layout->bytes, false};
-    struct text line;
-    if (!lines_cut(&lines, &line, false) || lines.has_stray_cr)
+    struct text rest = layout->bytes, line;
+    if (!cut_line(&rest, &line, false, &layout->has_stray_cr) || layout->has_stray_cr)
         return ERROR_SYNTAX;
     layout->start_bytes = line.n;
     bool is_cut;
-    while ((is_cut = lines_cut(&lines, &line, true)) && !is_line_end(line)) {
+    while ((is_cut = cut_line(&rest, &line, true, &layout->has_stray_cr)) && !is_empty(line)) {
         if (layout->count >= limit)
             return ERROR_LIMIT;
         int error = layout->count < layout->room ? 0 : make_room(layout, limit);
         if (error)
             return error;
-        layout->ends[layout->count++] = (uint32_t)(lines.rest.p - layout->bytes.p);
+        layout->ends[layout->count++] = (uint32_t)(rest.p - layout->bytes.p);
     }
     layout->is_endless = !is_cut;
-    layout->has_stray_cr = lines.has_stray_cr;
-    layout->head_bytes = layout->bytes.n - lines.rest.n;
+    layout->head_bytes = layout->bytes.n - rest.n;
     return 0;
 }
 
@@ -367,6 +396,7 @@ int message_parse(struct message **messagep, struct text bytes, const struct set
     layout.count = 0;
     layout.room = LOCAL_LINES;
     layout.spare = (struct arena){0};
+    layout.has_stray_cr = false;
     *messagep = NULL;
     fault->reason = NULL;
     if (bytes.n > settings->limits_message_bytes || bytes.n > UINT32_MAX)
@@ -390,12 +420,12 @@ int message_rename_call(struct message *message, struct text call_id)
 
 struct text message_peek_call_id(struct text bytes)
 {
-    struct lines lines = {skip_empty_lines(bytes), false};
-    struct text line;
+    struct text line, rest = skip_empty_lines(bytes);
     struct header header;
-    if (!lines_cut(&lines, &line, false))
+    bool has_stray_cr;
+    if (!cut_line(&rest, &line, false, &has_stray_cr))
         return TEXT_NONE;
-    while (lines_cut(&lines, &line, true) && !is_line_end(line)) {
+    while (cut_line(&rest, &line, true, &has_stray_cr) && !is_empty(line)) {
         char letter = (char)(line.p[0] | 0x20);
         if ((letter == 'c' || letter == 'i') && parse_header(&header, line) &&
             header.kind == HEADER_CALL_ID)

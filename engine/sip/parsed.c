@@ -36,7 +36,7 @@ static struct message_parsed *parsed_of(struct message *message)
  */
 static uint8_t second_opinion(enum osip_grammar grammar, struct text t, enum parsed_state before)
 {
-    switch (scan_is_all(t, CHARS_ORDINARY) ? 0 : osip_check(grammar, t)) {
+    switch (scan_is_ordinary(t) ? 0 : osip_check(grammar, t)) {
     case 0: return PARSED_GOOD;
     case ERROR_MEMORY: return before; /* asked again */
     default: return before == PARSED_CUT ? PARSED_BAD_URI : PARSED_BAD;

@@ -4,6 +4,10 @@
 #include "base/address.h"
 #include "base/error.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* Sets as bits, 64 bytes a word; the bytes beyond ASCII are displayed, and visible. */
 #define BIT(c)   ((uint64_t)1 << ((c)&63))
 #define DIGITS   0x03ff000000000000u /* word 0 */
@@ -87,6 +91,37 @@ struct text scan_set(struct text *rest, enum char_set set)
         run.n++;
     scan_skip(rest, run.n);
     return run;
+}
+
+#ifdef __SSE2__
+/* Are all in most of CHARS_ORDINARY: letters, '-' to '>', '@', '+', '_' and space? */
+static inline bool sixteen_are_ordinary(const char *at)
+{
+    __m128i c = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i lower = _mm_or_si128(c, _mm_set1_epi8(0x20));
+    __m128i good = _mm_and_si128(_mm_cmpgt_epi8(lower, _mm_set1_epi8('a' - 1)),
+                                 _mm_cmplt_epi8(lower, _mm_set1_epi8('z' + 1)));
+    good = _mm_or_si128(good, _mm_and_si128(_mm_cmpgt_epi8(c, _mm_set1_epi8('-' - 1)),
+                                            _mm_cmplt_epi8(c, _mm_set1_epi8('>' + 1))));
+    good = _mm_or_si128(good, _mm_cmpeq_epi8(c, _mm_set1_epi8('@')));
+    good = _mm_or_si128(good, _mm_cmpeq_epi8(c, _mm_set1_epi8('+')));
+    good = _mm_or_si128(good, _mm_cmpeq_epi8(c, _mm_set1_epi8('_')));
+    good = _mm_or_si128(good, _mm_cmpeq_epi8(c, _mm_set1_epi8(' ')));
+    return _mm_movemask_epi8(good) == 0xffff;
+}
+#endif
+
+bool scan_is_ordinary(struct text t)
+{
+#ifdef __SSE2__
+    while (t.n > 16 && sixteen_are_ordinary(t.p)) {
+        size_t step = t.n < 32 ? t.n - 16 : 16; /* the last sixteen are looked at as such */
+        scan_skip(&t, step);
+    }
+    if (t.n == 16 && sixteen_are_ordinary(t.p))
+        return true;
+#endif
+    return scan_is_all(t, CHARS_ORDINARY);
 }
 
 struct text scan_quoted(struct text *rest)

@@ -25,18 +25,15 @@ static bool cut_plainly(struct text *rest, struct text *line, bool *has_stray_cr
 
 static void compare(struct text bytes)
 {
-    struct lines lines = {bytes, false};
-    struct text rest = bytes, line, expected;
-    bool has_stray_cr = false;
-    while (cut_plainly(&rest, &expected, &has_stray_cr)) {
-        assert_true(lines_cut(&lines, &line, true));
-        assert_ptr_equal(line.p, expected.p);
-        assert_int_equal(line.n, expected.n);
-        assert_ptr_equal(lines.rest.p, rest.p);
-        assert_int_equal(lines.rest.n, rest.n);
-        assert_int_equal(lines.has_stray_cr, has_stray_cr);
+    struct text rest = bytes, expected;
+    bool expects_stray_cr = false, has_stray_cr = false;
+    const char *at = bytes.p, *end = bytes.p + bytes.n;
+    while (cut_plainly(&rest, &expected, &expects_stray_cr)) {
+        at = line_end(at, end, true, &has_stray_cr);
+        assert_ptr_equal(at, expected.p + expected.n);
+        assert_int_equal(has_stray_cr, expects_stray_cr);
     }
-    assert_false(lines_cut(&lines, &line, true));
+    assert_null(line_end(at, end, true, &has_stray_cr));
 }
 
 static void cuts_where_bytes_say_so(void **state)
@@ -61,36 +58,34 @@ static void cuts_where_bytes_say_so(void **state)
 static void sees_a_cr_apart_from_its_lf_across_blocks(void **state)
 {
     (void)state;
-    char bytes[130];
-    struct text line;
+    char bytes[130], *end = bytes + sizeof bytes;
     for (size_t at = 0; at < sizeof bytes - 1; at++) {
         memset(bytes, 'a', sizeof bytes);
         bytes[sizeof bytes - 1] = '\n';
         bytes[at] = '\r';
-        struct lines lines = {{bytes, sizeof bytes}, false};
-        assert_true(lines_cut(&lines, &line, false));
-        assert_int_equal(line.n, sizeof bytes);
-        assert_int_equal(lines.has_stray_cr, at + 2 != sizeof bytes);
+        bool has_stray_cr = false;
+        assert_ptr_equal(line_end(bytes, end, false, &has_stray_cr), end);
+        assert_int_equal(has_stray_cr, at + 2 != sizeof bytes);
     }
 }
 
 static void does_not_judge_bytes_that_were_not_asked_for(void **state)
 {
     (void)state;
-    struct lines lines = {TEXT("a: b\r\n\rbody\r \n"), false};
-    struct text line;
-    assert_true(lines_cut(&lines, &line, false));
-    assert_int_equal(line.n, 6);
-    assert_false(lines.has_stray_cr);
+    struct text bytes = TEXT("a: b\r\n\rbody\r \n");
+    bool has_stray_cr = false;
+    assert_ptr_equal(line_end(bytes.p, bytes.p + bytes.n, false, &has_stray_cr), bytes.p + 6);
+    assert_false(has_stray_cr);
 }
 
 static void ends_where_there_is_nothing(void **state)
 {
     (void)state;
-    struct lines lines = {TEXT_NONE, false};
-    struct text line;
-    assert_false(lines_cut(&lines, &line, false));
-    assert_false(lines_cut(&lines, &line, true));
+    const char *nothing = "";
+    bool has_stray_cr = false;
+    assert_null(line_end(nothing, nothing, false, &has_stray_cr));
+    assert_null(line_end(nothing, nothing, true, &has_stray_cr));
+    assert_false(has_stray_cr);
 }
 
 int main(void)

@@ -34,6 +34,24 @@ static void cuts_runs_of_every_set(void **state)
     cut_run(CHARS_QUOTED, '!');
 }
 
+/* Sixteen bytes at a step say the same: each byte, at each place, in each length. */
+static void knows_what_is_ordinary(void **state)
+{
+    (void)state;
+    char bytes[50];
+    memset(bytes, 'a', sizeof bytes);
+    for (size_t n = 0; n <= sizeof bytes; n++)
+        for (size_t at = 0; at < n; at++) {
+            for (unsigned c = 0; c < 256; c++) {
+                bytes[at] = (char)c;
+                assert_int_equal(scan_is_ordinary((struct text){bytes, n}),
+                                 char_is_in(CHARS_ORDINARY, (char)c));
+            }
+            bytes[at] = 'a';
+        }
+    assert_true(scan_is_ordinary(TEXT_NONE));
+}
+
 static void cuts_nothing_off_absent_texts(void **state)
 {
     (void)state;
@@ -53,6 +71,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_runs_of_every_set),
+        cmocka_unit_test(knows_what_is_ordinary),
         cmocka_unit_test(cuts_nothing_off_absent_texts),
         cmocka_unit_test(visible_is_all_but_space_and_control),
     };
