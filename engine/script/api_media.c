@@ -125,7 +125,11 @@ static int core_media_manage(lua_State *L)
     if (!subject.message || handle_is_over(&subject))
         return api_push_result(L, subject.message ? ERROR_CANCELLED : ERROR_STATE);
     lua_settop(L, 2);
-    int refused = lua_isnil(L, 2) ? 0 : api_read_media_flags(L, 2, &flags);
+    int type = lua_type(L, 2);
+    if (type != LUA_TTABLE && type != LUA_TSTRING && type != LUA_TNIL)
+        return api_misuse(L, "media.manage: options are a table or a flag string, not a %s",
+                          lua_typename(L, type));
+    int refused = type == LUA_TNIL ? 0 : api_read_media_flags(L, 2, &flags);
     if (refused)
         return refused;
     struct branch *branch = subject.run->kind == RUN_BRANCH ? subject.run->route.branch : NULL;

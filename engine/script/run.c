@@ -52,6 +52,15 @@ void run_set_hook(struct generation *generation, int interval)
     lua_sethook(generation->lua, run_hook, mask, interval);
 }
 
+/** Time of the slice, which begins when it is first asked for. */
+static uint64_t slice_us(struct run *run)
+{
+    uint64_t now_us = clock_us(run);
+    if (!run->started_us)
+        run->started_us = now_us;
+    return now_us - run->started_us;
+}
+
 /** @return why the run must end, NULL when it may go on */
 static const char *find_excess(lua_State *L, struct run *run)
 {
@@ -67,9 +76,8 @@ static const char *find_excess(lua_State *L, struct run *run)
     }
     if (run->kind == RUN_LOAD)
         return NULL;
-    uint64_t spent_us = run->spent_us + clock_us(run) - run->started_us;
     uint64_t most_us = run->generation->options.settings->script_budget_ms * 1000;
-    return spent_us >= most_us ? over_budget : NULL;
+    return run->spent_us + slice_us(run) >= most_us ? over_budget : NULL;
 }
 
 /** How often the hook has to look at a run. */
@@ -415,6 +423,9 @@ static enum counter excess_counter(const struct run *run)
 static __attribute__((noinline)) int on_yield(struct run *run)
 {
     struct script *script = run->generation->script;
+    if (run->started_us)
+        run->spent_us += slice_us(run);
+    run->started_us = 0;
     if (run->over) {
         report_fault(run, run->over, excess_counter(run));
         return ERROR_SCRIPT;
@@ -457,13 +468,11 @@ static int step(struct run *run, int argument_count)
     struct generation *generation = run->generation;
     struct run *outer = generation->current;
     generation->current = run;
-    run->started_us = clock_us(run);
     watch(run);
     int status = lua_resume(run->thread, argument_count);
     generation->current = outer;
     int result = ROUTE_DONE;
     if (status == LUA_YIELD) {
-        run->spent_us += clock_us(run) - run->started_us;
         result = on_yield(run);
         if (result != ROUTE_WAITING)
             drop_thread(run);

@@ -88,7 +88,7 @@ struct run {
     bool is_looked_at; /**< the hook has looked at it */
     uint64_t instructions, instructions_most;
     uint64_t spent_us;   /**< in slices before this one */
-    uint64_t started_us; /**< of this slice */
+    uint64_t started_us; /**< of this slice; 0: the hook has not looked at it */
 
     /* waiting */
     struct link link; /**< in script->waiting */

@@ -7,6 +7,8 @@ local M = {}
 --- Algorithms by name; the numbers are Kamailio's.
 M.algorithms = words.algorithms
 
+local ROUND_ROBIN = M.algorithms["round-robin"]
+
 local function check_set(set)
     if type(set) ~= "number" or set % 1 ~= 0 then
         error("dispatcher: a set is a whole number, not " .. tostring(set), 3)
@@ -40,8 +42,7 @@ local SELECT_OPTIONS = { limit = true, value = true }
 -- @treturn table { uri, set, attrs, socket } or nil, err (no live destination, no such set)
 -- @usage local gateway, err = sip.dispatcher.select(req, 2, "round-robin")
 function M.select(request, set, algorithm, options)
-    check_set(set)
-    local number = algorithm_number(algorithm == nil and 4 or algorithm)
+    local number = type(algorithm) == "number" and algorithm or algorithm_number(algorithm or ROUND_ROBIN)
     if options == nil then
         return destination(core.dispatcher_select(request, set, number))
     end

@@ -8,7 +8,7 @@ return function(name, call_id, from_tag, from_uri, to_uri, state, age_s, answere
     return {
         name = name, call_id = call_id, from_tag = from_tag, from_uri = from_uri, to_uri = to_uri,
         state = state, age_s = age_s, answered = answered, duration_s = duration_s,
-        reason = reason, method = method, status = status, dialog = dialog.with_number(track),
+        reason = reason, method = method, status = status, dialog = track and dialog.with_number(track),
         ended_by = ended_by,
     }
 end

@@ -13,10 +13,6 @@ local M = {}
 -- @treturn boolean true, or nil, err (no port left, SDP that cannot be read)
 -- @usage sip.media.manage(req, { from = "public", to = "private" })
 function M.manage(message, options)
-    local kind = type(options)
-    if kind ~= "table" and kind ~= "string" and kind ~= "nil" then
-        error("media.manage: options are a table or a flag string, not a " .. kind, 2)
-    end
     return core.media_manage(message, options)
 end
 

@@ -54,6 +54,15 @@ static void test_select_and_next(void **state)
     expect_printed("print(sip.dispatcher.next(req))", "nil\tnothing was selected");
 }
 
+static void test_misuse(void **state)
+{
+    (void)state;
+    expect_printed("print(select(2, pcall(function() sip.dispatcher.select(req, '2') end)))",
+                   "route.lua:2: dispatcher.select: set must be a number, not string");
+    expect_printed("print(select(2, pcall(function() sip.dispatcher.select(req, 1, 14) end)))",
+                   "route.lua:2: dispatcher.select: algorithm must be a whole number from 0 to 13");
+}
+
 static void test_mark_and_list(void **state)
 {
     (void)state;
@@ -91,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_select_and_next),
+        cmocka_unit_test(test_misuse),
         cmocka_unit_test(test_mark_and_list),
         cmocka_unit_test(test_is_from),
         cmocka_unit_test(test_there_may_be_none),

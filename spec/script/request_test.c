@@ -83,6 +83,8 @@ static void test_relay(void **state)
                  "route.lua:5: on_failure: no function failure_route.FX");
     expect_fault("req:relay{ on_fail = 'F' }", "route.lua:5: no option 'on_fail'");
     expect_fault("req:relay(5)", "route.lua:5: relay: a table of options");
+    expect_fault("require('lunasip').media.manage(req, 5)",
+                 "media.manage: options are a table or a flag string, not a number");
     expect_fault("req:relay{ timeout_ms = 1.5 }", "timeout_ms must be a whole number");
 }
 
