@@ -69,9 +69,9 @@ function M.request(call, method, number, options)
     return table.concat(lines, "\r\n") .. "\r\n\r\n" .. (options.body or "")
 end
 
---- 200 to a request; `tag` goes behind To when it has none yet.
-function M.answer(message, tag, host, body)
-    local lines = { "SIP/2.0 200 OK", M.header(message, "Via") }
+--- A response to a request (status: "200 OK" by default); `tag` goes behind To when it has none yet.
+function M.answer(message, tag, host, body, status)
+    local lines = { "SIP/2.0 " .. (status or "200 OK"), M.header(message, "Via") }
     local record_route = M.header(message, "Record-Route")
     if record_route ~= "" then lines[#lines + 1] = record_route end
     lines[#lines + 1] = M.header(message, "From")

@@ -22,5 +22,5 @@ build() { # train | use, targets
 
 rm -rf "$folder/profile"
 build train lunasip
-quietly "$folder/lunasip" test spec/support/train.lua scripts
+quietly env LUNASIP_BUILD="$folder" "$folder/lunasip" test spec/support/train.lua scripts
 build use lunasip "$@"
