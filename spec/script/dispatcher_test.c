@@ -99,10 +99,8 @@ static void test_there_may_be_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_select_and_next),
-        cmocka_unit_test(test_misuse),
-        cmocka_unit_test(test_mark_and_list),
-        cmocka_unit_test(test_is_from),
+        cmocka_unit_test(test_select_and_next),   cmocka_unit_test(test_misuse),
+        cmocka_unit_test(test_mark_and_list),     cmocka_unit_test(test_is_from),
         cmocka_unit_test(test_there_may_be_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
