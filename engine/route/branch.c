@@ -280,22 +280,12 @@ static void on_resolved(void *arg, int error, const struct resolve_target *v, si
         use_targets(branch, v, count);
 }
 
-static void look_up(struct branch *branch, struct text uri_text)
+static void look_up(struct branch *branch, const struct uri *next_hop)
 {
-    struct response_context *context = branch->context;
     struct resolve_targets now;
-    struct uri uri;
-    branch->next_hop = arena_copy(&context->request->arena, uri_text);
-    if (!text_is_set(branch->next_hop)) {
-        settle(branch, ERROR_MEMORY);
-        return;
-    }
-    if (uri_parse(&uri, branch->next_hop) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS)) {
-        settle(branch, ERROR_ARGUMENT);
-        return;
-    }
-    int error = resolve_uri(context->proxy->options.resolver, &uri, &now, on_resolved, branch,
-                            &branch->query);
+    branch->next_hop = next_hop->whole;
+    int error = resolve_uri(branch->context->proxy->options.resolver, next_hop, &now, on_resolved,
+                            branch, &branch->query);
     if (error)
         settle(branch, error);
     else if (now.count)
@@ -346,15 +336,16 @@ void branch_start(struct response_context *context, const struct fork_target *ta
     context->pending++;
     note_cause(branch);
     int error = prepare(branch, target, options);
-    struct text uri = target->next_hop;
-    if (!error && !uri.n && target->uri.n && !context->next_hop.n)
-        uri = target->uri;
+    struct text to = target->next_hop;
+    struct uri next_hop;
+    if (!to.n && !context->next_hop.n)
+        to = target->uri;
     if (!error)
-        error = next_hop_choose(context, branch->edits, uri, &uri);
+        error = next_hop_choose(context, branch->edits, to, &next_hop);
     if (error)
         settle(branch, error);
     else
-        look_up(branch, uri);
+        look_up(branch, &next_hop);
 }
 
 /* ---- ending ---- */

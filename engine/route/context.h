@@ -250,9 +250,17 @@ bool forward_is_own(const struct proxy *proxy, struct message *response);
 void stateless_reply_receive(void *arg, struct message *response);
 
 /* next_hop.c */
-/** Where a request goes: URI to resolve, after strict-route post-processing of the edits. */
+/** The Request-URI as it will be sent; the received one is parsed once. @return 0 or ERROR_SYNTAX */
+int next_hop_request_uri(const struct response_context *context, const struct edits *edits,
+                         struct uri *uri);
+/**
+ * Where a request goes, after strict-route post-processing of the edits.
+ * @param to   what a script said; absent: nothing
+ * @param uri  to resolve; its texts live as long as the request
+ * @return 0, ERROR_ARGUMENT (no SIP or SIPS URI), ERROR_MEMORY
+ */
 int next_hop_choose(struct response_context *context, struct edits *edits, struct text to,
-                    struct text *uri);
+                    struct uri *uri);
 /** The socket it leaves from (design: outgoing interface). NULL when there is none. */
 const struct listener *next_hop_listener(struct response_context *context, struct text interface,
                                          const struct address *address);
@@ -269,6 +277,12 @@ bool loop_is_spiral(struct response_context *context);
 int maddr_strip(struct response_context *context);
 
 /* record_route.c */
+/**
+ * Does this element of Route or Record-Route name us?
+ * @param is_double  set when it does: it is one of two
+ */
+const struct listener *record_route_own(const struct proxy *proxy, struct text element,
+                                        bool *is_double);
 int record_route_add(struct response_context *context, struct edits *edits,
                      const struct listener *out);
 /** What that would have put into a request from @p in, below what a response to it has. */

@@ -94,16 +94,10 @@ static int start(struct forwarding *forwarding, struct text to)
 {
     struct response_context *context = forwarding->context;
     struct resolve_targets now;
-    struct text uri_text;
     struct uri uri;
-    int error = next_hop_choose(context, forwarding->edits, to, &uri_text);
+    int error = next_hop_choose(context, forwarding->edits, to, &uri);
     if (error)
         return error;
-    uri_text = arena_copy(&context->request->arena, uri_text);
-    if (!text_is_set(uri_text))
-        return ERROR_MEMORY;
-    if (uri_parse(&uri, uri_text) || (uri.scheme != URI_SIP && uri.scheme != URI_SIPS))
-        return ERROR_ARGUMENT;
     if (is_for_nobody(context, &uri))
         return ERROR_NOT_FOUND;
     error = resolve_uri(context->proxy->options.resolver, &uri, &now, on_resolved,

@@ -59,5 +59,5 @@ int hop_edit(struct response_context *context, struct edits *edits, const struct
     buffer_clear(scratch);
     transport_print_via(scratch, context->proxy->options.transport, out, branch_id);
     return scratch->error ? scratch->error
-                          : edits_prepend(edits, HEADER_VIA, TEXT("Via"), buffer_text(scratch));
+                          : edits_prepend_line(edits, HEADER_VIA, buffer_text(scratch));
 }

@@ -13,14 +13,13 @@ static bool top_route(struct edits *edits, struct name_addr *route)
 
 /* The next element is a strict router (RFC 2543): it wants itself in the Request-URI, and the old
  * Request-URI as the last Route (s16.6 6). */
-static int swap_for_strict_router(struct arena *arena, struct edits *edits, struct text *uri)
+static int swap_for_strict_router(struct arena *arena, struct edits *edits, struct text strict)
 {
     struct header_view view = {0}, last = {0};
-    struct text strict = arena_copy(arena, *uri);
     struct text target = arena_printf(arena, "<%.*s>", TEXT_ARG(edits_request_uri(edits)));
-    if (!text_is_set(strict) || !text_is_set(target))
+    if (!text_is_set(target))
         return ERROR_MEMORY;
-    int error = edits_remove_first_element(edits, HEADER_ROUTE);
+    int error = edits_remove_elements(edits, HEADER_ROUTE, 1);
     if (error)
         return error;
     bool is_found = edits_header(edits, HEADER_ROUTE, TEXT_NONE, &view);
@@ -33,25 +32,46 @@ static int swap_for_strict_router(struct arena *arena, struct edits *edits, stru
     } else {
         error = edits_append(edits, TEXT("Route"), target);
     }
-    *uri = strict;
     return error ? error : edits_set_request_uri(edits, strict);
 }
 
-int next_hop_choose(struct response_context *context, struct edits *edits, struct text to,
-                    struct text *uri)
+int next_hop_request_uri(const struct response_context *context, const struct edits *edits,
+                         struct uri *uri)
 {
+    struct text text = edits_request_uri(edits);
+    if (text.p != context->request->request_uri.p)
+        return uri_parse(uri, text);
+    const struct uri *received = message_request_uri(context->request);
+    if (received)
+        *uri = *received;
+    return received ? 0 : ERROR_SYNTAX;
+}
+
+/* After what a script chose come the top Route and the Request-URI. */
+static int choose(struct response_context *context, struct edits *edits, struct text to,
+                  struct uri *uri)
+{
+    struct arena *arena = &context->request->arena;
     struct name_addr route;
-    *uri = to.n ? to : context->next_hop;
-    if (uri->n)
-        return 0;
-    if (!top_route(edits, &route)) {
-        *uri = edits_request_uri(edits);
-        return 0;
+    if (to.n) {
+        to = arena_copy(arena, to);
+        return to.n ? uri_parse(uri, to) : ERROR_MEMORY;
     }
-    *uri = route.uri_text;
-    if (uri_is_loose(&route.uri))
-        return 0;
-    return swap_for_strict_router(&context->request->arena, edits, uri);
+    if (context->next_hop.n)
+        return uri_parse(uri, context->next_hop);
+    if (!top_route(edits, &route))
+        return next_hop_request_uri(context, edits, uri);
+    *uri = route.uri;
+    return uri_is_loose(uri) ? 0 : swap_for_strict_router(arena, edits, route.uri_text);
+}
+
+int next_hop_choose(struct response_context *context, struct edits *edits, struct text to,
+                    struct uri *uri)
+{
+    int error = choose(context, edits, to, uri);
+    if (error)
+        return error == ERROR_SYNTAX ? ERROR_ARGUMENT : error;
+    return uri->scheme == URI_SIP || uri->scheme == URI_SIPS ? 0 : ERROR_ARGUMENT;
 }
 
 const struct listener *next_hop_listener(struct response_context *context, struct text interface,

@@ -17,10 +17,9 @@ int proxy_record_route(struct response_context *context)
 static int add_route(struct proxy *proxy, struct edits *edits, const struct listener *listener,
                      bool is_double, bool is_below)
 {
-    struct text name = TEXT("Record-Route"),
-                value = transport_record_route(proxy->options.transport, listener, is_double);
-    return is_below ? edits_append(edits, name, value)
-                    : edits_prepend(edits, HEADER_RECORD_ROUTE, name, value);
+    struct text line = transport_record_route(proxy->options.transport, listener, is_double);
+    return is_below ? edits_append_line(edits, HEADER_RECORD_ROUTE, line)
+                    : edits_prepend_line(edits, HEADER_RECORD_ROUTE, line);
 }
 
 int record_route_add(struct response_context *context, struct edits *edits,
@@ -44,19 +43,12 @@ static bool has_double_mark(const struct uri *uri)
     return text_is_set(uri_param(uri, TEXT("r2")));
 }
 
-/*
- * First Route element: nearly always ours, and as we printed it.
- * @param is_double  whether it is one of two
- * @return our listener when it names us
- */
-static const struct listener *own_top_route(struct response_context *context, bool *is_double)
+/* Nearly always it is ours, and as we printed it. */
+const struct listener *record_route_own(const struct proxy *proxy, struct text element,
+                                        bool *is_double)
 {
-    const struct transport *transport = context->proxy->options.transport;
-    struct header_view view = {0};
+    const struct transport *transport = proxy->options.transport;
     struct name_addr route;
-    if (!edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &view))
-        return NULL;
-    struct text rest = view.value, element = name_addr_split(&rest);
     const struct listener *own = transport_recorded(transport, element, is_double);
     if (own)
         return own;
@@ -66,16 +58,24 @@ static const struct listener *own_top_route(struct response_context *context, bo
     return transport_own(transport, route.uri.host, route.uri.port);
 }
 
-/* The Request-URI as a script left it; the received one is parsed once. @return 0 or an error */
-static int request_uri(struct response_context *context, struct uri *uri)
+/* A walk through the elements of Route, from line to line; zeroed at its begin. */
+struct route_walk {
+    struct header_view line;
+    struct text rest; /* of the line */
+};
+
+/* @return absent or empty at the end */
+static struct text next_route(const struct edits *edits, struct route_walk *walk)
 {
-    struct text text = edits_request_uri(context->edits);
-    if (text.p != context->request->request_uri.p)
-        return uri_parse(uri, arena_copy(&context->request->arena, text));
-    const struct uri *received = message_request_uri(context->request);
-    if (received)
-        *uri = *received;
-    return received ? 0 : ERROR_SYNTAX;
+    if (!walk->rest.n) {
+        bool is_found = walk->line.place
+                            ? edits_header_next(edits, &walk->line, &walk->line)
+                            : edits_header(edits, HEADER_ROUTE, TEXT_NONE, &walk->line);
+        walk->rest = is_found ? walk->line.value : TEXT_NONE;
+    }
+    struct text element = name_addr_split(&walk->rest);
+    walk->rest = text_trim(walk->rest);
+    return element;
 }
 
 /* A strict router put our own Record-Route URI into the Request-URI: the real target is the last
@@ -84,7 +84,7 @@ static __attribute__((cold)) int undo_strict_router(struct response_context *con
                                                     struct uri *own)
 {
     struct header_view view = {0}, last = {0};
-    if (request_uri(context, own) || !uri_is_loose(own) ||
+    if (next_hop_request_uri(context, context->edits, own) || !uri_is_loose(own) ||
         !transport_own(context->proxy->options.transport, own->host, own->port))
         return 0;
     bool is_found = edits_header(context->edits, HEADER_ROUTE, TEXT_NONE, &view);
@@ -128,18 +128,18 @@ int proxy_loose_route(struct response_context *context)
     int strict = may_be_strictly_routed(context) ? undo_strict_router(context, &in_request_uri) : 0;
     if (strict < 0)
         return strict;
-    const struct listener *own = own_top_route(context, &is_double);
+    struct route_walk walk = {0};
+    struct text first = next_route(context->edits, &walk);
+    const struct listener *own = record_route_own(context->proxy, first, &is_double),
+                          *second = NULL;
     if (!own)
         return strict ? strict : lost_route_find(context);
     /* The first of our two entries may be the one that the strict router took. */
     bool is_second = strict && has_double_mark(&in_request_uri) && is_double;
-    bool has_second = !is_second && is_double;
-    int error = edits_remove_first_element(context->edits, HEADER_ROUTE);
-    if (!error && is_second)
-        context->route_listener = own;
-    if (!error && has_second && (own = own_top_route(context, &is_double))) {
-        context->route_listener = own;
-        error = edits_remove_first_element(context->edits, HEADER_ROUTE);
-    }
+    if (is_double && !is_second)
+        second = record_route_own(context->proxy, next_route(context->edits, &walk), &is_double);
+    if (is_second || second)
+        context->route_listener = second ? second : own;
+    int error = edits_remove_elements(context->edits, HEADER_ROUTE, second ? 2 : 1);
     return error ? error : 1;
 }

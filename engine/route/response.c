@@ -212,7 +212,7 @@ static struct reply_run *reply_run_create(struct branch *branch, struct message 
     run->context = memory_ref(branch->context);
     run->response = memory_ref(response);
     if (edits_begin(&run->edits, response, NULL) ||
-        edits_remove_first_element(run->edits, HEADER_VIA)) {
+        edits_remove_elements(run->edits, HEADER_VIA, 1)) {
         memory_release(run);
         return NULL;
     }

@@ -13,13 +13,6 @@ static struct text join(struct arena *arena, struct text first, struct text seco
     return arena_printf(arena, "%.*s, %.*s", TEXT_ARG(first), TEXT_ARG(second));
 }
 
-static bool is_own(const struct proxy *proxy, struct text element)
-{
-    struct name_addr address;
-    return name_addr_parse(&address, element) == 0 &&
-           transport_own(proxy->options.transport, address.uri.host, address.uri.port);
-}
-
 /*
  * Record-Route as the route set towards the sender of @p message. That of a request has its nearest
  * proxy first; that of a response begins at the callee, and ends for a proxy where its own entry stands.
@@ -27,11 +20,12 @@ static bool is_own(const struct proxy *proxy, struct text element)
 struct text sides_route_set(const struct proxy *proxy, struct message *message)
 {
     struct text set = TEXT("");
+    bool is_double;
     const struct header *header = message_header(message, HEADER_RECORD_ROUTE);
     for (; header; header = message_header_next(message, header)) {
         struct text rest = header->value, element;
         while ((element = name_addr_split(&rest)).n) {
-            if (!message->is_request && proxy && is_own(proxy, element))
+            if (!message->is_request && proxy && record_route_own(proxy, element, &is_double))
                 return set;
             set = message->is_request ? join(&message->arena, set, element)
                                       : join(&message->arena, element, set);

@@ -62,7 +62,7 @@ static void begin(struct proxy *proxy, void *owner, void *object)
     reply->response = memory_ref(object);
     reply->generation = handlers->generation(handlers->arg);
     if (edits_begin(&reply->edits, reply->response, NULL) ||
-        edits_remove_first_element(reply->edits, HEADER_VIA)) {
+        edits_remove_elements(reply->edits, HEADER_VIA, 1)) {
         memory_release(reply);
         return;
     }

@@ -122,7 +122,6 @@ static int send_to(struct uac *uac, const struct destination *destination)
     buffer_clear(out);
     buffer_append(out, buffer_text(&uac->before_via));
     transport_print_via(out, proxy->options.transport, destination->listener, branch);
-    buffer_append(out, TEXT("\r\n"));
     if (uac->has_contact)
         uac_print_contact(out, destination->listener, buffer_text(&uac->contact_user));
     buffer_append(out, buffer_text(&uac->behind_via));
@@ -213,7 +212,7 @@ static void print(struct uac *uac, const struct uac_request *request, struct tex
     *next_hop = is_routed ? first.uri_text : uri;
     if (request->next_hop.n)
         *next_hop = request->next_hop;
-    buffer_printf(&uac->before_via, "%.*s %.*s SIP/2.0\r\nVia: ", TEXT_ARG(method),
+    buffer_printf(&uac->before_via, "%.*s %.*s SIP/2.0\r\n", TEXT_ARG(method),
                   TEXT_ARG(is_strict ? first.uri_text : uri));
     struct buffer *out = &uac->behind_via;
     /* A strict router wants itself in the Request-URI, and the target as last Route (s12.2.1.1). */

@@ -53,11 +53,10 @@ static uint32_t index_of(const struct changes *changes, uint32_t place)
     return i;
 }
 
-/* The item of a line; NULL for a received one that is as it was. */
-static struct edit_item *item_of(const struct changes *changes, uint32_t place)
+/* Is that the line's item? There is none of a received line that is as it was. */
+static bool is_at(const struct changes *changes, uint32_t i, uint32_t place)
 {
-    uint32_t i = index_of(changes, place);
-    return i < changes->count && changes->items[i].place == place ? &changes->items[i] : NULL;
+    return i < changes->count && changes->items[i].place == place;
 }
 
 /* A walk through the lines in the order of sending, removed ones passed over. */
@@ -72,7 +71,7 @@ static struct walk walk_behind(const struct edits *edits, uint32_t place)
 {
     struct walk walk = {edits, place, index_of(&edits->changes, place), place};
     const struct changes *changes = &edits->changes;
-    if (place && walk.item < changes->count && changes->items[walk.item].place == place) {
+    if (place && is_at(changes, walk.item, place)) {
         if (place > edits->message->header_count)
             walk.at = changes->items[walk.item].at;
         walk.item++;
@@ -131,10 +130,12 @@ bool edits_header(const struct edits *edits, enum header_kind kind, struct text 
     uint32_t place = edits->message->first[kind];
     if (!place)
         return false;
-    const struct edit_item *item = item_of(&edits->changes, place);
-    if (item && !item->header)
+    const struct header *header = &edits->message->headers[place - 1];
+    uint32_t i = index_of(&edits->changes, place);
+    if (is_at(&edits->changes, i, place))
+        header = edits->changes.items[i].header;
+    if (!header)
         return find_from(edits, place, kind, name, view);
-    const struct header *header = item ? item->header : &edits->message->headers[place - 1];
     *view = (struct header_view){header->name, header->value, kind, place};
     return true;
 }
@@ -230,20 +231,56 @@ static struct header *make_header(struct edits *edits, enum header_kind kind, st
     return header;
 }
 
-/* A new line of @p kind where item @p i was, before the received line @p at. */
-static int insert(struct edits *edits, uint32_t i, uint32_t at, enum header_kind kind,
-                  struct text name, struct text value)
+/* Copy a line that was printed by us into the arena. */
+static struct header *copy_line(struct edits *edits, enum header_kind kind, struct text line)
+{
+    struct header *header = arena_alloc(&edits->message->arena, sizeof *header + line.n);
+    const char *colon = text_find(line, ':');
+    if (!header || !engine_check(colon))
+        return NULL;
+    char *copy = memcpy(header + 1, line.p, line.n);
+    size_t name_bytes = (size_t)(colon - line.p);
+    header->line = (struct text){copy, line.n};
+    header->name = (struct text){copy, name_bytes};
+    header->value = (struct text){copy + name_bytes + 2, line.n - name_bytes - 4};
+    header->kind = kind;
+    return header;
+}
+
+/* Can others' texts be a line? */
+static bool is_line(enum header_kind kind, struct text name, struct text value)
+{
+    return (kind != HEADER_OTHER || (name.n && is_token(name))) && !has_line_end(value);
+}
+
+/* A new line where item @p i was, before the received line @p at. @param header  NULL: no memory */
+static int insert(struct edits *edits, uint32_t i, uint32_t at, const struct header *header)
 {
     struct changes *changes = &edits->changes;
-    bool is_name = kind != HEADER_OTHER || (name.n && is_token(name));
-    if (!is_name || has_line_end(value))
-        return ERROR_SYNTAX;
-    const struct header *header = make_header(edits, kind, name, value);
     if (!header || make_room(edits))
         return ERROR_MEMORY;
     put_item(changes, i, (struct edit_item){header, ++changes->last_place, at});
-    changes->added_kinds |= UINT64_C(1) << kind;
+    changes->added_kinds |= UINT64_C(1) << header->kind;
     return 0;
+}
+
+/* The same before a line that there is. */
+static int insert_before(struct edits *edits, uint32_t place, const struct header *header)
+{
+    uint32_t i = index_of(&edits->changes, place);
+    bool is_item = is_at(&edits->changes, i, place);
+    /* Else its owner made a mistake that we survive. */
+    if (!is_item && !engine_check(place && place <= edits->message->header_count))
+        return ERROR_STATE;
+    return insert(edits, i, is_item ? edits->changes.items[i].at : place - 1, header);
+}
+
+static int prepend(struct edits *edits, struct text name, const struct header *header)
+{
+    struct header_view first;
+    if (header && edits_header(edits, header->kind, name, &first))
+        return insert_before(edits, first.place, header);
+    return insert(edits, 0, 0, header);
 }
 
 /* Send @p header instead of a line; NULL: nothing. */
@@ -252,15 +289,14 @@ static int change(struct edits *edits, uint32_t place, const struct header *head
     struct changes *changes = &edits->changes;
     if (make_room(edits))
         return ERROR_MEMORY;
-    struct edit_item *item = item_of(changes, place);
-    if (item) {
-        item->header = header;
+    uint32_t i = index_of(changes, place);
+    if (is_at(changes, i, place)) {
+        changes->items[i].header = header;
         return 0;
     }
-    /* Else its owner made a mistake that we survive. */
-    if (!engine_check(place && place <= edits->message->header_count))
+    if (!engine_check(place && place <= edits->message->header_count)) /* as above */
         return ERROR_STATE;
-    put_item(changes, index_of(changes, place), (struct edit_item){header, place, place - 1});
+    put_item(changes, i, (struct edit_item){header, place, place - 1});
     changes->changed_kinds |= UINT64_C(1) << edits->message->headers[place - 1].kind;
     return 0;
 }
@@ -306,37 +342,42 @@ int edits_replace(struct edits *edits, const struct header_view *view, struct te
     return has_line_end(value) ? ERROR_SYNTAX : replace(edits, view, value, false);
 }
 
-static int insert_before(struct edits *edits, const struct header_view *view, enum header_kind kind,
-                         struct text name, struct text value)
-{
-    const struct changes *changes = &edits->changes;
-    const struct edit_item *item = item_of(changes, view->place);
-    if (!item && !engine_check(view->place && view->place <= edits->message->header_count))
-        return ERROR_STATE;
-    return insert(edits, index_of(changes, view->place), item ? item->at : view->place - 1, kind,
-                  name, value);
-}
-
 int edits_insert_before(struct edits *edits, const struct header_view *view, struct text name,
                         struct text value)
 {
-    return insert_before(edits, view, header_kind_parse(name), name, value);
+    enum header_kind kind = header_kind_parse(name);
+    if (!is_line(kind, name, value))
+        return ERROR_SYNTAX;
+    return insert_before(edits, view->place, make_header(edits, kind, name, value));
 }
 
 int edits_prepend(struct edits *edits, enum header_kind kind, struct text name, struct text value)
 {
-    struct header_view view;
     if (kind == HEADER_OTHER)
         kind = header_kind_parse(name);
-    if (edits_header(edits, kind, name, &view))
-        return insert_before(edits, &view, kind, name, value);
-    return insert(edits, 0, 0, kind, name, value);
+    if (!is_line(kind, name, value))
+        return ERROR_SYNTAX;
+    return prepend(edits, name, make_header(edits, kind, name, value));
+}
+
+int edits_prepend_line(struct edits *edits, enum header_kind kind, struct text line)
+{
+    return prepend(edits, TEXT_NONE, copy_line(edits, kind, line));
+}
+
+int edits_append_line(struct edits *edits, enum header_kind kind, struct text line)
+{
+    return insert(edits, edits->changes.count, edits->message->header_count,
+                  copy_line(edits, kind, line));
 }
 
 int edits_append(struct edits *edits, struct text name, struct text value)
 {
+    enum header_kind kind = header_kind_parse(name);
+    if (!is_line(kind, name, value))
+        return ERROR_SYNTAX;
     return insert(edits, edits->changes.count, edits->message->header_count,
-                  header_kind_parse(name), name, value);
+                  make_header(edits, kind, name, value));
 }
 
 /* Remove @p view's line and every later one of its name. @return number removed, or ERROR_MEMORY */
@@ -352,27 +393,32 @@ static int remove_from(struct edits *edits, struct header_view view)
     return count;
 }
 
-/* @param kind  of @p name; HEADER_OTHER: it is looked for by the name */
-static int set(struct edits *edits, enum header_kind kind, struct text name, struct text value)
+/* One line instead of @p first and those behind it. @param value  without line ends */
+static int set(struct edits *edits, const struct header_view *first, struct text value)
 {
-    struct header_view first, second;
-    if (!edits_header(edits, kind, name, &first))
-        return edits_append(edits, name, value);
-    int error = edits_replace(edits, &first, value);
-    if (!error && edits_header_next(edits, &first, &second))
+    struct header_view second;
+    int error = replace(edits, first, value, false);
+    if (!error && edits_header_next(edits, first, &second))
         error = remove_from(edits, second);
     return error < 0 ? error : 0;
 }
 
 int edits_set(struct edits *edits, struct text name, struct text value)
 {
-    return set(edits, HEADER_OTHER, name, value);
+    struct header_view first;
+    if (!edits_header(edits, HEADER_OTHER, name, &first))
+        return edits_append(edits, name, value);
+    return has_line_end(value) ? ERROR_SYNTAX : set(edits, &first, value);
 }
 
 int edits_set_number(struct edits *edits, enum header_kind kind, uint64_t number)
 {
     char digits[TEXT_U64_BYTES];
-    return set(edits, kind, text_of(header_kind_name(kind)), text_print_u64(number, digits));
+    struct text value = text_print_u64(number, digits);
+    struct header_view first;
+    if (!edits_header(edits, kind, TEXT_NONE, &first))
+        return edits_append(edits, text_of(header_kind_name(kind)), value);
+    return set(edits, &first, value);
 }
 
 int edits_remove_all(struct edits *edits, struct text name)
@@ -381,17 +427,21 @@ int edits_remove_all(struct edits *edits, struct text name)
     return edits_header(edits, HEADER_OTHER, name, &view) ? remove_from(edits, view) : 0;
 }
 
-int edits_remove_first_element(struct edits *edits, enum header_kind kind)
+int edits_remove_elements(struct edits *edits, enum header_kind kind, unsigned count)
 {
     struct header_view view;
-    if (!edits_header(edits, kind, TEXT_NONE, &view))
-        return 0;
-    struct text rest = view.value;
-    name_addr_split(&rest);
-    rest = text_trim(rest);
-    /* No line has a CR but in front of an LF. */
-    bool is_folded = text_find(rest, '\n');
-    return rest.n ? replace(edits, &view, rest, is_folded) : edits_remove(edits, &view);
+    int error = 0;
+    while (!error && count && edits_header(edits, kind, TEXT_NONE, &view)) {
+        struct text rest = view.value;
+        do {
+            name_addr_split(&rest);
+            rest = text_trim(rest);
+        } while (--count && rest.n);
+        /* No line has a CR but in front of an LF. */
+        bool is_folded = text_find(rest, '\n');
+        error = rest.n ? replace(edits, &view, rest, is_folded) : edits_remove(edits, &view);
+    }
+    return error;
 }
 
 int edits_set_body(struct edits *edits, struct text body, struct text content_type)

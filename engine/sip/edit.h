@@ -56,14 +56,17 @@ int edits_insert_before(struct edits *edits, const struct header_view *view, str
 /** Before the first header of @p kind, or of all. Via, Record-Route, Route go here. */
 int edits_prepend(struct edits *edits, enum header_kind kind, struct text name, struct text value);
 int edits_append(struct edits *edits, struct text name, struct text value);
+/** edits_prepend(), edits_append() of a line that we have printed, "Name: value\r\n": it is not checked. */
+int edits_prepend_line(struct edits *edits, enum header_kind kind, struct text line);
+int edits_append_line(struct edits *edits, enum header_kind kind, struct text line);
 /** First of that name replaced, others of it removed; appended when there is none. */
 int edits_set(struct edits *edits, struct text name, struct text value);
 /** edits_set() of a header that is a number. */
 int edits_set_number(struct edits *edits, enum header_kind kind, uint64_t number);
 /** Remove every header of that name. @return number removed, or ERROR_MEMORY */
 int edits_remove_all(struct edits *edits, struct text name);
-/** Cut the first element off the first header of @p kind (comma-joined lists), removing an emptied header. */
-int edits_remove_first_element(struct edits *edits, enum header_kind kind);
+/** Cut the first @p count elements of @p kind off (comma-joined lists), removing emptied headers. */
+int edits_remove_elements(struct edits *edits, enum header_kind kind, unsigned count);
 /** @param content_type  absent: keep. An empty @p body removes Content-Type. */
 int edits_set_body(struct edits *edits, struct text body, struct text content_type);
 

@@ -174,7 +174,7 @@ int transaction_server_reply(struct transaction_server *txn, const struct respon
     if (!txn->request)
         return ERROR_STATE;
     struct response_options filled = *options;
-    if (!text_is_set(filled.to_tag))
+    if (!text_is_set(filled.to_tag) && filled.status > 100)
         filled.to_tag = transaction_server_tag(txn);
     struct buffer *print = &txn->owner->print;
     buffer_clear(print);

@@ -51,7 +51,7 @@ void transport_print_via(struct buffer *out, const struct transport *transport,
 {
     buffer_append(out, transport->endpoints[listener->id].via);
     buffer_append(out, branch);
-    buffer_append(out, TEXT(";rport"));
+    buffer_append(out, TEXT(";rport\r\n"));
 }
 
 struct text transport_record_route(const struct transport *transport,
@@ -65,7 +65,7 @@ const struct listener *transport_recorded(const struct transport *transport, str
 {
     for (size_t i = 0; i < 2 * transport->options.listener_count; i++) {
         *is_double = i & 1;
-        if (text_equal(route, transport->endpoints[i / 2].record_route[i & 1]))
+        if (text_equal(route, transport->endpoints[i / 2].route[i & 1]))
             return &transport->options.listeners[i / 2];
     }
     return NULL;

@@ -41,8 +41,9 @@ struct endpoint {
     struct text local_host; /**< local address as in a URI; lies in the next field */
     char local_host_bytes[ADDRESS_TEXT_BYTES];
     struct buffer texts; /**< what every message that leaves has of us, printed once; owned */
-    struct text via;     /**< in texts: "SIP/2.0/UDP host:port;branch=" */
-    struct text record_route[2]; /**< in texts: single, and one of two */
+    struct text via;     /**< in texts: "Via: SIP/2.0/UDP host:port;branch=" */
+    struct text record_route[2]; /**< in texts, the lines: single, and one of two */
+    struct text route[2];        /**< in texts, what comes back of them: their values */
 };
 
 #define ROUTES_REMEMBERED 256 /* per worker; a power of two */

@@ -25,15 +25,17 @@ static void transport_destroy(void *object)
     buffer_release(&transport->print);
 }
 
+#define RECORD_ROUTE "Record-Route: "
+
 /* Behind what is in @p texts. @return where it begins */
 static size_t print_record_route(struct buffer *texts, const struct listener *listener,
                                  const char *behind)
 {
     size_t begin = texts->n;
-    buffer_printf(texts, "<sip:%s:%u", listener->host, listener->port);
+    buffer_printf(texts, RECORD_ROUTE "<sip:%s:%u", listener->host, listener->port);
     if (listener->kind != TRANSPORT_UDP)
         buffer_printf(texts, ";transport=%s", transport_kind_name(listener->kind));
-    buffer_printf(texts, ";lr%s>", behind);
+    buffer_printf(texts, ";lr%s>\r\n", behind);
     return begin;
 }
 
@@ -41,7 +43,7 @@ static size_t print_record_route(struct buffer *texts, const struct listener *li
 static int print_texts(struct endpoint *endpoint, const struct listener *listener)
 {
     struct buffer *texts = &endpoint->texts;
-    buffer_printf(texts, "SIP/2.0/%s %s:%u;branch=", transport_kind_via(listener->kind),
+    buffer_printf(texts, "Via: SIP/2.0/%s %s:%u;branch=", transport_kind_via(listener->kind),
                   listener->host, listener->port);
     size_t one = print_record_route(texts, listener, "");
     size_t two = print_record_route(texts, listener, ";r2=on");
@@ -49,6 +51,11 @@ static int print_texts(struct endpoint *endpoint, const struct listener *listene
     endpoint->via = (struct text){all.p, one};
     endpoint->record_route[false] = text_span(all.p + one, all.p + two);
     endpoint->record_route[true] = text_span(all.p + two, all.p + all.n);
+    for (int i = 0; !texts->error && i < 2; i++) {
+        struct text line = endpoint->record_route[i];
+        endpoint->route[i] =
+            text_span(line.p + TEXT(RECORD_ROUTE).n, line.p + line.n - TEXT("\r\n").n);
+    }
     return texts->error;
 }
 

@@ -146,16 +146,19 @@ int transport_reply(struct transport *transport, struct message *request,
 /** Does this ACK answer a response of transport_reply()? It ends here then. */
 bool transport_is_own_ack(const struct transport *transport, struct message *ack);
 
-/** Append `Via` value "SIP/2.0/UDP host:port;branch=...;rport". */
+/** Append the line "Via: SIP/2.0/UDP host:port;branch=...;rport". */
 void transport_print_via(struct buffer *out, const struct transport *transport,
                          const struct listener *listener, struct text branch);
 /**
- * Record-Route value that brings requests back to one of our sockets, "<sip:host:port;lr>".
+ * The line that brings requests back to one of our sockets, "Record-Route: <sip:host:port;lr>".
  * @param is_double  it is one of two of ours (RFC 5658 s6): ";r2=on" as well
  * @return returned borrowed, lives as long as the transport
  */
 struct text transport_record_route(const struct transport *transport,
                                    const struct listener *listener, bool is_double);
-/** Whose transport_record_route() is this, byte for byte? NULL: nobody's; it may be written otherwise. */
+/**
+ * Whose transport_record_route() has this value, byte for byte?
+ * @return NULL: nobody's; it may be written otherwise
+ */
 const struct listener *transport_recorded(const struct transport *transport, struct text route,
                                           bool *is_double);

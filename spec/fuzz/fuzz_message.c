@@ -72,7 +72,7 @@ static void edit(struct edits *edits, uint8_t step)
         edits_prepend(edits, HEADER_VIA, TEXT("Via"), TEXT("SIP/2.0/UDP p;branch=z9hG4bKp"));
         break;
     case 4: edits_set(edits, TEXT("X-Set"), TEXT("s")); break;
-    case 5: edits_remove_first_element(edits, HEADER_ROUTE); break;
+    case 5: edits_remove_elements(edits, HEADER_ROUTE, 1); break;
     case 6: edits_set_body(edits, TEXT("another body"), TEXT("text/plain")); break;
     default: edits_remove_all(edits, TEXT("X-Set"));
     }

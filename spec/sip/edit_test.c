@@ -64,18 +64,52 @@ static void changes_what_it_is_told_to_change(void **state)
         edits_prepend(edits, HEADER_RECORD_ROUTE, TEXT("Record-Route"), TEXT("<sip:p>")), 0);
     assert_int_equal(edits_append(edits, TEXT("Last"), TEXT("")), 0);
     assert_int_equal(edits_set_request_uri(edits, TEXT("sip:z")), 0);
-    assert_int_equal(edits_remove_first_element(edits, HEADER_ROUTE), 0);
+    assert_int_equal(edits_remove_elements(edits, HEADER_ROUTE, 1), 0);
     expect_print(edits, "OPTIONS sip:z SIP/2.0\r\nRecord-Route: <sip:p>\r\nVia: SIP/2.0/UDP g\r\n"
                         "v: SIP/2.0/UDP h\r\nFROM:<sip:a@b>;tag=1\r\nNew: n\r\nTo: <sip:e@f>\r\n"
                         "Call-ID: x\r\nCSeq: 1 OPTIONS\r\nRoute: <sip:r2>\r\nX: 2\r\nLast: \r\n"
                         "\r\nbody");
     assert_text(edits_request_uri(edits), "sip:z");
-    assert_int_equal(edits_remove_first_element(edits, HEADER_ROUTE), 0);
-    assert_int_equal(edits_remove_first_element(edits, HEADER_ROUTE), 0);
+    assert_int_equal(edits_remove_elements(edits, HEADER_ROUTE, 1), 0);
+    assert_int_equal(edits_remove_elements(edits, HEADER_ROUTE, 1), 0);
     struct header_view view;
     assert_false(edits_header(edits, HEADER_ROUTE, TEXT_NONE, &view));
     assert_true(edits_header_next(edits, &x, &view)); /* a removed line knows its next */
     assert_text(view.value, "2");
+    memory_release(msg);
+}
+
+static void cuts_elements_through_lines(void **state)
+{
+    (void)state;
+    struct message *msg = sample(SMALL "Route: <sip:r3>, <sip:r4>\r\nroute: <sip:r5>\r\n\r\n");
+    struct edits *edits = edits_of(msg, NULL);
+    struct header_view view;
+    assert_int_equal(edits_remove_elements(edits, HEADER_ROUTE, 3), 0);
+    expect_print(edits,
+                 SMALL_HEAD "To: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nX: 1\r\nX: 2\r\n"
+                            "Route: <sip:r4>\r\nroute: <sip:r5>\r\n\r\n");
+    assert_int_equal(edits_remove_elements(edits, HEADER_ROUTE, 9), 0);
+    assert_false(edits_header(edits, HEADER_ROUTE, TEXT_NONE, &view));
+    memory_release(msg);
+}
+
+static void adds_lines_of_our_own(void **state)
+{
+    (void)state;
+    struct message *msg = sample(SMALL "\r\n");
+    struct edits *edits = edits_of(msg, NULL);
+    assert_int_equal(edits_prepend_line(edits, HEADER_VIA, TEXT("Via: SIP/2.0/UDP g\r\n")), 0);
+    assert_int_equal(
+        edits_append_line(edits, HEADER_RECORD_ROUTE, TEXT("Record-Route: <sip:p>\r\n")), 0);
+    struct header_view via = view_of(edits, "Via"), route = view_of(edits, "Record-Route");
+    assert_text(via.value, "SIP/2.0/UDP g");
+    assert_text(via.name, "Via");
+    assert_text(route.value, "<sip:p>");
+    expect_print(edits,
+                 "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP g\r\nv: SIP/2.0/UDP h\r\n"
+                 "FROM:<sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n"
+                 "Route: <sip:r1>,\r\n <sip:r2>\r\nX: 1\r\nX: 2\r\nRecord-Route: <sip:p>\r\n\r\n");
     memory_release(msg);
 }
 
@@ -126,7 +160,7 @@ static void knows_which_kinds_it_changed(void **state)
     assert_false(edits_has_changed(parent, UINT64_MAX));
     assert_int_equal(edits_set_request_uri(parent, TEXT("sip:p")), 0); /* no header */
     assert_false(edits_has_changed(parent, UINT64_MAX));
-    assert_int_equal(edits_remove_first_element(parent, HEADER_ROUTE), 0);
+    assert_int_equal(edits_remove_elements(parent, HEADER_ROUTE, 1), 0);
     assert_int_equal(edits_set(parent, TEXT("t"), TEXT("<sip:e@f>")), 0);
     struct edits *child = edits_of(msg, parent);
     assert_true(edits_has_changed(parent, KIND(ROUTE)));
@@ -348,6 +382,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sends_the_same_bytes_without_edits),
         cmocka_unit_test(changes_what_it_is_told_to_change),
+        cmocka_unit_test(cuts_elements_through_lines),
+        cmocka_unit_test(adds_lines_of_our_own),
         cmocka_unit_test(sets_and_removes_by_name),
         cmocka_unit_test(lays_a_branch_over_the_request),
         cmocka_unit_test(knows_which_kinds_it_changed),

@@ -295,13 +295,13 @@ static void prints_a_via_that_brings_responses_back(void **state)
     transport_print_via(&out, f->net.transport, &f->net.listeners[1], TEXT("z9hG4bKx"));
     transport_print_via(&out, f->net.transport, &f->net.listeners[2], TEXT("z9hG4bKy"));
     assert_true(text_equal(buffer_text(&out),
-                           TEXT("SIP/2.0/UDP sbc.example.net:5080;branch=z9hG4bKx;rport"
-                                "SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bKy;rport")));
+                           TEXT("Via: SIP/2.0/UDP sbc.example.net:5080;branch=z9hG4bKx;rport\r\n"
+                                "Via: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bKy;rport\r\n")));
     buffer_release(&out);
     assert_true(text_equal(transport_record_route(f->net.transport, &f->net.listeners[1], false),
-                           TEXT("<sip:sbc.example.net:5080;lr>")));
+                           TEXT("Record-Route: <sip:sbc.example.net:5080;lr>\r\n")));
     assert_true(text_equal(transport_record_route(f->net.transport, &f->net.listeners[2], true),
-                           TEXT("<sip:[2001:db8::1]:5060;lr;r2=on>")));
+                           TEXT("Record-Route: <sip:[2001:db8::1]:5060;lr;r2=on>\r\n")));
     bool is_double;
     assert_ptr_equal(
         transport_recorded(f->net.transport, TEXT("<sip:[2001:db8::1]:5060;lr;r2=on>"), &is_double),
