@@ -173,7 +173,7 @@ static __attribute__((cold, noinline)) int grow(struct hash_table *table)
 
 int hash_insert(struct hash_table *table, struct hash_link *link, uint64_t hash)
 {
-    if (table->count >= table->bucket_count && grow(table) && !table->bucket_count)
+    if (table->count >= table->bucket_count / 2 && grow(table) && !table->bucket_count)
         return ERROR_MEMORY;
     link->hash = hash;
     link->table = table;

@@ -1,7 +1,8 @@
 /*
  * Keyed SipHash and an intrusive hash table on top of it. Keys come from the network, so the hash is
- * keyed per engine: nobody outside can aim at one bucket. The table doubles when it is full and
- * never shrinks; look-up, insertion and removal are O(1), removal also where many have one hash.
+ * keyed per engine: nobody outside can aim at one bucket. The table doubles when it has half as many elements as
+ * buckets, since each neighbour in a bucket is memory that no cache has, and never shrinks; look-up,
+ * insertion and removal are O(1), removal also where many have one hash.
  *
  * SipHash-2-4 is for what leaves us or must not be guessed: tokens, branches, nonces. Keys of tables
  * take SipHash-1-3, half the rounds, as the dictionaries of several languages do: nobody outside

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 
 struct accepted {
-    struct link link; /* in context->accepted */
+    struct accepted *next; /* the one before */
     uint16_t branch_index;
     struct text tag, bytes; /* behind this struct */
 };
@@ -18,38 +18,42 @@ void accepted_add(struct response_context *context, const struct branch *branch,
 {
     struct text tag = message_to_tag(response);
     /* Those beyond the limit, or without memory, go through the routes each time. */
-    if (context->accepted.count >= context->proxy->options.settings->limits_dialog_legs)
+    if (context->accepted_count >= context->proxy->options.settings->limits_dialog_legs)
         return;
     struct accepted *accepted = memory_raw(sizeof *accepted + tag.n + bytes.n);
     if (!accepted)
         return;
     char *at = (char *)(accepted + 1);
-    *accepted = (struct accepted){
-        .branch_index = branch->index, .tag = {at, tag.n}, .bytes = {at + tag.n, bytes.n}};
+    *accepted = (struct accepted){.next = context->accepted,
+                                  .branch_index = branch->index,
+                                  .tag = {at, tag.n},
+                                  .bytes = {at + tag.n, bytes.n}};
     if (tag.n)
         memcpy(at, tag.p, tag.n);
     memcpy(at + tag.n, bytes.p, bytes.n);
-    list_append(&context->accepted, &accepted->link);
+    context->accepted = accepted;
+    context->accepted_count++;
 }
 
 struct text accepted_find(const struct response_context *context, const struct branch *branch,
                           struct message *response)
 {
-    if (!context->accepted.count)
+    const struct accepted *accepted = context->accepted;
+    if (!accepted)
         return TEXT_NONE;
     struct text tag = message_to_tag(response);
-    LIST_FOR_EACH (link, &context->accepted) {
-        const struct accepted *accepted = CONTAINER_OF(link, struct accepted, link);
+    for (; accepted; accepted = accepted->next)
         if (accepted->branch_index == branch->index && text_equal(accepted->tag, tag))
             return accepted->bytes;
-    }
     return TEXT_NONE;
 }
 
 void accepted_release(struct response_context *context)
 {
-    LIST_FOR_EACH_SAFE (link, &context->accepted) {
-        list_remove(link);
-        memory_free_raw(CONTAINER_OF(link, struct accepted, link));
+    for (struct accepted *accepted = context->accepted, *next; accepted; accepted = next) {
+        /* The only one, as nearly always, is not asked: it is in no cache any more. */
+        next = --context->accepted_count ? accepted->next : NULL;
+        memory_free_raw(accepted);
     }
+    context->accepted = NULL;
 }

@@ -14,6 +14,7 @@ static void drop_script(struct response_context *context)
 
 static void drop_routing(struct response_context *context)
 {
+    drop_script(context);
     context->request = memory_release(context->request);
     context->edits = NULL;
     context->best = memory_release(context->best);
@@ -37,9 +38,9 @@ static void destroy(void *arg)
     list_remove(&context->link);
     LIST_FOR_EACH_SAFE (link, &context->branches)
         branch_release(CONTAINER_OF(link, struct branch, link));
-    drop_routing(context);
+    if (context->request) /* else it was done before */
+        drop_routing(context);
     accepted_release(context);
-    drop_script(context);
     memory_release(context->hidden);
     memory_release(context->dialog);
     memory_release(context->server);
@@ -113,10 +114,8 @@ void context_shrink(struct response_context *context)
 {
     if (!context->is_final_sent || context->pending || context->running)
         return;
-    if (context->request) { /* else it was done before */
-        drop_script(context);
+    if (context->request) /* else it was done before */
         drop_routing(context);
-    }
     LIST_FOR_EACH_SAFE (link, &context->branches) {
         struct branch *branch = CONTAINER_OF(link, struct branch, link);
         branch->edits = NULL;

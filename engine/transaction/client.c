@@ -52,7 +52,33 @@ void client_retransmit(struct transaction_client *txn)
 
 void client_expire_after(struct transaction_client *txn, uint64_t delay_ms, timer_handler *handler)
 {
-    timer_start(transactions_timers(txn->owner), &txn->expire, delay_ms, handler, txn);
+    timer_start(transactions_timers(txn->owner), &txn->timer, delay_ms, handler, txn);
+}
+
+void client_wait(struct transaction_client *txn, timer_handler *resend)
+{
+    uint64_t left_ms = txn->ends_ms - transactions_timers(txn->owner)->now_ms;
+    if (txn->is_reliable || txn->interval_ms >= left_ms)
+        client_expire_after(txn, left_ms, client_on_timeout);
+    else
+        client_expire_after(txn, txn->interval_ms, resend);
+}
+
+static void on_send_failed(void *arg)
+{
+    client_fail(arg, TRANSACTION_UNDELIVERABLE);
+}
+
+void client_begin(struct transaction_client *txn, uint64_t timeout_ms, uint64_t interval_ms,
+                  timer_handler *resend)
+{
+    if (client_send(txn)) {
+        client_expire_after(txn, TIMER_SEND_FAILED_MS, on_send_failed);
+        return;
+    }
+    txn->ends_ms = transactions_timers(txn->owner)->now_ms + timeout_ms;
+    txn->interval_ms = (uint32_t)interval_ms;
+    client_wait(txn, resend);
 }
 
 /* ---- ending ---- */
@@ -61,10 +87,8 @@ void client_terminate(struct transaction_client *txn)
 {
     if (txn->state == TRANSACTION_TERMINATED)
         return;
-    struct timers *timers = transactions_timers(txn->owner);
     txn->state = TRANSACTION_TERMINATED;
-    timer_stop(timers, &txn->retransmit);
-    timer_stop(timers, &txn->expire);
+    timer_stop(transactions_timers(txn->owner), &txn->timer);
     hash_remove(&txn->link);
     txn->owner = NULL;
     transactions_keep_bytes(&txn->bytes, &txn->size_bytes, TEXT_NONE);
@@ -94,9 +118,9 @@ void client_fail(struct transaction_client *txn, enum transaction_failure failur
     memory_release(txn);
 }
 
-void client_on_send_failed(void *arg)
+void client_on_timeout(void *arg)
 {
-    client_fail(arg, TRANSACTION_UNDELIVERABLE);
+    client_fail(arg, TRANSACTION_TIMED_OUT);
 }
 
 void client_deliver(struct transaction_client *txn, struct message *response)
@@ -167,5 +191,6 @@ void transaction_client_cancel(struct transaction_client *txn, struct text reaso
 
 void transaction_client_detach(struct transaction_client *txn)
 {
-    txn->handlers = (struct transaction_client_handlers){0};
+    if (txn->owner) /* a terminated one tells nobody */
+        txn->handlers = (struct transaction_client_handlers){0};
 }

@@ -20,31 +20,16 @@ static void on_timer_a(void *arg)
 {
     struct transaction_client *txn = arg;
     txn->interval_ms *= 2;
-    timer_start(transactions_timers(txn->owner), &txn->retransmit, txn->interval_ms, on_timer_a,
-                txn);
+    client_wait(txn, on_timer_a);
     client_retransmit(txn);
-}
-
-/* Timer B, and the wait for a final response after CANCEL. */
-static void on_timer_b(void *arg)
-{
-    client_fail(arg, TRANSACTION_TIMED_OUT);
 }
 
 void invite_client_start(struct transaction_client *txn, uint64_t timeout_ms)
 {
     const struct settings *settings = transactions_settings(txn->owner);
     txn->state = TRANSACTION_CALLING;
-    if (client_send(txn)) {
-        client_expire_after(txn, TIMER_SEND_FAILED_MS, client_on_send_failed);
-        return;
-    }
-    client_expire_after(txn, timeout_ms ? timeout_ms : timer_b_ms(settings), on_timer_b);
-    if (txn->is_reliable)
-        return;
-    txn->interval_ms = (uint32_t)timer_a_ms(settings);
-    timer_start(transactions_timers(txn->owner), &txn->retransmit, txn->interval_ms, on_timer_a,
-                txn);
+    client_begin(txn, timeout_ms ? timeout_ms : timer_b_ms(settings), timer_a_ms(settings),
+                 on_timer_a);
 }
 
 /* ---- CANCEL ---- */
@@ -57,7 +42,7 @@ static void send_cancel(struct transaction_client *txn, struct text reason)
     struct transaction_client_options options = {.method = METHOD_CANCEL,
                                                  .destination = txn->destination};
     txn->cancel = CANCEL_SENT;
-    client_expire_after(txn, timer_cancel_ms(transactions_settings(owner)), on_timer_b);
+    client_expire_after(txn, timer_cancel_ms(transactions_settings(owner)), client_on_timeout);
     struct buffer *print = &owner->print;
     buffer_clear(print);
     derive_cancel(print, sent, reason);
@@ -103,10 +88,8 @@ void invite_client_cancel(struct transaction_client *txn, struct text reason)
 
 static void proceed(struct transaction_client *txn, struct message *response)
 {
-    struct timers *timers = transactions_timers(txn->owner);
-    timer_stop(timers, &txn->retransmit);
-    if (txn->state == TRANSACTION_CALLING)
-        timer_stop(timers, &txn->expire); /* from now on the wait is the user's: Timer C */
+    if (txn->state == TRANSACTION_CALLING) /* from now on the wait is the user's: Timer C */
+        timer_stop(transactions_timers(txn->owner), &txn->timer);
     txn->state = TRANSACTION_PROCEEDING;
     if (txn->cancel == CANCEL_WANTED)
         send_waiting_cancel(txn);
@@ -115,7 +98,6 @@ static void proceed(struct transaction_client *txn, struct message *response)
 
 static void accepted(struct transaction_client *txn, struct message *response)
 {
-    timer_stop(transactions_timers(txn->owner), &txn->retransmit);
     txn->state = TRANSACTION_ACCEPTED;
     transactions_keep_bytes(&txn->bytes, &txn->size_bytes, TEXT_NONE);
     client_expire_after(txn, timer_m_ms(transactions_settings(txn->owner)), client_on_linger_end);
@@ -148,7 +130,6 @@ static void send_ack(struct transaction_client *txn, struct message *response)
 
 static void complete(struct transaction_client *txn, struct message *response)
 {
-    timer_stop(transactions_timers(txn->owner), &txn->retransmit);
     txn->state = TRANSACTION_COMPLETED;
     send_ack(txn, response);
     if (txn->is_reliable) /* Timer D is 0 */

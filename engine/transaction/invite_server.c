@@ -30,6 +30,7 @@ void invite_server_request(struct transaction_server *txn)
 
 /* ---- COMPLETED ---- */
 
+/* Until H. */
 static void start_timer_g(struct transaction_server *txn);
 
 static void on_timer_g(void *arg)
@@ -44,8 +45,12 @@ static void on_timer_g(void *arg)
 
 static void start_timer_g(struct transaction_server *txn)
 {
-    timer_start(transactions_timers(txn->owner), &txn->retransmit, txn->interval_ms, on_timer_g,
-                txn);
+    uint64_t left_ms = txn->ends_ms - transactions_timers(txn->owner)->now_ms;
+    bool is_repeated = !txn->is_reliable && txn->bytes;
+    if (!is_repeated || txn->interval_ms >= left_ms)
+        server_expire_after(txn, left_ms, server_on_linger_end);
+    else
+        server_expire_after(txn, txn->interval_ms, on_timer_g);
 }
 
 static int complete(struct transaction_server *txn, struct text bytes)
@@ -53,11 +58,9 @@ static int complete(struct transaction_server *txn, struct text bytes)
     const struct settings *settings = transactions_settings(txn->owner);
     txn->state = TRANSACTION_COMPLETED;
     transactions_keep_bytes(&txn->bytes, &txn->size_bytes, bytes); /* without: it is sent once */
-    server_expire_after(txn, timer_h_ms(settings), server_on_linger_end);
-    if (!txn->is_reliable && txn->bytes) {
-        txn->interval_ms = (uint32_t)timer_g_ms(settings);
-        start_timer_g(txn);
-    }
+    txn->ends_ms = transactions_timers(txn->owner)->now_ms + timer_h_ms(settings);
+    txn->interval_ms = (uint32_t)timer_g_ms(settings);
+    start_timer_g(txn);
     int error = server_send(txn, bytes);
     server_forget_request(txn);
     return error;
@@ -76,7 +79,6 @@ static bool is_ack_of_response(const struct transaction_server *txn, struct mess
 static void confirm(struct transaction_server *txn)
 {
     txn->state = TRANSACTION_CONFIRMED;
-    timer_stop(transactions_timers(txn->owner), &txn->retransmit);
     transactions_keep_bytes(&txn->bytes, &txn->size_bytes, TEXT_NONE);
     if (txn->is_reliable) /* Timer I is 0 */
         server_terminate(txn);
@@ -122,11 +124,11 @@ int invite_server_respond(struct transaction_server *txn, unsigned status, struc
         return server_send(txn, bytes);
     if (txn->state != TRANSACTION_PROCEEDING)
         return ERROR_STATE;
-    timer_stop(transactions_timers(txn->owner), &txn->retransmit); /* 100 is not due any more */
     if (is_success)
         return accepted(txn, bytes);
     if (status >= 300)
         return complete(txn, bytes);
+    timer_stop(transactions_timers(txn->owner), &txn->timer); /* 100 is not due any more */
     transactions_keep_bytes(&txn->bytes, &txn->size_bytes, bytes);
     return server_send(txn, bytes);
 }

@@ -14,6 +14,7 @@
 struct transactions {
     struct transactions_options options;
     struct hash_key secret;
+    struct timers *timers;              /**< of the loop */
     struct hash_table clients, servers; /**< one reference each */
     struct hash_table merged; /**< servers whose request has no To tag, by match_merged() */
     struct random random;     /**< branches and tags */
@@ -24,58 +25,76 @@ struct transactions {
 /** Has the INVITE been cancelled? */
 enum client_cancel { CANCEL_NONE, CANCEL_WANTED, CANCEL_SENT };
 
-/** About 256 bytes: thousands linger, so nothing is here that a lingering one does not need. */
+/*
+ * Thousands linger for 32 s, and by then are in no cache: nothing is in these structs that a lingering
+ * one does not need, and first what its end needs. With the count in front of it that is two cache lines.
+ */
+#define LINGERING_MOST_BYTES (256 - 16)
+
 struct transaction_client {
     struct hash_link link;
-    uint64_t check;             /**< second half of the key */
     struct transactions *owner; /**< NULL once terminated */
-    struct timer retransmit;    /**< A, E */
-    struct timer expire;        /**< B, F; D, K, M; after CANCEL; after a send error */
-    struct destination destination;
-    struct transaction_client_handlers handlers;
-    char *bytes;          /**< the request, later its ACK; owned, NULL when not needed */
-    char *cancel_reason;  /**< for a CANCEL that waits; owned, NUL-terminated */
+    char *bytes;                /**< the request, later its ACK; owned, NULL when not needed */
+    struct timer timer; /**< A, E before ends_ms; B, F; D, K, M; after CANCEL; after a send error */
     uint32_t size_bytes;  /**< of bytes */
-    uint32_t interval_ms; /**< of the retransmission timer */
     uint8_t method;       /**< enum method */
     uint8_t state;        /**< enum transaction_state */
     uint8_t cancel;       /**< enum client_cancel */
-    bool is_reliable;     /**< stream transport */
-    bool is_ack;          /**< bytes is the ACK */
+    bool is_reliable : 1; /**< stream transport */
+    bool is_ack : 1;      /**< bytes is the ACK */
+    char *cancel_reason;  /**< for a CANCEL that waits; owned, NUL-terminated */
+    uint64_t check;       /**< second half of the key */
+    uint64_t ends_ms;     /**< when B or F is due */
+    struct destination destination;
+    struct transaction_client_handlers handlers;
+    uint32_t interval_ms; /**< of A or E */
 };
+_Static_assert(sizeof(struct transaction_client) <= LINGERING_MOST_BYTES, "thousands linger");
 
 #define SERVER_TAG_BYTES 12u
 
-/** About 300 bytes. */
 struct transaction_server {
-    struct hash_link link, merge_link;
-    uint64_t check;             /**< second half of the key */
-    struct transactions *owner; /**< NULL once terminated */
-    struct timer retransmit;    /**< G; before, and in a non-INVITE one: when 100 is due */
-    struct timer expire;        /**< H, I, J, L */
-    struct destination destination;
-    struct message *request; /**< reference, until a final response was sent */
-    void *user;              /**< borrowed */
+    struct hash_link link;
+    struct transactions *owner;  /**< NULL once terminated */
+    char *bytes;                 /**< last response; owned, NULL when not needed */
+    struct timer timer;          /**< when 100 is due; G before ends_ms; H, I, J, L */
+    struct message *request;     /**< reference, until a final response was sent */
+    uint32_t size_bytes;         /**< of bytes */
+    uint8_t method;              /**< enum method */
+    uint8_t state;               /**< enum transaction_state */
+    bool is_reliable : 1;        /**< stream transport */
+    bool is_rfc2543 : 1;         /**< matched without branch */
+    bool is_merged : 1;          /**< the same request was there under another key */
+    bool is_in_merged : 1;       /**< by merge_link */
+    bool has_user : 1;           /**< transaction_server_attach() named one */
+    struct hash_link merge_link; /**< in the table of merged requests */
+    void *user;                  /**< borrowed */
     transaction_terminated_handler *terminated;
-    char *bytes;                /**< last response; owned, NULL when not needed */
-    uint32_t size_bytes;        /**< of bytes */
+    uint64_t check;   /**< second half of the key */
+    uint64_t ends_ms; /**< when H is due */
+    struct destination destination;
     uint32_t interval_ms;       /**< of Timer G */
-    uint8_t method;             /**< enum method */
-    uint8_t state;              /**< enum transaction_state */
-    bool is_reliable;           /**< stream transport */
-    bool is_rfc2543;            /**< matched without branch */
-    bool is_merged;             /**< the same request was there under another key */
     char tag[SERVER_TAG_BYTES]; /**< first byte 0: not made yet */
 };
+_Static_assert(sizeof(struct transaction_server) <= LINGERING_MOST_BYTES, "thousands linger");
 
 /* ---- shared (transactions.c) ---- */
 
 /** Cause of what is sent because a request came once more. */
 #define CAUSE_REPEATED "repeated request"
 
-const struct settings *transactions_settings(const struct transactions *transactions);
-void transactions_count_up(struct transactions *transactions, enum counter counter);
-struct timers *transactions_timers(struct transactions *transactions);
+static inline const struct settings *transactions_settings(const struct transactions *transactions)
+{
+    return transactions->options.settings;
+}
+static inline void transactions_count_up(struct transactions *transactions, enum counter counter)
+{
+    counter_count(transactions->options.counters, counter);
+}
+static inline struct timers *transactions_timers(const struct transactions *transactions)
+{
+    return transactions->timers;
+}
 /** loop_set_cause() of the worker's loop: why the next message is sent. @return what was said before */
 const char *transactions_set_cause(struct transactions *transactions, const char *cause);
 /** May one more server transaction be made? One with a To tag may use the reserve. Counts the refusal. */
@@ -91,16 +110,25 @@ struct transaction_client *client_find(struct transactions *transactions, struct
                                        enum method method);
 int client_send(struct transaction_client *txn);
 void client_retransmit(struct transaction_client *txn);
-/** Start the expire timer. */
+/**
+ * Send the request; again each time @p resend runs, until the transaction has timed out.
+ * @param timeout_ms   B or F
+ * @param interval_ms  A or E at first; without effect on a stream
+ */
+void client_begin(struct transaction_client *txn, uint64_t timeout_ms, uint64_t interval_ms,
+                  timer_handler *resend);
+/** Wait for interval_ms more, or for the time-out where that comes first. */
+void client_wait(struct transaction_client *txn, timer_handler *resend);
+/** Nothing is sent any more until @p handler runs. */
 void client_expire_after(struct transaction_client *txn, uint64_t delay_ms, timer_handler *handler);
 /** Over; releases the table's reference. */
 void client_terminate(struct transaction_client *txn);
 /** Timer handler of D, K and M. */
 void client_on_linger_end(void *arg);
+/** Timer handler of B and F, and of the wait for a final response after CANCEL. */
+void client_on_timeout(void *arg);
 /** Over without final response: terminate and tell. */
 void client_fail(struct transaction_client *txn, enum transaction_failure failure);
-/** Timer handler after a send error. */
-void client_on_send_failed(void *arg);
 void client_deliver(struct transaction_client *txn, struct message *response);
 
 /* Machines; all borrow. */
@@ -124,6 +152,7 @@ void server_send_again(struct transaction_server *txn, const char *cause);
 void server_try_after(struct transaction_server *txn, uint64_t delay_ms);
 /** A final response was sent: the request is not needed any more. */
 void server_forget_request(struct transaction_server *txn);
+/** What was waited for before is not any more. */
 void server_expire_after(struct transaction_server *txn, uint64_t delay_ms, timer_handler *handler);
 /** Over; tells the user, releases the table's reference. */
 void server_terminate(struct transaction_server *txn);

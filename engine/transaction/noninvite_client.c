@@ -15,35 +15,20 @@ static void on_timer_e(void *arg)
     txn->interval_ms = txn->state == TRANSACTION_PROCEEDING
                            ? (uint32_t)settings->timers_t2_ms
                            : (uint32_t)timer_doubled_ms(txn->interval_ms, settings);
-    timer_start(transactions_timers(txn->owner), &txn->retransmit, txn->interval_ms, on_timer_e,
-                txn);
+    client_wait(txn, on_timer_e);
     client_retransmit(txn);
-}
-
-static void on_timer_f(void *arg)
-{
-    client_fail(arg, TRANSACTION_TIMED_OUT);
 }
 
 void noninvite_client_start(struct transaction_client *txn, uint64_t timeout_ms)
 {
     const struct settings *settings = transactions_settings(txn->owner);
     txn->state = TRANSACTION_TRYING;
-    if (client_send(txn)) {
-        client_expire_after(txn, TIMER_SEND_FAILED_MS, client_on_send_failed);
-        return;
-    }
-    client_expire_after(txn, timeout_ms ? timeout_ms : timer_f_ms(settings), on_timer_f);
-    if (txn->is_reliable)
-        return;
-    txn->interval_ms = (uint32_t)timer_e_ms(settings);
-    timer_start(transactions_timers(txn->owner), &txn->retransmit, txn->interval_ms, on_timer_e,
-                txn);
+    client_begin(txn, timeout_ms ? timeout_ms : timer_f_ms(settings), timer_e_ms(settings),
+                 on_timer_e);
 }
 
 static void complete(struct transaction_client *txn, struct message *response)
 {
-    timer_stop(transactions_timers(txn->owner), &txn->retransmit);
     txn->state = TRANSACTION_COMPLETED;
     transactions_keep_bytes(&txn->bytes, &txn->size_bytes, TEXT_NONE);
     if (txn->is_reliable) /* Timer K is 0 */

@@ -29,7 +29,6 @@ void noninvite_server_request(struct transaction_server *txn)
 void noninvite_server_leave_unanswered(struct transaction_server *txn)
 {
     txn->state = TRANSACTION_COMPLETED;
-    timer_stop(transactions_timers(txn->owner), &txn->retransmit);
     transactions_keep_bytes(&txn->bytes, &txn->size_bytes, TEXT_NONE);
     server_forget_request(txn);
     if (txn->is_reliable) /* Timer J is 0 */
@@ -57,9 +56,9 @@ int noninvite_server_respond(struct transaction_server *txn, unsigned status, st
 {
     if (txn->state != TRANSACTION_TRYING && txn->state != TRANSACTION_PROCEEDING)
         return ERROR_STATE;
-    timer_stop(transactions_timers(txn->owner), &txn->retransmit); /* 100 is not due any more */
     if (status >= 200)
         return complete(txn, bytes);
+    timer_stop(transactions_timers(txn->owner), &txn->timer); /* 100 is not due any more */
     txn->state = TRANSACTION_PROCEEDING;
     transactions_keep_bytes(&txn->bytes, &txn->size_bytes, bytes);
     return server_send(txn, bytes);

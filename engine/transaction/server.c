@@ -42,6 +42,7 @@ static int insert(struct transaction_server *txn, struct transactions *transacti
     uint64_t merged = match_merged(&transactions->secret, txn->request);
     txn->is_merged = hash_find(&transactions->merged, merged, NULL, NULL) != NULL;
     error = hash_insert(&transactions->merged, &txn->merge_link, merged);
+    txn->is_in_merged = !error;
     if (error)
         hash_remove(&txn->link);
     return error;
@@ -88,7 +89,7 @@ void server_send_again(struct transaction_server *txn, const char *cause)
 
 void server_expire_after(struct transaction_server *txn, uint64_t delay_ms, timer_handler *handler)
 {
-    timer_start(transactions_timers(txn->owner), &txn->expire, delay_ms, handler, txn);
+    timer_start(transactions_timers(txn->owner), &txn->timer, delay_ms, handler, txn);
 }
 
 static void on_trying_due(void *arg)
@@ -102,8 +103,7 @@ static void on_trying_due(void *arg)
 void server_try_after(struct transaction_server *txn, uint64_t delay_ms)
 {
     if (delay_ms)
-        timer_start(transactions_timers(txn->owner), &txn->retransmit, delay_ms, on_trying_due,
-                    txn);
+        server_expire_after(txn, delay_ms, on_trying_due);
     else
         on_trying_due(txn);
 }
@@ -120,19 +120,18 @@ void server_terminate(struct transaction_server *txn)
     if (txn->state == TRANSACTION_TERMINATED)
         return;
     bool is_stopping = txn->owner->is_stopping;
-    struct timers *timers = transactions_timers(txn->owner);
     txn->state = TRANSACTION_TERMINATED;
-    timer_stop(timers, &txn->retransmit);
-    timer_stop(timers, &txn->expire);
+    timer_stop(transactions_timers(txn->owner), &txn->timer);
     hash_remove(&txn->link);
-    hash_remove(&txn->merge_link);
+    if (txn->is_in_merged)
+        hash_remove(&txn->merge_link);
     txn->owner = NULL;
     server_forget_request(txn);
     transactions_keep_bytes(&txn->bytes, &txn->size_bytes, TEXT_NONE);
-    transaction_terminated_handler *terminated = txn->terminated;
-    txn->terminated = NULL;
-    if (terminated && !is_stopping)
-        terminated(txn->user, txn);
+    bool is_told = txn->has_user && !is_stopping;
+    txn->has_user = false;
+    if (is_told)
+        txn->terminated(txn->user, txn);
     memory_release(txn);
 }
 
@@ -211,6 +210,7 @@ void transaction_server_attach(struct transaction_server *txn, void *user,
 {
     txn->user = user;
     txn->terminated = terminated;
+    txn->has_user = terminated != NULL;
 }
 
 void *transaction_server_user(const struct transaction_server *txn)

@@ -28,24 +28,9 @@ const char *transaction_state_name(enum transaction_state state)
 
 /* ---- shared with the machines ---- */
 
-const struct settings *transactions_settings(const struct transactions *transactions)
-{
-    return transactions->options.settings;
-}
-
-void transactions_count_up(struct transactions *transactions, enum counter counter)
-{
-    counter_count(transactions->options.counters, counter);
-}
-
 const char *transactions_set_cause(struct transactions *transactions, const char *cause)
 {
     return loop_set_cause(transactions->options.loop, cause);
-}
-
-struct timers *transactions_timers(struct transactions *transactions)
-{
-    return loop_timers(transactions->options.loop);
 }
 
 /* Beyond what every request may use. */
@@ -79,7 +64,8 @@ bool transactions_has_room_to_send(struct transactions *transactions, struct tex
 
 bool transactions_keep_bytes(char **bytes, uint32_t *size_bytes, struct text t)
 {
-    memory_free_raw(*bytes);
+    if (*bytes)
+        memory_free_raw(*bytes);
     *bytes = t.n ? memory_raw(t.n) : NULL;
     *size_bytes = *bytes ? (uint32_t)t.n : 0;
     if (*bytes)
@@ -309,6 +295,7 @@ int transactions_create(struct transactions **transactionsp,
         return ERROR_MEMORY;
     transactions->options = *options;
     transactions->secret = options->hash_key;
+    transactions->timers = loop_timers(options->loop);
     io_seed_random(options->io, &transactions->random);
     timers_expect(transactions_timers(transactions), timer_64_t1_ms(options->settings));
     timers_expect(transactions_timers(transactions), options->settings->timers_t4_ms);
