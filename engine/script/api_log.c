@@ -328,13 +328,9 @@ static const struct program *push_program(lua_State *L, int index)
     return lua_touserdata(L, -1);
 }
 
-/** ([message | event | nil,] format, ...) */
-static int write_line(lua_State *L)
+static __attribute__((noinline)) int print_line(lua_State *L, struct generation *generation,
+                                                enum log_level level)
 {
-    struct generation *generation = generation_of(L);
-    enum log_level level = (enum log_level)lua_tointeger(L, lua_upvalueindex(1));
-    if (!generation->options.log || !log_is_on(generation->options.log, level))
-        return 0;
     int index = lua_type(L, 1) == LUA_TSTRING ? 1 : 2;
     if (index == 2 && lua_type(L, index) != LUA_TSTRING)
         return api_misuse(L, "sip.log.%s: a format is needed, not a %s", log_level_name(level),
@@ -359,6 +355,15 @@ static int write_line(lua_State *L)
     note_log(&line.subject, generation->script, level, line.call_id,
              (struct text){line.bytes, line.n});
     return 0;
+}
+
+/** ([message | event | nil,] format, ...); most lines are of a level that is off */
+static int write_line(lua_State *L)
+{
+    struct generation *generation = generation_of(L);
+    enum log_level level = (enum log_level)lua_tointeger(L, lua_upvalueindex(1));
+    bool is_on = generation->options.log && log_is_on(generation->options.log, level);
+    return is_on ? print_line(L, generation, level) : 0;
 }
 
 /** (level, programs by their format, function that adds one, string.format) -> sip.log.LEVEL */

@@ -245,12 +245,6 @@ int generation_open(struct generation **generationp, const struct generation_opt
 
 /* ---- loading the script ---- */
 
-/** A bit for the handlers of a kind whose names are that long: most that are asked for are not there. */
-static uint64_t handler_bit(enum run_kind kind, size_t name_n)
-{
-    return UINT64_C(1) << ((unsigned)kind * 11 + name_n) % 64;
-}
-
 /** Take the function on top of the stack as a handler. */
 static void add_handler(lua_State *L, struct generation *generation, enum run_kind kind,
                         const char *name)
@@ -399,11 +393,9 @@ int generation_create(struct generation **generationp, const struct generation_o
 
 /* ---- reading ---- */
 
-const struct handler *generation_handler(const struct generation *generation, enum run_kind kind,
-                                         struct text name)
+const struct handler *generation_find_handler(const struct generation *generation,
+                                              enum run_kind kind, struct text name)
 {
-    if (!(generation->handler_bits & handler_bit(kind, name.n)))
-        return NULL;
     for (size_t i = 0; i < generation->handler_count; i++) {
         const struct handler *handler = &generation->handlers[i];
         if (handler->kind == kind && handler->name_n == name.n &&

@@ -147,11 +147,19 @@ struct generation {
     struct link link;                    /**< in script->generations */
     struct random random;
 
+    /* what every run reads stands together */
     lua_State *lua;
+    struct run *current; /**< whose coroutine runs */
+    struct run *runs, *free_runs;
+    uint64_t last_serial; /**< given to a run */
+    size_t handler_count;
+    struct handler *handlers;
+    uint64_t handler_bits; /**< of their kinds and lengths of names */
+    size_t huge_blocks;    /**< alive; see heap.c */
+    int hook_interval;     /**< instructions until the hook looks */
+
     size_t memory_bytes, memory_most;
     uint64_t refusals;  /**< allocations that were refused */
-    size_t huge_blocks; /**< alive; see heap.c */
-    int hook_interval;  /**< instructions until the hook looks */
     lua_Alloc allocate; /**< LuaJIT's own, with its argument; see heap.c */
     void *allocate_arg;
     struct grave *grave; /**< owned; NULL: the state is closed where the generation ends */
@@ -160,9 +168,6 @@ struct generation {
     char **files;        /**< the script and what it required; owned */
     size_t file_count;
     uint64_t sources_hash; /**< of their texts */
-    struct handler *handlers;
-    size_t handler_count;
-    uint64_t handler_bits; /**< of their kinds and lengths of names */
     int wrap_reference;    /**< see generation_wrap() */
     int errors_reference;  /**< error texts, made before they are needed */
     int pv_get_reference, pv_set_reference;
@@ -172,9 +177,6 @@ struct generation {
     struct literal literals[LITERALS]; /**< see api_push_literal() */
     unsigned literal_count;
 
-    struct run *current; /**< whose coroutine runs */
-    struct run *runs, *free_runs;
-    uint64_t last_serial; /**< given to a run */
     struct list timers;
     struct database **databases; /**< those that the script opened; closed with it */
     size_t database_count;
@@ -232,9 +234,21 @@ int generation_protect(struct generation *generation, lua_CFunction function, vo
  * @param shape  module of lua/; NULL: the arguments are those of the run
  */
 void generation_wrap(lua_State *L, enum run_kind kind, const char *shape);
+/** A bit for the handlers of a kind whose names are that long: most that are asked for are not there. */
+static inline uint64_t handler_bit(enum run_kind kind, size_t name_n)
+{
+    return UINT64_C(1) << ((unsigned)kind * 11 + name_n) % 64;
+}
+/** generation_handler() where there may be one. */
+const struct handler *generation_find_handler(const struct generation *generation,
+                                              enum run_kind kind, struct text name);
 /** Handler of that kind and name, or NULL. */
-const struct handler *generation_handler(const struct generation *generation, enum run_kind kind,
-                                         struct text name);
+static inline const struct handler *generation_handler(const struct generation *generation,
+                                                       enum run_kind kind, struct text name)
+{
+    bool may_be = generation->handler_bits & handler_bit(kind, name.n);
+    return may_be ? generation_find_handler(generation, kind, name) : NULL;
+}
 
 /* ---- heap.c ---- */
 
