@@ -212,6 +212,11 @@ const char *branch_set_cause(const struct branch *branch);
 /* response.c */
 void response_receive(void *arg, struct transaction_client *txn, struct message *response);
 void response_failure(void *arg, struct transaction_client *txn, enum transaction_failure failure);
+/**
+ * Begin edits of a response that goes on: our own Via is off (s16.7 3).
+ * @return 0, ERROR_MEMORY, ERROR_SYNTAX (a Via that the transport does not let in)
+ */
+int response_begin(struct edits **editsp, struct message *response);
 /** A branch is final with a response that we make: 408, 503. */
 void response_local(struct branch *branch, unsigned status) __attribute__((cold));
 /** Send a response upstream. @param branch  whose 2xx it is, NULL: it is none */

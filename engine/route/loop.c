@@ -13,9 +13,10 @@ uint64_t loop_hash(struct response_context *context, struct edits *edits, struct
     const uint64_t numbers[] = {message_caller_hash(request, secret), request->cseq_number};
     edits_header(edits, HEADER_ROUTE, TEXT_NONE, &route);
     edits_header(edits, HEADER_PROXY_REQUIRE, TEXT_NONE, &required);
+    struct text target = edits_request_uri(edits);
     struct text v[] = {
-        edits_request_uri(edits),
-        next_hop,
+        target,
+        text_equal(next_hop, target) ? TEXT_NONE : next_hop,
         message_to_tag(request),
         route.value,
         required.value,

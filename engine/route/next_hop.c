@@ -1,25 +1,26 @@
 /* Where a request goes next (RFC 3261 s16.6 6, s16.12) and which of our sockets it leaves from. */
 #include "route/context.h"
 
-/* First Route element of the edited request. */
-static bool top_route(struct edits *edits, struct name_addr *route)
+/* First Route element of the edited request. @param rest  of its line */
+static bool top_route(struct edits *edits, struct name_addr *route, struct header_view *line,
+                      struct text *rest)
 {
-    struct header_view view = {0};
-    if (!edits_header(edits, HEADER_ROUTE, TEXT_NONE, &view))
+    if (!edits_header(edits, HEADER_ROUTE, TEXT_NONE, line))
         return false;
-    struct text rest = view.value;
-    return name_addr_parse(route, name_addr_split(&rest)) == 0;
+    *rest = line->value;
+    return name_addr_parse(route, name_addr_split(rest)) == 0;
 }
 
 /* The next element is a strict router (RFC 2543): it wants itself in the Request-URI, and the old
  * Request-URI as the last Route (s16.6 6). */
-static int swap_for_strict_router(struct arena *arena, struct edits *edits, struct text strict)
+static int swap_for_strict_router(struct arena *arena, struct edits *edits, struct text strict,
+                                  const struct header_view *line, struct text rest)
 {
     struct header_view view = {0}, last = {0};
     struct text target = arena_printf(arena, "<%.*s>", TEXT_ARG(edits_request_uri(edits)));
     if (!text_is_set(target))
         return ERROR_MEMORY;
-    int error = edits_remove_elements(edits, HEADER_ROUTE, 1);
+    int error = edits_keep_end(edits, line, rest);
     if (error)
         return error;
     bool is_found = edits_header(edits, HEADER_ROUTE, TEXT_NONE, &view);
@@ -52,17 +53,20 @@ static int choose(struct response_context *context, struct edits *edits, struct 
                   struct uri *uri)
 {
     struct arena *arena = &context->request->arena;
+    struct header_view line;
     struct name_addr route;
+    struct text rest;
     if (to.n) {
         to = arena_copy(arena, to);
         return to.n ? uri_parse(uri, to) : ERROR_MEMORY;
     }
     if (context->next_hop.n)
         return uri_parse(uri, context->next_hop);
-    if (!top_route(edits, &route))
+    if (!top_route(edits, &route, &line, &rest))
         return next_hop_request_uri(context, edits, uri);
     *uri = route.uri;
-    return uri_is_loose(uri) ? 0 : swap_for_strict_router(arena, edits, route.uri_text);
+    return uri_is_loose(uri) ? 0
+                             : swap_for_strict_router(arena, edits, route.uri_text, &line, rest);
 }
 
 int next_hop_choose(struct response_context *context, struct edits *edits, struct text to,

@@ -121,6 +121,27 @@ static bool may_be_strictly_routed(const struct response_context *context)
     return received && uri_is_loose(received);
 }
 
+/* The other of our two entries, which leads to where the request leaves. @param last  the first one */
+static void take_second_route(struct response_context *context, struct route_walk *last)
+{
+    struct route_walk walk = *last;
+    bool is_double;
+    struct text element = next_route(context->edits, &walk);
+    const struct listener *own = record_route_own(context->proxy, element, &is_double);
+    if (!own)
+        return;
+    context->route_listener = own;
+    *last = walk;
+}
+
+/* What stands behind the last one goes on. */
+static int cut_routes(struct edits *edits, const struct route_walk *first,
+                      const struct route_walk *last)
+{
+    int error = last->line.place == first->line.place ? 0 : edits_remove(edits, &first->line);
+    return error ? error : edits_keep_end(edits, &last->line, last->rest);
+}
+
 int proxy_loose_route(struct response_context *context)
 {
     bool is_double = false;
@@ -128,18 +149,17 @@ int proxy_loose_route(struct response_context *context)
     int strict = may_be_strictly_routed(context) ? undo_strict_router(context, &in_request_uri) : 0;
     if (strict < 0)
         return strict;
-    struct route_walk walk = {0};
-    struct text first = next_route(context->edits, &walk);
-    const struct listener *own = record_route_own(context->proxy, first, &is_double),
-                          *second = NULL;
+    struct route_walk first = {0}, last;
+    struct text element = next_route(context->edits, &first);
+    const struct listener *own = record_route_own(context->proxy, element, &is_double);
     if (!own)
         return strict ? strict : lost_route_find(context);
+    last = first;
     /* The first of our two entries may be the one that the strict router took. */
-    bool is_second = strict && has_double_mark(&in_request_uri) && is_double;
-    if (is_double && !is_second)
-        second = record_route_own(context->proxy, next_route(context->edits, &walk), &is_double);
-    if (is_second || second)
-        context->route_listener = second ? second : own;
-    int error = edits_remove_elements(context->edits, HEADER_ROUTE, second ? 2 : 1);
+    if (is_double && strict && has_double_mark(&in_request_uri))
+        context->route_listener = own;
+    else if (is_double)
+        take_second_route(context, &last);
+    int error = cut_routes(context->edits, &first, &last);
     return error ? error : 1;
 }

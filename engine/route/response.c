@@ -203,6 +203,20 @@ static void reply_route_done(void *arg, int error)
     run_reply_route(run, name);
 }
 
+int response_begin(struct edits **editsp, struct message *response)
+{
+    const struct via *own = message_via(response);
+    struct header_view line;
+    if (!own)
+        return ERROR_SYNTAX;
+    int error = edits_begin(editsp, response, NULL);
+    if (error || !edits_header(*editsp, HEADER_VIA, TEXT_NONE, &line))
+        return error ? error : ERROR_SYNTAX;
+    struct text rest = text_span(own->whole.p + own->whole.n, line.value.p + line.value.n);
+    text_split(&rest, ',');
+    return edits_keep_end(*editsp, &line, rest);
+}
+
 static struct reply_run *reply_run_create(struct branch *branch, struct message *response)
 {
     struct reply_run *run = memory_alloc_local(sizeof *run, 0, reply_run_destroy);
@@ -211,8 +225,7 @@ static struct reply_run *reply_run_create(struct branch *branch, struct message 
     run->branch = memory_ref(branch);
     run->context = memory_ref(branch->context);
     run->response = memory_ref(response);
-    if (edits_begin(&run->edits, response, NULL) ||
-        edits_remove_elements(run->edits, HEADER_VIA, 1)) {
+    if (response_begin(&run->edits, response)) {
         memory_release(run);
         return NULL;
     }

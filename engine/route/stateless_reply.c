@@ -61,8 +61,7 @@ static void begin(struct proxy *proxy, void *owner, void *object)
     reply->proxy = proxy;
     reply->response = memory_ref(object);
     reply->generation = handlers->generation(handlers->arg);
-    if (edits_begin(&reply->edits, reply->response, NULL) ||
-        edits_remove_elements(reply->edits, HEADER_VIA, 1)) {
+    if (response_begin(&reply->edits, reply->response)) {
         memory_release(reply);
         return;
     }

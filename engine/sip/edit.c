@@ -135,7 +135,8 @@ bool edits_header(const struct edits *edits, enum header_kind kind, struct text 
     if (is_at(&edits->changes, i, place))
         header = edits->changes.items[i].header;
     if (!header)
-        return find_from(edits, place, kind, name, view);
+        return message_is_repeated(edits->message, kind) &&
+               find_from(edits, place, kind, name, view);
     *view = (struct header_view){header->name, header->value, kind, place};
     return true;
 }
@@ -427,21 +428,12 @@ int edits_remove_all(struct edits *edits, struct text name)
     return edits_header(edits, HEADER_OTHER, name, &view) ? remove_from(edits, view) : 0;
 }
 
-int edits_remove_elements(struct edits *edits, enum header_kind kind, unsigned count)
+int edits_keep_end(struct edits *edits, const struct header_view *view, struct text rest)
 {
-    struct header_view view;
-    int error = 0;
-    while (!error && count && edits_header(edits, kind, TEXT_NONE, &view)) {
-        struct text rest = view.value;
-        do {
-            name_addr_split(&rest);
-            rest = text_trim(rest);
-        } while (--count && rest.n);
-        /* No line has a CR but in front of an LF. */
-        bool is_folded = text_find(rest, '\n');
-        error = rest.n ? replace(edits, &view, rest, is_folded) : edits_remove(edits, &view);
-    }
-    return error;
+    rest = text_trim(rest);
+    /* No line has a CR but in front of an LF. */
+    bool is_folded = text_find(rest, '\n');
+    return rest.n ? replace(edits, view, rest, is_folded) : edits_remove(edits, view);
 }
 
 int edits_set_body(struct edits *edits, struct text body, struct text content_type)

@@ -65,8 +65,11 @@ int edits_set(struct edits *edits, struct text name, struct text value);
 int edits_set_number(struct edits *edits, enum header_kind kind, uint64_t number);
 /** Remove every header of that name. @return number removed, or ERROR_MEMORY */
 int edits_remove_all(struct edits *edits, struct text name);
-/** Cut the first @p count elements of @p kind off (comma-joined lists), removing emptied headers. */
-int edits_remove_elements(struct edits *edits, enum header_kind kind, unsigned count);
+/**
+ * Cut the first elements of a comma-joined list off.
+ * @param rest  the end of @p view's value: alone it is sent, or nothing of the line when it is empty
+ */
+int edits_keep_end(struct edits *edits, const struct header_view *view, struct text rest);
 /** @param content_type  absent: keep. An empty @p body removes Content-Type. */
 int edits_set_body(struct edits *edits, struct text body, struct text content_type);
 

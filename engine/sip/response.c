@@ -86,17 +86,37 @@ static void copy_to(struct buffer *out, struct message *request,
     }
 }
 
+static void print_status_line(struct buffer *out, const struct response_options *options)
+{
+    unsigned status = options->status;
+    char start[] = "SIP/2.0 000 ";
+    for (unsigned i = 3, left = status; i > 0; i--, left /= 10)
+        start[7 + i] += left % 10;
+    buffer_append(out, (struct text){start, sizeof start - 1});
+    buffer_append(out,
+                  text_is_set(options->reason) ? options->reason : text_of(status_reason(status)));
+    buffer_append(out, TEXT("\r\n"));
+}
+
+static void print_body(struct buffer *out, const struct response_options *options)
+{
+    if (!options->body.n) {
+        buffer_append(out, TEXT("Content-Length: 0\r\n\r\n"));
+        return;
+    }
+    if (options->content_type.n)
+        print_header(out, TEXT("Content-Type"), options->content_type);
+    buffer_append(out, TEXT("Content-Length: "));
+    buffer_append_u64(out, options->body.n);
+    buffer_append(out, TEXT("\r\n\r\n"));
+    buffer_append(out, options->body);
+}
+
 void response_print(struct buffer *out, struct message *request,
                     const struct response_options *options)
 {
-    struct text reason =
-        text_is_set(options->reason) ? options->reason : text_of(status_reason(options->status));
     buffer_reserve(out, request->head.n + options->headers.n + options->body.n + TYPICAL_BYTES);
-    buffer_append(out, TEXT("SIP/2.0 "));
-    buffer_append_u64(out, options->status);
-    buffer_append_char(out, ' ');
-    buffer_append(out, reason);
-    buffer_append(out, TEXT("\r\n"));
+    print_status_line(out, options);
     copy_vias(out, request);
     if (options->copy_record_route)
         copy_headers(out, request, HEADER_RECORD_ROUTE);
@@ -109,10 +129,5 @@ void response_print(struct buffer *out, struct message *request,
     if (options->server.n)
         print_header(out, TEXT("Server"), options->server);
     buffer_append(out, options->headers);
-    if (options->body.n && options->content_type.n)
-        print_header(out, TEXT("Content-Type"), options->content_type);
-    buffer_append(out, TEXT("Content-Length: "));
-    buffer_append_u64(out, options->body.n);
-    buffer_append(out, TEXT("\r\n\r\n"));
-    buffer_append(out, options->body);
+    print_body(out, options);
 }

@@ -48,6 +48,16 @@ static void respond(struct message *msg)
     buffer_release(&out);
 }
 
+static void cut_first_route(struct edits *edits)
+{
+    struct header_view view;
+    if (!edits_header(edits, HEADER_ROUTE, TEXT_NONE, &view))
+        return;
+    struct text rest = view.value;
+    name_addr_split(&rest);
+    edits_keep_end(edits, &view, rest);
+}
+
 static void edit(struct edits *edits, uint8_t step)
 {
     struct header_view view = {0};
@@ -72,7 +82,7 @@ static void edit(struct edits *edits, uint8_t step)
         edits_prepend(edits, HEADER_VIA, TEXT("Via"), TEXT("SIP/2.0/UDP p;branch=z9hG4bKp"));
         break;
     case 4: edits_set(edits, TEXT("X-Set"), TEXT("s")); break;
-    case 5: edits_remove_elements(edits, HEADER_ROUTE, 1); break;
+    case 5: cut_first_route(edits); break;
     case 6: edits_set_body(edits, TEXT("another body"), TEXT("text/plain")); break;
     default: edits_remove_all(edits, TEXT("X-Set"));
     }
