@@ -131,9 +131,10 @@ int udp_send(struct udp *udp, const struct address *destination, struct text byt
     return udp->world->udp_send(udp, destination, bytes);
 }
 
-int udp_queue(struct udp *udp, const struct address *destination, struct text bytes)
+int udp_queue(struct udp *udp, const struct address *destination, struct text bytes,
+              const struct buffer *in)
 {
-    return udp->world->udp_queue(udp, destination, bytes);
+    return udp->world->udp_queue(udp, destination, bytes, in);
 }
 
 void udp_flush(struct udp *udp)

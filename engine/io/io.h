@@ -14,6 +14,7 @@
 #pragma once
 
 #include "base/address.h"
+#include "base/buffer.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "base/timer.h"
@@ -142,10 +143,14 @@ int udp_start(struct udp *udp, struct loop *loop, udp_receive_handler *receive,
  */
 int udp_send(struct udp *udp, const struct address *destination, struct text bytes);
 /**
- * Like udp_send(), but it may leave with others in one system call at udp_flush(); the bytes are
- * copied. Order to one socket is kept, udp_send() included. @return 0 or ERROR_TRANSPORT
+ * Like udp_send(), but it may leave with others in one system call at udp_flush(). Order to one socket is
+ * kept, udp_send() included.
+ * @param bytes  one datagram; not copied: borrowed until udp_flush(), udp_send() or udp_close()
+ * @param in     the buffer that they lie in. It may grow meanwhile, what it has stays
+ * @return 0 or ERROR_TRANSPORT
  */
-int udp_queue(struct udp *udp, const struct address *destination, struct text bytes);
+int udp_queue(struct udp *udp, const struct address *destination, struct text bytes,
+              const struct buffer *in);
 void udp_flush(struct udp *udp);
 /** Where it is bound, port filled in; borrowed. */
 const struct address *udp_local(const struct udp *udp);

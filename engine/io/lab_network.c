@@ -252,9 +252,11 @@ int lab_udp_send(struct udp *base, const struct address *destination, struct tex
     return 0;
 }
 
-int lab_udp_queue(struct udp *base, const struct address *destination, struct text bytes)
+int lab_udp_queue(struct udp *base, const struct address *destination, struct text bytes,
+                  const struct buffer *in)
 {
     struct lab_udp *udp = (struct lab_udp *)base;
+    (void)in; /* the flight has them */
     struct flight *flight = check_in(udp, destination, bytes);
     if (!flight)
         return ERROR_TRANSPORT;

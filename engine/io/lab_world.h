@@ -124,7 +124,8 @@ int lab_udp_open(struct udp **udpp, struct io *io, const struct address *local,
                  const struct udp_options *options);
 int lab_udp_start(struct udp *udp, struct loop *loop);
 int lab_udp_send(struct udp *udp, const struct address *destination, struct text bytes);
-int lab_udp_queue(struct udp *udp, const struct address *destination, struct text bytes);
+int lab_udp_queue(struct udp *udp, const struct address *destination, struct text bytes,
+                  const struct buffer *in);
 void lab_udp_flush(struct udp *udp);
 uint64_t lab_udp_kernel_drops(struct udp *udp);
 uint64_t lab_udp_send_failures(const struct udp *udp);

@@ -1,38 +1,34 @@
 /*
- * Sending. udp_send() is one sendto. udp_queue() copies into the socket's queue, which leaves with
- * one sendmmsg at udp_flush(), when it is full, or before a udp_send(), so that order is kept.
+ * Sending. udp_send() is one sendto. udp_queue() notes in the socket's queue where the bytes lie; it
+ * leaves with one sendmmsg at udp_flush(), when it is full, or before a udp_send(), so that order is kept.
  *
  * A socket with IP_RECVERR fails the next send with the error of an earlier one, whatever its
  * destination; trying again once tells whose error it was.
  */
 #include "io/uv_world.h"
 
-#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 
 #include <errno.h>
 
-#define QUEUE_BYTES_MAX (256u * 1024) /* a queue that holds more leaves at once */
-
 /** One queued datagram. */
 struct queued {
     struct address destination;
-    uint32_t offset;
     uint32_t size_bytes;
+    const struct buffer *in; /* borrowed */
+    size_t offset;           /* in it: it may grow, and so move */
 };
 
 /** Datagrams waiting for one system call; counted object. */
 struct send_queue {
-    struct buffer bytes;
     unsigned count;
     struct queued v[UDP_BATCH_MAX];
 };
 
-static void queue_destructor(void *object)
+static struct text bytes_of(const struct queued *queued)
 {
-    struct send_queue *queue = object;
-    buffer_release(&queue->bytes);
+    return (struct text){queued->in->p + queued->offset, queued->size_bytes};
 }
 
 void send_queue_release(struct send_queue *queue)
@@ -92,16 +88,15 @@ void real_udp_flush(struct udp *base)
     if (!queue || !queue->count)
         return;
     if (queue->count == 1) { /* the usual case below the highest rates; sendto costs less */
-        send_now(udp, &queue->v[0].destination, buffer_text(&queue->bytes));
         queue->count = 0;
-        buffer_clear(&queue->bytes);
+        send_now(udp, &queue->v[0].destination, bytes_of(&queue->v[0]));
         return;
     }
     struct mmsghdr messages[UDP_BATCH_MAX];
     struct iovec vectors[UDP_BATCH_MAX];
     for (unsigned i = 0; i < queue->count; i++) {
         struct queued *queued = &queue->v[i];
-        vectors[i] = (struct iovec){queue->bytes.p + queued->offset, queued->size_bytes};
+        vectors[i] = (struct iovec){(void *)bytes_of(queued).p, queued->size_bytes};
         messages[i] = (struct mmsghdr){
             .msg_hdr = {.msg_name = &queued->destination.sa,
                         .msg_namelen = address_size(&queued->destination),
@@ -111,10 +106,10 @@ void real_udp_flush(struct udp *base)
     }
     send_all(udp, messages, queue->count);
     queue->count = 0;
-    buffer_clear(&queue->bytes);
 }
 
-int real_udp_queue(struct udp *base, const struct address *destination, struct text bytes)
+int real_udp_queue(struct udp *base, const struct address *destination, struct text bytes,
+                   const struct buffer *in)
 {
     struct real_udp *udp = (struct real_udp *)base;
     if (bytes.n > UDP_DATAGRAM_MAX) {
@@ -122,21 +117,17 @@ int real_udp_queue(struct udp *base, const struct address *destination, struct t
         return ERROR_TRANSPORT;
     }
     if (!udp->queue)
-        udp->queue = memory_alloc(sizeof *udp->queue, queue_destructor);
+        udp->queue = memory_alloc(sizeof *udp->queue, NULL);
     struct send_queue *queue = udp->queue;
     if (!queue)
         return send_now(udp, destination, bytes); /* no memory: it goes alone */
-    if (queue->count == UDP_BATCH_MAX || queue->bytes.n + bytes.n > QUEUE_BYTES_MAX)
+    if (queue->count == UDP_BATCH_MAX)
         real_udp_flush(base);
-    size_t offset = queue->bytes.n;
-    buffer_append(&queue->bytes, bytes);
-    if (queue->bytes.error) { /* what is queued goes first */
-        queue->bytes.n = offset;
-        real_udp_flush(base);
-        buffer_clear(&queue->bytes);
-        return send_now(udp, destination, bytes);
-    }
-    queue->v[queue->count++] = (struct queued){*destination, (uint32_t)offset, (uint32_t)bytes.n};
+    struct queued *queued = &queue->v[queue->count++];
+    queued->destination = *destination;
+    queued->size_bytes = (uint32_t)bytes.n;
+    queued->in = in;
+    queued->offset = (size_t)(bytes.p - in->p);
     return 0;
 }
 

@@ -113,7 +113,8 @@ int real_udp_open(struct udp **udpp, struct io *io, const struct address *local,
                   const struct udp_options *options);
 int real_udp_start(struct udp *udp, struct loop *loop);
 int real_udp_send(struct udp *udp, const struct address *destination, struct text bytes);
-int real_udp_queue(struct udp *udp, const struct address *destination, struct text bytes);
+int real_udp_queue(struct udp *udp, const struct address *destination, struct text bytes,
+                   const struct buffer *in);
 void real_udp_flush(struct udp *udp);
 uint64_t real_udp_kernel_drops(struct udp *udp);
 uint64_t real_udp_send_failures(const struct udp *udp);

@@ -26,7 +26,8 @@ struct world {
                     const struct udp_options *options);
     int (*udp_start)(struct udp *udp, struct loop *loop);
     int (*udp_send)(struct udp *udp, const struct address *destination, struct text bytes);
-    int (*udp_queue)(struct udp *udp, const struct address *destination, struct text bytes);
+    int (*udp_queue)(struct udp *udp, const struct address *destination, struct text bytes,
+                     const struct buffer *in);
     void (*udp_flush)(struct udp *udp);
     uint64_t (*udp_kernel_drops)(struct udp *udp);
     uint64_t (*udp_send_failures)(const struct udp *udp);

@@ -148,12 +148,12 @@ static int send_request(struct branch *branch)
     if (!error)
         error = hop_edit(context, edits, branch->destination.listener, branch_id, branch->breadth);
     if (!error) {
-        buffer_clear(&proxy->out);
-        edits_print(edits, &proxy->out);
-        error = proxy->out.error;
+        struct buffer *out = transport_print(proxy->options.transport);
+        edits_print(edits, out);
+        error = out->error;
     }
     if (!error)
-        error = create_client(branch, branch_id, buffer_text(&proxy->out));
+        error = create_client(branch, branch_id, transport_printed(proxy->options.transport));
     if (!error && proxy_makes_records(proxy))
         notes_try(context, branch->index, branch->next_hop, &branch->destination.address);
     return error;

@@ -142,7 +142,7 @@ struct proxy {
     struct hash_table masked; /**< hidden calls by the Call-ID that was made up, see topology.c */
     struct list requests;     /**< of our own, see uac.c */
     size_t byes_pending;      /**< of them, those of hang_up.c */
-    struct buffer out;        /**< scratch for printing */
+    struct buffer out;        /**< scratch for parts of messages */
     bool is_refusing;
 };
 

@@ -45,7 +45,7 @@ static int edit_and_send(struct forwarding *forwarding, const struct address *ad
 {
     struct response_context *context = forwarding->context;
     struct proxy *proxy = context->proxy;
-    struct buffer *out = &proxy->out;
+    struct transport *transport = proxy->options.transport;
     char branch[BRANCH_BYTES];
     struct text interface =
         forwarding->listener ? text_of(forwarding->listener->interface) : TEXT_NONE;
@@ -61,11 +61,11 @@ static int edit_and_send(struct forwarding *forwarding, const struct address *ad
     int error = hop_edit(
         context, forwarding->edits, destination.listener,
         stateless_branch(proxy, message_via(context->request), context->request, branch), 0);
-    buffer_clear(out);
+    struct buffer *out = transport_print(transport);
     edits_print(forwarding->edits, out);
     if (!error)
         error = out->error;
-    return error ? error : transport_send(proxy->options.transport, &destination, buffer_text(out));
+    return error ? error : transport_send(transport, &destination, transport_printed(transport));
 }
 
 static void on_resolved(void *arg, int error, const struct resolve_target *v, size_t count)

@@ -39,8 +39,8 @@ static __attribute__((noinline)) void note_upstream(struct response_context *con
 void response_send_upstream(struct response_context *context, const struct branch *branch,
                             struct message *response, struct edits *edits, unsigned status)
 {
-    struct buffer *out = &context->proxy->out;
-    buffer_clear(out);
+    struct transport *transport = context->proxy->options.transport;
+    struct buffer *out = transport_print(transport);
     edits_print(edits, out);
     if (out->error) {
         log_error(context->proxy->options.log, LOG_ROUTE, response->call_id,
@@ -50,8 +50,8 @@ void response_send_upstream(struct response_context *context, const struct branc
         return;
     }
     if (branch && response->method == METHOD_INVITE)
-        accepted_add(context, branch, response, buffer_text(out));
-    transaction_server_respond(context->server, status, buffer_text(out));
+        accepted_add(context, branch, response, transport_printed(transport));
+    transaction_server_respond(context->server, status, transport_printed(transport));
     if (proxy_makes_records(context->proxy))
         note_upstream(context, response, status);
     if (status >= 200 && !context->is_final_sent)

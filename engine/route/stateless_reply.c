@@ -25,7 +25,6 @@ static void stateless_reply_destroy(void *arg)
 static void send_on(struct stateless_reply *reply)
 {
     struct transport *transport = reply->proxy->options.transport;
-    struct buffer *out = &reply->proxy->out;
     struct destination destination = {0};
     if (transport_response_destination(message_via_second(reply->response),
                                        reply->response->source.listener, &destination))
@@ -34,10 +33,10 @@ static void send_on(struct stateless_reply *reply)
         transport_listener_towards(transport, &destination.address, TRANSPORT_UDP);
     if (!destination.listener)
         return;
-    buffer_clear(out);
+    struct buffer *out = transport_print(transport);
     edits_print(reply->edits, out);
     if (!out->error)
-        transport_send(transport, &destination, buffer_text(out));
+        transport_send(transport, &destination, transport_printed(transport));
 }
 
 static void route_done(void *arg, int error)

@@ -116,19 +116,19 @@ void uac_print_contact(struct buffer *out, const struct listener *listener, stru
 static int send_to(struct uac *uac, const struct destination *destination)
 {
     struct proxy *proxy = uac->proxy;
-    struct buffer *out = &proxy->out;
+    struct transport *transport = proxy->options.transport;
+    struct buffer *out = transport_print(transport);
     char branch_array[BRANCH_BYTES];
     struct text branch = transactions_make_branch(proxy->transactions, 0, branch_array);
-    buffer_clear(out);
     buffer_append(out, buffer_text(&uac->before_via));
-    transport_print_via(out, proxy->options.transport, destination->listener, branch);
+    transport_print_via(out, transport, destination->listener, branch);
     if (uac->has_contact)
         uac_print_contact(out, destination->listener, buffer_text(&uac->contact_user));
     buffer_append(out, buffer_text(&uac->behind_via));
     if (out->error)
         return out->error;
     if (uac->method == METHOD_ACK) /* to a 2xx: it has no transaction (s13.2.2.4) */
-        return transport_send(proxy->options.transport, destination, buffer_text(out));
+        return transport_send(transport, destination, transport_printed(transport));
     if (uac->client)
         transaction_client_detach(uac->client);
     uac->client = memory_release(uac->client);
@@ -138,7 +138,7 @@ static int send_to(struct uac *uac, const struct destination *destination)
                                               .method = uac->method,
                                               .branch = branch,
                                               .destination = *destination,
-                                              .bytes = buffer_text(out),
+                                              .bytes = transport_printed(transport),
                                               .handlers = {on_response, on_failure, uac},
                                           });
     loop_set_cause(proxy->options.loop, before);

@@ -30,12 +30,14 @@ struct transaction_client *client_find(struct transactions *transactions, struct
 
 /* ---- sending ---- */
 
-int client_send(struct transaction_client *txn)
+int client_send(struct transaction_client *txn, struct text bytes)
 {
-    if (!txn->bytes)
-        return 0;
-    return transport_send(txn->owner->options.transport, &txn->destination,
-                          (struct text){txn->bytes, txn->size_bytes});
+    return transport_send(txn->owner->options.transport, &txn->destination, bytes);
+}
+
+int client_send_again(struct transaction_client *txn)
+{
+    return txn->bytes ? client_send(txn, (struct text){txn->bytes, txn->size_bytes}) : 0;
 }
 
 void client_retransmit(struct transaction_client *txn)
@@ -44,7 +46,7 @@ void client_retransmit(struct transaction_client *txn)
     transactions_count_up(owner, COUNTER_TRANSACTION_RETRANSMITTED);
     const char *before =
         transactions_set_cause(owner, txn->method == METHOD_INVITE ? "timer A" : "timer E");
-    int error = client_send(txn);
+    int error = client_send_again(txn);
     transactions_set_cause(owner, before);
     if (error)
         client_fail(txn, TRANSACTION_UNDELIVERABLE);
@@ -69,10 +71,10 @@ static void on_send_failed(void *arg)
     client_fail(arg, TRANSACTION_UNDELIVERABLE);
 }
 
-void client_begin(struct transaction_client *txn, uint64_t timeout_ms, uint64_t interval_ms,
-                  timer_handler *resend)
+void client_begin(struct transaction_client *txn, struct text bytes, uint64_t timeout_ms,
+                  uint64_t interval_ms, timer_handler *resend)
 {
-    if (client_send(txn)) {
+    if (client_send(txn, bytes)) {
         client_expire_after(txn, TIMER_SEND_FAILED_MS, on_send_failed);
         return;
     }
@@ -165,9 +167,9 @@ int transaction_client_create(struct transaction_client **txnp, struct transacti
         return error;
     transactions_count_up(transactions, COUNTER_TRANSACTION_CREATED);
     if (options->method == METHOD_INVITE)
-        invite_client_start(txn, options->timeout_ms);
+        invite_client_start(txn, options);
     else
-        noninvite_client_start(txn, options->timeout_ms);
+        noninvite_client_start(txn, options);
     if (txnp)
         *txnp = memory_ref(txn);
     return 0;

@@ -24,12 +24,14 @@ static void on_timer_a(void *arg)
     client_retransmit(txn);
 }
 
-void invite_client_start(struct transaction_client *txn, uint64_t timeout_ms)
+void invite_client_start(struct transaction_client *txn,
+                         const struct transaction_client_options *options)
 {
     const struct settings *settings = transactions_settings(txn->owner);
     txn->state = TRANSACTION_CALLING;
-    client_begin(txn, timeout_ms ? timeout_ms : timer_b_ms(settings), timer_a_ms(settings),
-                 on_timer_a);
+    client_begin(txn, options->bytes,
+                 options->timeout_ms ? options->timeout_ms : timer_b_ms(settings),
+                 timer_a_ms(settings), on_timer_a);
 }
 
 /* ---- CANCEL ---- */
@@ -43,12 +45,11 @@ static void send_cancel(struct transaction_client *txn, struct text reason)
                                                  .destination = txn->destination};
     txn->cancel = CANCEL_SENT;
     client_expire_after(txn, timer_cancel_ms(transactions_settings(owner)), client_on_timeout);
-    struct buffer *print = &owner->print;
-    buffer_clear(print);
+    struct buffer *print = transport_print(owner->options.transport);
     derive_cancel(print, sent, reason);
     if (print->error || !derive_branch(sent, &method, &options.branch))
         return; /* no memory: the wait above ends the INVITE */
-    options.bytes = buffer_text(print);
+    options.bytes = transport_printed(owner->options.transport);
     const char *before = transactions_set_cause(owner, NULL); /* no script asked for it */
     if (transaction_client_create(NULL, owner, &options))     /* no room: once, unretransmitted */
         transport_send(owner->options.transport, &txn->destination, options.bytes);
@@ -107,25 +108,24 @@ static void accepted(struct transaction_client *txn, struct message *response)
 /* Without memory the INVITE is kept in place of its ACK, which is then made anew each time. */
 static void send_ack(struct transaction_client *txn, struct message *response)
 {
-    if (!txn->is_ack) {
-        struct buffer *print = &txn->owner->print;
-        buffer_clear(print);
-        derive_ack(print, (struct text){txn->bytes, txn->size_bytes}, response);
-        if (print->error)
-            return;
-        struct text ack = buffer_text(print);
-        char *bytes = NULL;
-        uint32_t size_bytes = 0;
-        if (!transactions_keep_bytes(&bytes, &size_bytes, ack)) {
-            transport_send(txn->owner->options.transport, &txn->destination, ack);
-            return;
-        }
+    if (txn->is_ack) {
+        client_send_again(txn);
+        return;
+    }
+    struct buffer *print = transport_print(txn->owner->options.transport);
+    derive_ack(print, (struct text){txn->bytes, txn->size_bytes}, response);
+    if (print->error)
+        return;
+    struct text ack = transport_printed(txn->owner->options.transport);
+    char *bytes = NULL;
+    uint32_t size_bytes = 0;
+    if (transactions_keep_bytes(&bytes, &size_bytes, ack)) {
         memory_free_raw(txn->bytes);
         txn->bytes = bytes;
         txn->size_bytes = size_bytes;
         txn->is_ack = true;
     }
-    client_send(txn); /* the response is here already: an ACK that cannot go harms nobody but us */
+    client_send(txn, ack); /* the response is here: an ACK that cannot go harms nobody but us */
 }
 
 static void complete(struct transaction_client *txn, struct message *response)

@@ -18,7 +18,6 @@ struct transactions {
     struct hash_table clients, servers; /**< one reference each */
     struct hash_table merged; /**< servers whose request has no To tag, by match_merged() */
     struct random random;     /**< branches and tags */
-    struct buffer print;      /**< scratch for what we print ourselves */
     bool is_stopping;         /**< handlers are not called any more */
 };
 
@@ -108,15 +107,19 @@ bool transactions_keep_bytes(char **bytes, uint32_t *size_bytes, struct text t);
 
 struct transaction_client *client_find(struct transactions *transactions, struct text branch,
                                        enum method method);
-int client_send(struct transaction_client *txn);
+/** @param bytes  as they were printed: the request, or its ACK */
+int client_send(struct transaction_client *txn, struct text bytes);
+/** Send again what is kept, if there is anything. */
+int client_send_again(struct transaction_client *txn);
 void client_retransmit(struct transaction_client *txn);
 /**
  * Send the request; again each time @p resend runs, until the transaction has timed out.
+ * @param bytes        as they were printed
  * @param timeout_ms   B or F
  * @param interval_ms  A or E at first; without effect on a stream
  */
-void client_begin(struct transaction_client *txn, uint64_t timeout_ms, uint64_t interval_ms,
-                  timer_handler *resend);
+void client_begin(struct transaction_client *txn, struct text bytes, uint64_t timeout_ms,
+                  uint64_t interval_ms, timer_handler *resend);
 /** Wait for interval_ms more, or for the time-out where that comes first. */
 void client_wait(struct transaction_client *txn, timer_handler *resend);
 /** Nothing is sent any more until @p handler runs. */
@@ -132,10 +135,12 @@ void client_fail(struct transaction_client *txn, enum transaction_failure failur
 void client_deliver(struct transaction_client *txn, struct message *response);
 
 /* Machines; all borrow. */
-void invite_client_start(struct transaction_client *txn, uint64_t timeout_ms);
+void invite_client_start(struct transaction_client *txn,
+                         const struct transaction_client_options *options);
 void invite_client_response(struct transaction_client *txn, struct message *response);
 void invite_client_cancel(struct transaction_client *txn, struct text reason);
-void noninvite_client_start(struct transaction_client *txn, uint64_t timeout_ms);
+void noninvite_client_start(struct transaction_client *txn,
+                            const struct transaction_client_options *options);
 void noninvite_client_response(struct transaction_client *txn, struct message *response);
 
 /* ---- server transactions (server.c) ---- */

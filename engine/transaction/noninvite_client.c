@@ -19,12 +19,14 @@ static void on_timer_e(void *arg)
     client_retransmit(txn);
 }
 
-void noninvite_client_start(struct transaction_client *txn, uint64_t timeout_ms)
+void noninvite_client_start(struct transaction_client *txn,
+                            const struct transaction_client_options *options)
 {
     const struct settings *settings = transactions_settings(txn->owner);
     txn->state = TRANSACTION_TRYING;
-    client_begin(txn, timeout_ms ? timeout_ms : timer_f_ms(settings), timer_e_ms(settings),
-                 on_timer_e);
+    client_begin(txn, options->bytes,
+                 options->timeout_ms ? options->timeout_ms : timer_f_ms(settings),
+                 timer_e_ms(settings), on_timer_e);
 }
 
 static void complete(struct transaction_client *txn, struct message *response)

@@ -175,12 +175,12 @@ int transaction_server_reply(struct transaction_server *txn, const struct respon
     struct response_options filled = *options;
     if (!text_is_set(filled.to_tag) && filled.status > 100)
         filled.to_tag = transaction_server_tag(txn);
-    struct buffer *print = &txn->owner->print;
-    buffer_clear(print);
+    struct transport *transport = txn->owner->options.transport;
+    struct buffer *print = transport_print(transport);
     response_print(print, txn->request, &filled);
     if (print->error)
         return print->error;
-    return transaction_server_respond(txn, filled.status, buffer_text(print));
+    return transaction_server_respond(txn, filled.status, transport_printed(transport));
 }
 
 void transaction_server_drop(struct transaction_server *txn)

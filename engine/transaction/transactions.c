@@ -284,7 +284,6 @@ static void transactions_destroy(void *object)
     hash_table_release(&transactions->clients);
     hash_table_release(&transactions->servers);
     hash_table_release(&transactions->merged);
-    buffer_release(&transactions->print);
 }
 
 int transactions_create(struct transactions **transactionsp,

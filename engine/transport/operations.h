@@ -20,6 +20,7 @@ struct transport_operations {
     /**
      * Queue one message; stream protocols connect when flow_id is 0. What could not be sent is
      * counted here (COUNTER_SIP_SEND_FAILED).
+     * @param bytes  in transport->print, where they stay until flush()
      * @return 0, ERROR_TRANSPORT, ERROR_LIMIT
      */
     int (*send)(void *state, const struct destination *destination, struct text bytes);
@@ -58,8 +59,9 @@ struct remembered_route {
 
 struct transport {
     struct transport_options options;
-    struct hash_key tag_key;    /**< of To tags in stateless responses */
-    struct buffer print;        /**< scratch for those responses */
+    struct hash_key tag_key; /**< of To tags in stateless responses */
+    struct buffer print;     /**< what leaves at the end of the batch, then what is being printed */
+    size_t queued_bytes;     /**< of it, what leaves */
     struct endpoint *endpoints; /**< one per listener, same index; owned */
     /** By hash of the host, one place each: what collides is asked again. Owned; NULL until used. */
     struct remembered_route *routes;

@@ -34,12 +34,11 @@ int transport_reply(struct transport *transport, struct message *request,
         filled.to_tag = make_tag(transport, request, tag);
     struct destination destination;
     transport_reply_destination(request, &destination);
-    struct buffer *print = &transport->print;
-    buffer_clear(print);
+    struct buffer *print = transport_print(transport);
     response_print(print, request, &filled);
     if (print->error)
         return print->error;
-    return transport_send(transport, &destination, buffer_text(print));
+    return transport_send(transport, &destination, transport_printed(transport));
 }
 
 bool transport_is_own_ack(const struct transport *transport, struct message *ack)

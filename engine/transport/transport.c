@@ -3,6 +3,8 @@
 #include "base/memory.h"
 #include "transport/operations.h"
 
+#define QUEUE_BYTES_MAX (256u * 1024) /* when more is waiting it leaves before the batch ends */
+
 /* The protocols that are built. */
 static const struct transport_operations *const protocols[] = {&transport_udp};
 
@@ -142,27 +144,61 @@ void transport_stop(struct transport *transport)
     }
 }
 
+struct buffer *transport_print(struct transport *transport)
+{
+    struct buffer *print = &transport->print;
+    if (transport->queued_bytes > QUEUE_BYTES_MAX)
+        transport_flush(transport);
+    print->n = transport->queued_bytes;
+    print->error = 0;
+    return print;
+}
+
+struct text transport_printed(const struct transport *transport)
+{
+    const struct buffer *print = &transport->print;
+    return (struct text){print->p + transport->queued_bytes, print->n - transport->queued_bytes};
+}
+
+/* What was not printed by transport_print(): kept elsewhere, or a constant. @return 0 or ERROR_MEMORY */
+static __attribute__((cold, noinline)) int print_copy(struct transport *transport,
+                                                      struct text bytes)
+{
+    struct buffer *print = transport_print(transport);
+    buffer_append(print, bytes);
+    return print->error;
+}
+
+static __attribute__((cold)) int refuse_to_send(struct transport *transport, int error)
+{
+    counter_count(transport->options.counters, COUNTER_SIP_SEND_FAILED);
+    return error;
+}
+
 int transport_send(struct transport *transport, const struct destination *destination,
                    struct text bytes)
 {
-    struct counters *counters = transport->options.counters;
-    struct endpoint *endpoint = &transport->endpoints[destination->listener->id];
-    if (!endpoint->state) { /* stopped; failures of an open one are counted by its protocol */
-        counter_count(counters, COUNTER_SIP_SEND_FAILED);
-        return ERROR_TRANSPORT;
-    }
     const struct transport_handlers *handlers = &transport->options.handlers;
+    struct endpoint *endpoint = &transport->endpoints[destination->listener->id];
+    if (!endpoint->state) /* stopped; failures of an open one are counted by its protocol */
+        return refuse_to_send(transport, ERROR_TRANSPORT);
+    if (bytes.p != transport->print.p + transport->queued_bytes && print_copy(transport, bytes))
+        return refuse_to_send(transport, ERROR_MEMORY);
+    bytes = transport_printed(transport);
     endpoint->has_queued = true;
     if (handlers->sent)
         handlers->sent(handlers->arg, destination, bytes);
     int error = endpoint->operations->send(endpoint->state, destination, bytes);
-    if (!error)
-        counter_count(counters, COUNTER_SIP_SENT);
-    return error;
+    if (error)
+        return error;
+    transport->queued_bytes += bytes.n;
+    counter_count(transport->options.counters, COUNTER_SIP_SENT);
+    return 0;
 }
 
 void transport_flush(struct transport *transport)
 {
+    transport->queued_bytes = 0;
     for (size_t i = 0; i < transport->options.listener_count; i++) {
         struct endpoint *endpoint = &transport->endpoints[i];
         if (!endpoint->has_queued)

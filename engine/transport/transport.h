@@ -105,7 +105,19 @@ void transport_stop(struct transport *transport);
 void transport_receive(struct transport *transport, const struct listener *listener,
                        const struct address *peer, struct text bytes, uint64_t received_us);
 
-/** Send one message; leaves at the end of the batch, in order. @return 0, ERROR_TRANSPORT, ERROR_LIMIT (too long for a datagram) */
+/**
+ * Begin to print a message, one at a time: what was printed before and not sent is forgotten. It leaves
+ * from where it is printed.
+ * @return borrowed, with what is already on its way in front: to append to, and to ask for an error
+ */
+struct buffer *transport_print(struct transport *transport);
+/** What has been printed since; borrowed until the next is begun, or sent: copy it before to keep it. */
+struct text transport_printed(const struct transport *transport);
+/**
+ * Send one message; leaves at the end of the batch, in order.
+ * @param bytes  transport_printed(), or others, which are copied
+ * @return 0, ERROR_TRANSPORT, ERROR_LIMIT (too long for a datagram), ERROR_MEMORY
+ */
 int transport_send(struct transport *transport, const struct destination *destination,
                    struct text bytes);
 /** Send what is queued; the worker's idle handler calls it. */

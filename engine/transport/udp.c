@@ -97,7 +97,14 @@ static int udp_endpoint_send(void *state, const struct destination *destination,
         counter_count(endpoint->transport->options.counters, COUNTER_SIP_SEND_FAILED);
         return ERROR_LIMIT;
     }
-    return udp_queue(endpoint->udp, &destination->address, bytes);
+    return udp_queue(endpoint->udp, &destination->address, bytes, &endpoint->transport->print);
+}
+
+static __attribute__((cold)) void count_failures(struct udp_endpoint *endpoint, uint64_t failures)
+{
+    counter_add(endpoint->transport->options.counters, COUNTER_SIP_SEND_FAILED,
+                failures - endpoint->send_failures);
+    endpoint->send_failures = failures;
 }
 
 static void udp_endpoint_flush(void *state)
@@ -105,9 +112,8 @@ static void udp_endpoint_flush(void *state)
     struct udp_endpoint *endpoint = state;
     udp_flush(endpoint->udp);
     uint64_t failures = udp_send_failures(endpoint->udp);
-    counter_add(endpoint->transport->options.counters, COUNTER_SIP_SEND_FAILED,
-                failures - endpoint->send_failures);
-    endpoint->send_failures = failures;
+    if (failures != endpoint->send_failures)
+        count_failures(endpoint, failures);
 }
 
 static void udp_endpoint_close(void *state)

@@ -22,10 +22,10 @@ static void queued_and_sent_datagrams_keep_their_order(void **state)
 {
     struct bench *bench = *state;
     loop_set_handlers(bench->loop, &(struct loop_handlers){NULL, idle, bench});
-    udp_queue(bench->a, udp_local(bench->b), TEXT("1"));
-    udp_queue(bench->a, udp_local(bench->b), TEXT("2"));
+    queue(bench->a, udp_local(bench->b), TEXT("1"));
+    queue(bench->a, udp_local(bench->b), TEXT("2"));
     udp_send(bench->a, udp_local(bench->b), TEXT("3"));
-    udp_queue(bench->a, udp_local(bench->b), TEXT("4")); /* leaves with the loop's next idle */
+    queue(bench->a, udp_local(bench->b), TEXT("4")); /* leaves with the loop's next idle */
     run(bench, 1000);
     assert_string_equal(trace_of(bench),
                         "0 idle ;0 b 1;0 idle ;0 b 2;0 idle ;0 b 3;0 idle ;0 b 4;0 idle ;");
@@ -268,7 +268,7 @@ static void ping(void *arg, struct udp *udp, const struct datagram *v, size_t co
     text_to_u32(v->bytes, &n);
     snprintf(number, sizeof number, "%u", (unsigned)(n + 1));
     if (n < 300)
-        udp_queue(udp, v->source, text_of(number));
+        queue(udp, v->source, text_of(number));
     udp_flush(udp);
 }
 

@@ -157,7 +157,7 @@ static int use_everything(struct bench *bench)
     if (!error)
         error = udp_send(bench->a, &b, TEXT("x"));
     if (!error)
-        error = udp_queue(bench->a, &b, TEXT("y"));
+        error = queue(bench->a, &b, TEXT("y"));
     return error;
 }
 

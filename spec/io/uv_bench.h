@@ -33,6 +33,7 @@ struct bench {
     char bytes[64][32];
     char error_bytes[64];
     struct udp *receiver;
+    struct buffer out; /**< what queue() has queued */
 };
 
 static inline void guard_fired(void *arg)
@@ -41,6 +42,14 @@ static inline void guard_fired(void *arg)
     print_error("guard timer: nothing came\n");
     bench->fired = UINT32_MAX;
     loop_stop(bench->loop);
+}
+
+static inline int queue(struct bench *bench, struct udp *udp, const struct address *destination,
+                        struct text bytes)
+{
+    size_t begin = bench->out.n;
+    buffer_append(&bench->out, bytes);
+    return udp_queue(udp, destination, (struct text){bench->out.p + begin, bytes.n}, &bench->out);
 }
 
 static inline int set_up(void **state)
@@ -58,6 +67,7 @@ static inline int tear_down(void **state)
 {
     struct bench *bench = *state;
     bool guarded = bench->fired == UINT32_MAX;
+    buffer_release(&bench->out);
     memory_release(bench->loop);
     memory_release(bench->io);
     bool leaked = memory_live() != bench->live_before;

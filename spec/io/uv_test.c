@@ -201,6 +201,8 @@ static int use_everything(struct io **iop, struct loop **loopp)
 {
     struct udp *udp = NULL;
     struct address local = address_of("127.0.0.1:0");
+    char text[] = "queued, or sent alone";
+    const struct buffer out = {.p = text, .n = sizeof text};
     int error = io_uv_create(iop);
     if (!error)
         error = loop_create(loopp, *iop, "test");
@@ -209,7 +211,7 @@ static int use_everything(struct io **iop, struct loop **loopp)
     if (!error)
         error = udp_start(udp, *loopp, receive, NULL, NULL);
     if (!error)
-        error = udp_queue(udp, udp_local(udp), TEXT("queued, or sent alone"));
+        error = udp_queue(udp, udp_local(udp), buffer_text(&out), &out);
     udp_close(udp);
     return error;
 }

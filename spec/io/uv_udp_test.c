@@ -66,8 +66,8 @@ static void refuses_the_other_family(void **state)
     struct udp *udp = open_udp(bench, "127.0.0.1:0", NULL);
     struct address six = address_of("[::1]:9");
     assert_int_equal(udp_send(udp, &six, TEXT("x")), ERROR_TRANSPORT);
-    assert_int_equal(udp_queue(udp, &six, TEXT("x")), 0);
-    assert_int_equal(udp_queue(udp, udp_local(udp), TEXT("y")), 0);
+    assert_int_equal(queue(bench, udp, &six, TEXT("x")), 0);
+    assert_int_equal(queue(bench, udp, udp_local(udp), TEXT("y")), 0);
     udp_flush(udp);
     assert_int_equal(udp_send_failures(udp), 2);
     bench->want = 1;
@@ -90,7 +90,7 @@ static void queue_keeps_order(struct bench *bench, unsigned batch)
         if (i % 10 == 9)
             udp_send(udp, udp_local(udp), text_of(text)); /* overtakes nothing */
         else
-            udp_queue(udp, udp_local(udp), text_of(text));
+            queue(bench, udp, udp_local(udp), text_of(text));
     }
     udp_flush(udp);
     udp_flush(udp); /* nothing left: harmless */
@@ -117,19 +117,38 @@ static void keeps_order_through_queue_and_batches(void **state)
     assert_int_equal(bench->batches, 1 + 1);
 }
 
+static void queued_bytes_may_move_with_their_buffer(void **state)
+{
+    struct bench *bench = *state;
+    struct udp *udp = open_udp(bench, "127.0.0.1:0", NULL);
+    udp_start(udp, bench->loop, receive, NULL, bench);
+    bench->want = 3;
+    queue(bench, udp, udp_local(udp), TEXT("first"));
+    queue(bench, udp, udp_local(udp), TEXT("second"));
+    buffer_reserve(&bench->out, 1 << 20);
+    queue(bench, udp, udp_local(udp), TEXT("third"));
+    udp_flush(udp);
+    loop_run(bench->loop);
+    assert_string_equal(bench->bytes[0], "first");
+    assert_string_equal(bench->bytes[1], "second");
+    assert_string_equal(bench->bytes[2], "third");
+    udp_close(udp);
+}
+
 static void a_full_queue_leaves_by_itself(void **state)
 {
     struct bench *bench = *state;
     struct udp *udp =
         open_udp(bench, "127.0.0.1:0", &(struct udp_options){.batch = 8, .receive_bytes = 4 << 20});
     udp_start(udp, bench->loop, receive, NULL, bench);
-    static char large[60000];
+    static char large[70000];
     memset(large, 'x', sizeof large);
     for (int i = 0; i < 200; i++)
-        assert_int_equal(udp_queue(udp, udp_local(udp), TEXT("small")), 0);
+        assert_int_equal(queue(bench, udp, udp_local(udp), TEXT("small")), 0);
     for (int i = 0; i < 10; i++)
-        assert_int_equal(udp_queue(udp, udp_local(udp), (struct text){large, sizeof large}), 0);
-    assert_int_equal(udp_queue(udp, udp_local(udp), (struct text){large, 70000}), ERROR_TRANSPORT);
+        assert_int_equal(queue(bench, udp, udp_local(udp), (struct text){large, 60000}), 0);
+    assert_int_equal(queue(bench, udp, udp_local(udp), (struct text){large, sizeof large}),
+                     ERROR_TRANSPORT);
     udp_flush(udp);
     assert_int_equal(udp_send_failures(udp), 1);
     bench->want = 200;
@@ -201,9 +220,9 @@ static void an_icmp_error_fails_no_later_send(void **state)
     udp_send(udp, &nobody, TEXT("lost"));
     assert_int_equal(udp_send(udp, udp_local(udp), TEXT("one")), 0);
     udp_send(udp, &nobody, TEXT("lost"));
-    udp_queue(udp, udp_local(udp), TEXT("two"));
-    udp_queue(udp, &nobody, TEXT("lost"));
-    udp_queue(udp, udp_local(udp), TEXT("three"));
+    queue(bench, udp, udp_local(udp), TEXT("two"));
+    queue(bench, udp, &nobody, TEXT("lost"));
+    queue(bench, udp, udp_local(udp), TEXT("three"));
     udp_flush(udp);
     assert_int_equal(udp_send_failures(udp), 0);
     loop_run(bench->loop);
@@ -342,7 +361,7 @@ static void closes_unstarted_sockets_and_null(void **state)
     struct bench *bench = *state;
     udp_close(NULL);
     struct udp *udp = open_udp(bench, "127.0.0.1:0", NULL);
-    udp_queue(udp, udp_local(udp), TEXT("x"));
+    queue(bench, udp, udp_local(udp), TEXT("x"));
     udp_close(udp);
 }
 
@@ -353,6 +372,7 @@ int main(void)
         TEST(marks_what_it_sends),
         TEST(refuses_the_other_family),
         TEST(keeps_order_through_queue_and_batches),
+        TEST(queued_bytes_may_move_with_their_buffer),
         TEST(a_full_queue_leaves_by_itself),
         TEST(cuts_long_datagrams),
         TEST(counts_what_the_kernel_dropped),

@@ -184,6 +184,61 @@ static void refuses_what_no_datagram_can_hold(void **state)
     transport_stop(f->net.transport);
 }
 
+static int print_and_send(struct fixture *f, const struct destination *peer, struct text bytes)
+{
+    struct buffer *print = transport_print(f->net.transport);
+    buffer_append(print, bytes);
+    assert_int_equal(print->error, 0);
+    return transport_send(f->net.transport, peer, transport_printed(f->net.transport));
+}
+
+static void what_is_printed_and_what_is_kept_leave_in_order(void **state)
+{
+    struct fixture *f = *state;
+    struct destination peer = {&f->net.listeners[0], f->net.peer_address, 0};
+    struct text kept = TEXT("kept");
+    static char longest[60000];
+    memset(longest, 'x', sizeof longest);
+    assert_int_equal(print_and_send(f, &peer, TEXT("one")), 0);
+    buffer_append(transport_print(f->net.transport), TEXT("never sent"));
+    assert_int_equal(transport_send(f->net.transport, &peer, kept), 0);
+    assert_int_equal(print_and_send(f, &peer, (struct text){longest, sizeof longest}), 0);
+    assert_int_equal(print_and_send(f, &peer, TEXT("four")), 0);
+    net_run(&f->net, 1);
+    assert_int_equal(f->net.count, 4);
+    assert_string_equal(f->net.inbox[0].text, "one");
+    assert_string_equal(f->net.inbox[1].text, "kept");
+    assert_string_equal(f->net.inbox[3].text, "four");
+    assert_int_equal(net_counter(&f->net, COUNTER_SIP_SENT), 4);
+}
+
+static void a_long_batch_leaves_in_parts(void **state)
+{
+    struct fixture *f = *state;
+    struct destination peer = {&f->net.listeners[0], f->net.peer_address, 0};
+    static char longest[60000];
+    memset(longest, 'x', sizeof longest);
+    for (unsigned i = 0; i < 40; i++)
+        print_and_send(f, &peer, (struct text){longest, sizeof longest});
+    assert_true(transport_print(f->net.transport)->n < 10 * sizeof longest);
+    net_run(&f->net, 1);
+    assert_int_equal(f->net.count, 40);
+}
+
+static void survives_no_memory_to_send_with(void **state)
+{
+    struct fixture *f = *state;
+    struct destination peer = {&f->net.listeners[0], f->net.peer_address, 0};
+    memory_fail_after(0);
+    int error = transport_send(f->net.transport, &peer, TEXT("lost"));
+    memory_fail_never();
+    assert_int_equal(error, ERROR_MEMORY);
+    assert_int_equal(net_counter(&f->net, COUNTER_SIP_SEND_FAILED), 1);
+    assert_int_equal(transport_send(f->net.transport, &peer, TEXT("sent")), 0);
+    net_run(&f->net, 1);
+    assert_string_equal(net_last(&f->net), "sent");
+}
+
 /* RFC 3261 s8.2.7 */
 static void answers_statelessly_with_a_tag_that_its_ack_is_known_by(void **state)
 {
@@ -385,6 +440,9 @@ int main(void)
         LAB(counts_a_message_beyond_the_limits),
         LAB(reports_what_cannot_be_delivered),
         LAB(refuses_what_no_datagram_can_hold),
+        LAB(what_is_printed_and_what_is_kept_leave_in_order),
+        LAB(a_long_batch_leaves_in_parts),
+        LAB(survives_no_memory_to_send_with),
         LAB(answers_statelessly_with_a_tag_that_its_ack_is_known_by),
         LAB(finds_listeners),
         LAB(answers_a_request_where_it_came_from),
