@@ -40,31 +40,9 @@ local function send(req, way)
     end
 end
 
-function request_route(req)
-    -- What is broken the engine has refused by now; a loop is the script's business.
-    if not req:max_forwards_ok() then
-        log.warning("$rm from $si:$sp refused: it has passed too many proxies")
-        return refuse(req, 483, "Too Many Hops")
-    end
-    local method = req.method
-    if req:in_dialog() and method ~= "CANCEL" then
-        return route.WITHIN_DIALOG(req)
-    end
-    if method == "INVITE" then
-        return route.NEW_CALL(req)
-    end
-    if method == "OPTIONS" then
-        return req:reply(200, "OK", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO" } })
-    end
-    if method == "ACK" or method == "CANCEL" then -- of no call that we know
-        return refuse(req, 481, "Call/Transaction Does Not Exist")
-    end
-    req:reply(405, "Method Not Allowed", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS" } })
-end
-
 -- BYE, re-INVITE, UPDATE, ACK … of a call: they follow its Record-Route. The engine renews or frees
 -- the call's media by itself.
-function route.WITHIN_DIALOG(req)
+local function within_dialog(req)
     -- Anybody can write a To tag and a Route: only calls of ours go on, and the end of older ones.
     if (req.call_state or req.method == "BYE" or req.method == "ACK") and req:loose_route() then
         log.debug("$rm of a call from $si:$sp")
@@ -78,7 +56,7 @@ function route.WITHIN_DIALOG(req)
 end
 
 -- One call to a gateway of the other side, its media through the relay.
-function route.NEW_CALL(req)
+local function new_call(req)
     local way = WAYS[req.interface]
     if not way then
         log.warning("call from $si:$sp to $ru came in on $Rn, which is neither side")
@@ -102,6 +80,28 @@ function route.NEW_CALL(req)
     req:record_route()
     req:record(way.record)
     send(req, way)
+end
+
+function request_route(req)
+    -- What is broken the engine has refused by now; a loop is the script's business.
+    if not req:max_forwards_ok() then
+        log.warning("$rm from $si:$sp refused: it has passed too many proxies")
+        return refuse(req, 483, "Too Many Hops")
+    end
+    local method = req.method
+    if req:in_dialog() and method ~= "CANCEL" then
+        return within_dialog(req)
+    end
+    if method == "INVITE" then
+        return new_call(req)
+    end
+    if method == "OPTIONS" then
+        return req:reply(200, "OK", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO" } })
+    end
+    if method == "ACK" or method == "CANCEL" then -- of no call that we know
+        return refuse(req, 481, "Call/Transaction Does Not Exist")
+    end
+    req:reply(405, "Method Not Allowed", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS" } })
 end
 
 -- However it ended: the status that the caller got, or for how long both could talk.
