@@ -22,6 +22,11 @@ bool text_bytes_equal_nocase(const char *a, const char *b, size_t n)
     return true;
 }
 
+bool text_bytes_equal_rare(const char *a, const char *b, size_t n)
+{
+    return text_bytes_equal_nocase(a, b, n);
+}
+
 int text_compare_nocase(struct text a, struct text b)
 {
     size_t n = a.n < b.n ? a.n : b.n;

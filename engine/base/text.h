@@ -41,10 +41,13 @@ static inline bool text_equal(struct text a, struct text b)
 
 /** Are @p n bytes equal but for the case of ASCII letters? */
 bool text_bytes_equal_nocase(const char *a, const char *b, size_t n);
+/** The same, where they nearly always are equal as they stand, so that this is hardly ever asked. */
+bool text_bytes_equal_rare(const char *a, const char *b, size_t n) __attribute__((cold));
 /* Nearly everybody writes a name as the RFC does: beside a literal that takes no call and no loop. */
 static inline bool text_bytes_equal_usual(const char *a, const char *b, size_t n)
 {
-    return (__builtin_constant_p(n) && memcmp(a, b, n) == 0) || text_bytes_equal_nocase(a, b, n);
+    return __builtin_constant_p(n) ? memcmp(a, b, n) == 0 || text_bytes_equal_rare(a, b, n)
+                                   : text_bytes_equal_nocase(a, b, n);
 }
 /** ASCII case-insensitive equality, as SIP tokens compare (RFC 3261 s7.3.1). A literal is @p b. */
 static inline bool text_equal_nocase(struct text a, struct text b)
