@@ -31,7 +31,7 @@ struct hash_wide {
 /** SipHash-2-4-128 of several texts, as hash_texts(): the two halves say nothing about each other. */
 struct hash_wide hash_texts_wide(const struct hash_key *key, const struct text *v, size_t c);
 
-/** SipHash-1-3 of several texts, for keys of tables only. */
+/** SipHash-1-3 of several texts: for keys of tables, and where it gains nobody a thing to foresee it. */
 uint64_t hash_index(const struct hash_key *key, const struct text *v, size_t c);
 /** Its 128 bits: they are the key, and nothing else is compared. */
 struct hash_wide hash_index_wide(const struct hash_key *key, const struct text *v, size_t c);

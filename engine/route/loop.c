@@ -5,6 +5,10 @@
  */
 #include "route/context.h"
 
+/*
+ * What cannot be foreseen of a branch is its unique part. Who foresees the hash can have his own
+ * request refused.
+ */
 uint64_t loop_hash(struct response_context *context, struct edits *edits, struct text next_hop)
 {
     struct message *request = context->request;
@@ -23,7 +27,7 @@ uint64_t loop_hash(struct response_context *context, struct edits *edits, struct
         {(const char *)numbers, sizeof numbers}, /* of From tag, Call-ID and CSeq */
         request->method_text,
     };
-    return hash_texts(secret, v, sizeof v / sizeof v[0]);
+    return hash_index(secret, v, sizeof v / sizeof v[0]);
 }
 
 /* Is that a Via of ours? @param hash  with this hash; NULL: with any */

@@ -93,6 +93,16 @@ static inline const char *find_colon(struct text line)
     return text_find(line, ':');
 }
 
+/* What stands from @p at to the end of a line; nearly always that is one space, and what is to be read. */
+static inline struct text value_of(const char *at, const char *end)
+{
+    end -= end[-2] == '\r' ? 2 : 1;
+    if (at < end && *at == ' ')
+        at++;
+    bool is_trimmed = at == end || ((unsigned char)*at > ' ' && (unsigned char)end[-1] > ' ');
+    return is_trimmed ? text_span(at, end) : text_trim(text_span(at, end));
+}
+
 /* field-name HCOLON field-value */
 static inline bool parse_header(struct header *header, struct text line)
 {
@@ -105,7 +115,7 @@ static inline bool parse_header(struct header *header, struct text line)
     header->line = line;
     header->name = name;
     header->kind = header_kind_parse(name);
-    header->value = text_trim(text_span(colon + 1, line.p + line.n));
+    header->value = value_of(colon + 1, line.p + line.n);
     return header->kind != HEADER_OTHER || (name.n && scan_is_all(name, CHARS_TOKEN));
 }
 
@@ -143,17 +153,20 @@ static int find_lines(struct layout *layout, uint64_t limit)
     return 0;
 }
 
-/* One block: message, bytes, headers, room for what is parsed later. */
+/* One block: message, headers, bytes, room for what is parsed later. */
 static struct message *create(const struct layout *layout)
 {
-    size_t room = layout->bytes.n + layout->count * sizeof(struct header) + PARSED_BYTES;
+    size_t headers_bytes = layout->count * sizeof(struct header);
+    size_t room = headers_bytes + layout->bytes.n + PARSED_BYTES;
     struct message *message = memory_alloc_local(sizeof *message, room, destroy);
     if (!message)
         return NULL;
-    arena_lend(&message->arena, message + 1, room);
-    message->headers = arena_alloc(&message->arena, layout->count * sizeof(struct header));
-    message->bytes = arena_copy(&message->arena, layout->bytes);
-    message->head = (struct text){message->bytes.p, layout->head_bytes};
+    message->headers = (struct header *)(message + 1);
+    char *bytes = (char *)message->headers + headers_bytes;
+    memcpy(bytes, layout->bytes.p, layout->bytes.n);
+    arena_lend(&message->arena, bytes + layout->bytes.n, PARSED_BYTES);
+    message->bytes = (struct text){bytes, layout->bytes.n};
+    message->head = (struct text){bytes, layout->head_bytes};
     return message;
 }
 
@@ -432,11 +445,6 @@ struct text message_peek_call_id(struct text bytes)
             return header.value;
     }
     return TEXT_NONE;
-}
-
-const struct header *message_header(const struct message *message, enum header_kind kind)
-{
-    return message->first[kind] ? &message->headers[message->first[kind] - 1] : NULL;
 }
 
 const struct header *message_header_next(const struct message *message, const struct header *header)

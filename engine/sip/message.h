@@ -86,7 +86,11 @@ static inline bool message_is_repeated(const struct message *message, enum heade
 }
 _Static_assert(HEADER_KIND_COUNT <= 64, "one bit for each kind");
 /** @return first header of @p kind, returned borrowed, or NULL */
-const struct header *message_header(const struct message *message, enum header_kind kind);
+static inline const struct header *message_header(const struct message *message,
+                                                  enum header_kind kind)
+{
+    return message->first[kind] ? &message->headers[message->first[kind] - 1] : NULL;
+}
 /** Next header of the same kind (and name) after @p header, or NULL. */
 const struct header *message_header_next(const struct message *message,
                                          const struct header *header);
