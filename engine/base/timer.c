@@ -206,7 +206,8 @@ static uint64_t unplace(struct timers *timers, struct timer *timer)
 void timer_start(struct timers *timers, struct timer *timer, uint64_t delay_ms,
                  timer_handler *handler, void *arg)
 {
-    timer_stop(timers, timer);
+    if (timer_is_running(timer))
+        timer_stop(timers, timer);
     if (delay_ms >= WHEEL_LIMIT / 2)
         delay_ms = WHEEL_LIMIT / 2;
     timer->due_ms = timers->now_ms + (delay_ms ? delay_ms : 1);

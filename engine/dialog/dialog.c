@@ -47,16 +47,11 @@ bool dialog_has_any(const struct dialog *dialog, unsigned bits)
     return dialog->has & bits;
 }
 
-/* Released in this order: the generation last, since the others may name what belongs to it. */
 static void release_attachments(struct dialog *dialog)
 {
-    static const enum dialog_attachment order[] = {
-        DIALOG_KEEPALIVE, DIALOG_MEDIA,    DIALOG_BRIDGE, DIALOG_LOAD,  DIALOG_IDENTITY,
-        DIALOG_ASSERTED,  DIALOG_TOPOLOGY, DIALOG_TRACK,  DIALOG_NOTES, DIALOG_GENERATION};
-    _Static_assert(sizeof order / sizeof order[0] == DIALOG_ATTACHMENT_COUNT, "each is released");
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (dialog_has_any(dialog, DIALOG_HAS(order[i])))
-            attach(dialog, order[i], NULL);
+    unsigned left;
+    while ((left = dialog->has & (DIALOG_HAS(DIALOG_ATTACHMENT_COUNT) - 1)) != 0)
+        attach(dialog, (enum dialog_attachment)__builtin_ctz(left), NULL);
 }
 
 static void destroy(void *object)

@@ -77,18 +77,18 @@ struct dialogs_options {
     void *arg;
 };
 
-/** Counted objects that hang on a dialog; released when it ends. */
+/** Counted objects that hang on a dialog; released in this order when it ends. */
 enum dialog_attachment {
-    DIALOG_MEDIA,
-    DIALOG_GENERATION,
-    DIALOG_LOAD,
-    DIALOG_IDENTITY,  /**< From and To that a script changed */
-    DIALOG_ASSERTED,  /**< other identities that a script changed */
-    DIALOG_TRACK,     /**< what a script keeps with it: track.h */
-    DIALOG_BRIDGE,    /**< the two-leg call whose caller's leg it is */
-    DIALOG_TOPOLOGY,  /**< how it is hidden from its parties */
-    DIALOG_NOTES,     /**< what is noted for its record */
     DIALOG_KEEPALIVE, /**< who asks its parties whether they are there */
+    DIALOG_MEDIA,
+    DIALOG_BRIDGE, /**< the two-leg call whose caller's leg it is */
+    DIALOG_LOAD,
+    DIALOG_IDENTITY,   /**< From and To that a script changed */
+    DIALOG_ASSERTED,   /**< other identities that a script changed */
+    DIALOG_TOPOLOGY,   /**< how it is hidden from its parties */
+    DIALOG_TRACK,      /**< what a script keeps with it: track.h */
+    DIALOG_NOTES,      /**< what is noted for its record */
+    DIALOG_GENERATION, /**< last, since the others may name what belongs to it */
     DIALOG_ATTACHMENT_COUNT
 };
 

@@ -45,6 +45,7 @@ int dialogs_create(struct dialogs **dialogsp, const struct dialogs_options *opti
     if (!dialogs)
         return ERROR_MEMORY;
     dialogs->options = *options;
+    timers_expect(loop_timers(options->loop), options->settings->limits_dialog_idle_s * 1000);
     *dialogsp = dialogs;
     return 0;
 }

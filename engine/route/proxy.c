@@ -59,6 +59,7 @@ int proxy_create(struct proxy **proxyp, const struct proxy_options *options)
     proxy->options = *options;
     io_seed_random(options->io, &proxy->random);
     int error = create_transactions(proxy);
+    timers_expect(loop_timers(options->loop), options->settings->timers_c_ms);
     if (!error)
         error = create_dialogs(proxy);
     if (!error)

@@ -286,6 +286,16 @@ static void transactions_destroy(void *object)
     hash_table_release(&transactions->merged);
 }
 
+/* What nearly every transaction waits for. */
+static void expect_timers(struct timers *timers, const struct settings *settings)
+{
+    timers_expect(timers, timer_64_t1_ms(settings)); /* H, J, L, M */
+    timers_expect(timers, timer_a_ms(settings));
+    timers_expect(timers, timer_k_ms(settings));
+    timers_expect(timers, settings->timers_trying_ms);
+    timers_expect(timers, timer_noninvite_trying_ms(settings));
+}
+
 int transactions_create(struct transactions **transactionsp,
                         const struct transactions_options *options)
 {
@@ -296,8 +306,7 @@ int transactions_create(struct transactions **transactionsp,
     transactions->secret = options->hash_key;
     transactions->timers = loop_timers(options->loop);
     io_seed_random(options->io, &transactions->random);
-    timers_expect(transactions_timers(transactions), timer_64_t1_ms(options->settings));
-    timers_expect(transactions_timers(transactions), options->settings->timers_t4_ms);
+    expect_timers(transactions_timers(transactions), options->settings);
     *transactionsp = transactions;
     return 0;
 }
