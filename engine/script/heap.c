@@ -25,6 +25,10 @@
 #define SMALL_BYTES 1024    /* most texts */
 #define HUGE_BYTES  1048576 /* one that a single instruction may spend long on */
 
+/* Percent of what a collection left at which the next one begins. A collection walks through all that
+ * lives, which is far more than a call's garbage: a third as often as by default it costs a call 1 % less. */
+#define COLLECT_AT_PERCENT 400
+
 #if defined(__SANITIZE_ADDRESS__)
 
 #define RESERVE_BYTES 32768 /* lua_newstate() takes about a third of it */
@@ -150,6 +154,7 @@ int heap_open(struct generation *generation)
     generation->lua = memory_must_fail() ? NULL : luaL_newstate();
     if (!generation->lua)
         return ERROR_MEMORY;
+    lua_gc(generation->lua, LUA_GCSETPAUSE, COLLECT_AT_PERCENT);
     generation->allocate = lua_getallocf(generation->lua, &generation->allocate_arg);
     generation->memory_bytes = (size_t)lua_gc(generation->lua, LUA_GCCOUNT, 0) * 1024 +
                                (size_t)lua_gc(generation->lua, LUA_GCCOUNTB, 0);
