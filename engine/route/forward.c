@@ -22,7 +22,10 @@ static void forwarding_destroy(void *arg)
     memory_release(forwarding->context);
 }
 
-/* @param received  the Via with which the request came in */
+/*
+ * It need not be a secret: a response is sent where its Vias say.
+ * @param received  the Via with which the request came in
+ */
 static struct text stateless_branch(const struct proxy *proxy, const struct via *received,
                                     struct message *message, char out[BRANCH_BYTES])
 {
@@ -34,7 +37,7 @@ static struct text stateless_branch(const struct proxy *proxy, const struct via 
         {(const char *)&received->port, received ? sizeof received->port : 0},
         {(const char *)numbers, sizeof numbers}, /* of From tag, Call-ID and CSeq */
     };
-    uint64_t hash = hash_texts(secret, v, sizeof v / sizeof v[0]);
+    uint64_t hash = hash_index(secret, v, sizeof v / sizeof v[0]);
     const struct text mark = TEXT("z9hG4bKsl");
     memcpy(out, mark.p, mark.n);
     text_print_hex64(hash, out + mark.n);

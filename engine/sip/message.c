@@ -103,8 +103,9 @@ static inline struct text value_of(const char *at, const char *end)
     return is_trimmed ? text_span(at, end) : text_trim(text_span(at, end));
 }
 
-/* field-name HCOLON field-value */
-static inline bool parse_header(struct header *header, struct text line)
+/* field-name HCOLON field-value; always_inline for the loop over all headers */
+static inline __attribute__((always_inline)) bool parse_header(struct header *header,
+                                                               struct text line)
 {
     const char *colon = find_colon(line);
     if (!colon)
@@ -350,7 +351,7 @@ static void check_call_id(struct message *message, const char **fault)
     if (!header)
         return;
     message->call_id = header->value;
-    if (!header->value.n || !scan_is_all(header->value, CHARS_VISIBLE))
+    if (!header->value.n || !scan_is_visible(header->value))
         set_fault(fault, "Malformed Call-ID");
 }
 

@@ -109,19 +109,34 @@ static inline bool sixteen_are_ordinary(const char *at)
     good = _mm_or_si128(good, _mm_cmpeq_epi8(c, _mm_set1_epi8(' ')));
     return _mm_movemask_epi8(good) == 0xffff;
 }
+
+static inline bool sixteen_are_visible(const char *at)
+{
+    const __m128i least = _mm_set1_epi8(' ' + 1);
+    __m128i c = _mm_loadu_si128((const __m128i *)(const void *)at);
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(c, least), least)) == 0xffff;
+}
+
+/* Inlined with what it asks for. The last step begins where sixteen are left. */
+static inline __attribute__((always_inline)) bool is_all(struct text t, enum char_set set,
+                                                         bool sixteen_are(const char *at))
+{
+    while (t.n > 16 && sixteen_are(t.p))
+        scan_skip(&t, t.n < 32 ? t.n - 16 : 16);
+    return (t.n == 16 && sixteen_are(t.p)) || scan_is_all(t, set);
+}
+#else
+#define is_all(t, set, sixteen_are) scan_is_all(t, set)
 #endif
 
 bool scan_is_ordinary(struct text t)
 {
-#ifdef __SSE2__
-    while (t.n > 16 && sixteen_are_ordinary(t.p)) {
-        size_t step = t.n < 32 ? t.n - 16 : 16; /* the last sixteen are looked at as such */
-        scan_skip(&t, step);
-    }
-    if (t.n == 16 && sixteen_are_ordinary(t.p))
-        return true;
-#endif
-    return scan_is_all(t, CHARS_ORDINARY);
+    return is_all(t, CHARS_ORDINARY, sixteen_are_ordinary);
+}
+
+bool scan_is_visible(struct text t)
+{
+    return is_all(t, CHARS_VISIBLE, sixteen_are_visible);
 }
 
 struct text scan_quoted(struct text *rest)

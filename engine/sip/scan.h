@@ -73,8 +73,9 @@ static inline bool scan_is_all(struct text t, enum char_set set)
     return !t.n;
 }
 
-/** scan_is_all() of CHARS_ORDINARY, for what is long. */
+/** scan_is_all() of CHARS_ORDINARY and of CHARS_VISIBLE, for what is long. */
 bool scan_is_ordinary(struct text t);
+bool scan_is_visible(struct text t);
 /** Cut a quoted-string off, quotes included. @return absent when there is none or it never ends */
 struct text scan_quoted(struct text *rest);
 /** Is all of @p t in @p set, or a "%" with two hexadecimal digits? */

@@ -35,7 +35,7 @@ static void cuts_runs_of_every_set(void **state)
 }
 
 /* Sixteen bytes at a step say the same: each byte, at each place, in each length. */
-static void knows_what_is_ordinary(void **state)
+static void knows_what_is_ordinary_and_visible(void **state)
 {
     (void)state;
     char bytes[50];
@@ -44,12 +44,14 @@ static void knows_what_is_ordinary(void **state)
         for (size_t at = 0; at < n; at++) {
             for (unsigned c = 0; c < 256; c++) {
                 bytes[at] = (char)c;
-                assert_int_equal(scan_is_ordinary((struct text){bytes, n}),
-                                 char_is_in(CHARS_ORDINARY, (char)c));
+                struct text t = {bytes, n};
+                assert_int_equal(scan_is_ordinary(t), char_is_in(CHARS_ORDINARY, (char)c));
+                assert_int_equal(scan_is_visible(t), char_is_in(CHARS_VISIBLE, (char)c));
             }
             bytes[at] = 'a';
         }
     assert_true(scan_is_ordinary(TEXT_NONE));
+    assert_true(scan_is_visible(TEXT_NONE));
 }
 
 static void cuts_nothing_off_absent_texts(void **state)
@@ -71,7 +73,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cuts_runs_of_every_set),
-        cmocka_unit_test(knows_what_is_ordinary),
+        cmocka_unit_test(knows_what_is_ordinary_and_visible),
         cmocka_unit_test(cuts_nothing_off_absent_texts),
         cmocka_unit_test(visible_is_all_but_space_and_control),
     };
