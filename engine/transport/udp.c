@@ -67,10 +67,9 @@ static void on_datagrams(void *arg, struct udp *udp, const struct datagram *v, s
     (void)udp;
     if (now_us >= endpoint->drops_due_us)
         count_kernel_drops(endpoint, now_us);
-    memory_ref(endpoint); /* a handler may stop the transport */
+    /* A handler may stop the transport: then the endpoint is gone. */
     for (size_t i = 0; i < count && transport->endpoints[listener->id].state == endpoint; i++)
         transport_arrived(transport, listener, v[i].source, 0, v[i].bytes, now_us);
-    memory_release(endpoint);
     memory_release(transport);
 }
 
