@@ -81,7 +81,7 @@ describe("a registrar without memory", function()
                 forget()
                 n = n + (n < 300 and 1 or 5)
             end
-            assert.is_true(n > 100)
+            assert.is_true(n > 50)
             assert.is_true(come_and_go())
             net:advance(700) -- what was left by a refused one has expired
             local status = net:status()
