@@ -10,20 +10,18 @@ local dispatcher, log, media = sip.dispatcher, sip.log, sip.media
 local PUBLIC_GATEWAYS, PRIVATE_GATEWAYS = 1, 2
 local ROUND_ROBIN = 4 -- Kamailio's number; "round-robin" means the same
 
--- Which way a call goes, by the interface that it came in on.
-local WAYS = {
-    public = {
-        gateways = PRIVATE_GATEWAYS,
-        media = { from = "public", to = "private" },
-        record = { direction = "public to private" }, -- beside what every record has
-        relay = { interface = "private", on_failure = "NEXT_GATEWAY" },
-    },
-    private = {
-        only_from = PRIVATE_GATEWAYS, gateways = PUBLIC_GATEWAYS,
-        media = { from = "private", to = "public" },
-        record = { direction = "private to public" },
-        relay = { interface = "public", on_failure = "NEXT_GATEWAY" },
-    },
+-- The two ways through the border.
+local TO_PRIVATE = {
+    gateways = PRIVATE_GATEWAYS,
+    media = { from = "public", to = "private" },
+    record = { direction = "public to private" }, -- beside what every record has
+    relay = { interface = "private", on_failure = "NEXT_GATEWAY" },
+}
+local TO_PUBLIC = {
+    gateways = PUBLIC_GATEWAYS,
+    media = { from = "private", to = "public" },
+    record = { direction = "private to public" },
+    relay = { interface = "public", on_failure = "NEXT_GATEWAY" },
 }
 
 -- No, unless it is an ACK: that is never answered.
@@ -56,16 +54,7 @@ local function within_dialog(req)
 end
 
 -- One call to a gateway of the other side, its media through the relay.
-local function new_call(req)
-    local way = WAYS[req.interface]
-    if not way then
-        log.warning("call from $si:$sp to $ru came in on $Rn, which is neither side")
-        return req:reply(403, "Forbidden")
-    end
-    if way.only_from and not dispatcher.is_from(req, way.only_from) then
-        log.warning("call from $si:$sp to $ru refused: not one of the private gateways")
-        return req:reply(403, "Forbidden")
-    end
+local function new_call(req, way)
     local gateway = dispatcher.select(req, way.gateways, ROUND_ROBIN)
     if not gateway then
         log.error("call from $fu to $ru: no gateway of set %d is alive", way.gateways)
@@ -82,6 +71,18 @@ local function new_call(req)
     send(req, way)
 end
 
+function route.FROM_PUBLIC(req)
+    new_call(req, TO_PRIVATE)
+end
+
+function route.FROM_PRIVATE(req)
+    if not dispatcher.is_from(req, PRIVATE_GATEWAYS) then
+        log.warning("call from $si:$sp to $ru refused: not one of the private gateways")
+        return req:reply(403, "Forbidden")
+    end
+    new_call(req, TO_PUBLIC)
+end
+
 function request_route(req)
     -- What is broken the engine has refused by now; a loop is the script's business.
     if not req:max_forwards_ok() then
@@ -93,7 +94,14 @@ function request_route(req)
         return within_dialog(req)
     end
     if method == "INVITE" then
-        return new_call(req)
+        local card = req.interface -- the one that has $Ri
+        if card == "public" then
+            return route.FROM_PUBLIC(req)
+        elseif card == "private" then
+            return route.FROM_PRIVATE(req)
+        end
+        log.warning("call from $si:$sp to $ru came in on $Rn, which is neither side")
+        return req:reply(403, "Forbidden")
     end
     if method == "OPTIONS" then
         return req:reply(200, "OK", { headers = { Allow = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO" } })
@@ -120,7 +128,7 @@ function failure_route.NEXT_GATEWAY(req, reply)
     if status ~= 408 and (status < 500 or status > 599) then
         return
     end
-    local way, failed = WAYS[req.interface], req["$du"]
+    local way, failed = req.interface == "public" and TO_PRIVATE or TO_PUBLIC, req["$du"]
     if reply.is_local or status == 503 then
         dispatcher.mark(way.gateways, failed, "probing") -- out of the set until it answers a ping, where pings are sent
     end
