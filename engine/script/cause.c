@@ -20,16 +20,22 @@ static void print_place(char place[CAUSE_BYTES], const lua_Debug *frame)
     snprintf(place, CAUSE_BYTES, "%s:%d", n < most ? path : path + n - most, frame->currentline);
 }
 
-void cause_begin(lua_State *L, struct script_cause *cause)
+static __attribute__((cold, noinline)) void begin_traced(lua_State *L, struct script_cause *cause)
 {
     lua_Debug frame;
-    cause->loop = find_loop(L);
-    if (cause->loop && !api_script_frame(L, &frame))
+    if (!api_script_frame(L, &frame)) {
         cause->loop = NULL;
-    if (!cause->loop)
         return;
+    }
     print_place(cause->place, &frame);
     cause->before = loop_set_cause(cause->loop, cause->place);
+}
+
+void cause_begin(lua_State *L, struct script_cause *cause)
+{
+    cause->loop = find_loop(L);
+    if (cause->loop)
+        begin_traced(L, cause);
 }
 
 /** The function where the error was no longer knows its line; the error's text does. */
