@@ -113,20 +113,21 @@ static __attribute__((noinline)) size_t element_size(struct text t)
     return i < t.n ? i : t.n; /* a backslash may have been the last byte */
 }
 
+/* Only a quote or an open bracket in front of the comma makes it something else. */
+static __attribute__((noinline)) size_t first_size(struct text list, const char *comma)
+{
+    struct text front = text_span(list.p, comma);
+    const char *open = front.n ? memrchr(front.p, '<', front.n) : NULL;
+    bool is_plain = !text_find(front, '"') && (!open || memchr(open, '>', (size_t)(comma - open)));
+    return is_plain ? front.n : element_size(list);
+}
+
 struct text name_addr_split(struct text *rest)
 {
     if (!rest->n)
         return TEXT_NONE;
-    size_t n = rest->n;
     const char *comma = text_find(*rest, ',');
-    if (comma) {
-        /* Only a quote or an open bracket in front of the comma makes it something else. */
-        struct text front = text_span(rest->p, comma);
-        const char *open = front.n ? memrchr(front.p, '<', front.n) : NULL;
-        bool is_plain =
-            !text_find(front, '"') && (!open || memchr(open, '>', (size_t)(comma - open)));
-        n = is_plain ? front.n : element_size(*rest);
-    }
+    size_t n = comma ? first_size(*rest, comma) : rest->n;
     struct text element = {rest->p, n};
     scan_skip(rest, n < rest->n ? n + 1 : n);
     return text_trim(element);

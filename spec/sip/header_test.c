@@ -42,6 +42,21 @@ static void finds_every_compact_name(void **state)
     }
 }
 
+static void looks_at_every_byte_of_a_name(void **state)
+{
+    (void)state;
+    for (unsigned kind = 1; kind < HEADER_KIND_COUNT; kind++) {
+        char name[64];
+        struct text t = text_of(header_kind_name((enum header_kind)kind));
+        assert_true(text_to_array(t, name, sizeof name));
+        for (size_t i = 0; i < t.n; i++) {
+            name[i] = '!';
+            assert_int_equal(header_kind_parse(text_of(name)), HEADER_OTHER);
+            name[i] = t.p[i];
+        }
+    }
+}
+
 static void leaves_others_alone(void **state)
 {
     (void)state;
@@ -73,6 +88,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_every_long_name_in_any_case),
         cmocka_unit_test(finds_every_compact_name),
+        cmocka_unit_test(looks_at_every_byte_of_a_name),
         cmocka_unit_test(leaves_others_alone),
         cmocka_unit_test(methods_are_case_sensitive),
     };
