@@ -39,24 +39,29 @@ static bool is_ours(const struct response_context *context, const struct via *vi
            transport_own(context->proxy->options.transport, via->host, via->port);
 }
 
-/* Did the request pass here before? The Via on top is parsed already. */
-static bool was_here(struct response_context *context, const uint64_t *hash)
+/* Did it pass here before the hop of the Via on top? */
+static bool was_here_below(const struct response_context *context, const uint64_t *hash)
 {
-    const struct via *top = message_via(context->request);
     const struct header *header = message_header(context->request, HEADER_VIA);
+    bool is_top = true;
+    struct via via;
     for (; header; header = message_header_next(context->request, header)) {
         struct text rest = header->value;
         for (struct text one = name_addr_split(&rest); one.n; one = name_addr_split(&rest)) {
-            struct via below;
-            const struct via *via = top;
-            if (!via && via_parse(&below, one) == 0)
-                via = &below;
-            top = NULL;
-            if (via && is_ours(context, via, hash))
+            if (!is_top && !via_parse(&via, one) && is_ours(context, &via, hash))
                 return true;
+            is_top = false;
         }
     }
     return false;
+}
+
+static bool was_here(const struct response_context *context, const uint64_t *hash)
+{
+    const struct via *top = message_via(context->request);
+    if (top && is_ours(context, top, hash))
+        return true;
+    return !message_has_one_via(context->request) && was_here_below(context, hash);
 }
 
 bool loop_detected(struct response_context *context, uint64_t hash)

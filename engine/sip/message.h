@@ -100,6 +100,8 @@ const struct header *message_header_named(const struct message *message, struct 
 /* Parsed on demand and kept; returned borrowed (life of the message), NULL when absent or malformed. */
 /** Topmost Via. */
 const struct via *message_via(struct message *message);
+/** Is that the only one, and well-formed? */
+bool message_has_one_via(struct message *message);
 /** The one below, also when comma-joined. */
 const struct via *message_via_second(struct message *message);
 /**

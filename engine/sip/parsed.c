@@ -123,6 +123,13 @@ const struct via *message_via(struct message *message)
     return parsed->states.via == PARSED_GOOD ? &parsed->via : NULL;
 }
 
+bool message_has_one_via(struct message *message)
+{
+    const struct via *via = message_via(message);
+    return via && via->whole.n == message_header(message, HEADER_VIA)->value.n &&
+           !message_is_repeated(message, HEADER_VIA);
+}
+
 const struct via *message_via_second(struct message *message)
 {
     struct message_parsed *parsed = parsed_of(message);

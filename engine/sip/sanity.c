@@ -41,12 +41,10 @@ static __attribute__((noinline)) bool lower_vias_are_good(struct message *reques
 
 static bool vias_are_good(struct message *request)
 {
-    const struct via *via = message_via(request);
-    const struct header *top = message_header(request, HEADER_VIA);
-    if (!via)
-        return false;
-    bool is_only_one = via->whole.n == top->value.n && !message_is_repeated(request, HEADER_VIA);
-    return is_only_one || lower_vias_are_good(request, top);
+    if (message_has_one_via(request))
+        return true;
+    return message_via(request) &&
+           lower_vias_are_good(request, message_header(request, HEADER_VIA));
 }
 
 /* All Proxy-Require values as one list; we support no extension that a proxy must know. */
