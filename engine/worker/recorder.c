@@ -103,6 +103,12 @@ static void make_room(struct recorder *recorder, size_t size)
     }
 }
 
+/* The next message reads it, to run over it: no near cache has what was written a ring ago. */
+static void bring_oldest(const struct recorder *recorder)
+{
+    __builtin_prefetch(at(recorder, recorder->oldest));
+}
+
 void recorder_keep(struct recorder *recorder, const struct recorded *recorded)
 {
     size_t most = recorder->message_bytes;
@@ -124,6 +130,7 @@ void recorder_keep(struct recorder *recorder, const struct recorded *recorded)
         memcpy((char *)(entry + 1) + n, recorded->call_id.p, id);
     recorder->newest_end += size;
     recorder->count++;
+    bring_oldest(recorder);
 }
 
 static struct recorded recorded_of(const struct entry *entry)
