@@ -232,7 +232,8 @@ void *memory_raw_resize(void *block, size_t size_bytes)
 
 void memory_free_raw(void *block)
 {
-    free(block);
+    if (block) /* half of those that ask have none: the allocator need not hear of it */
+        free(block);
 }
 
 /* jemalloc, where the process has it; else the C library's allocator serves. */
