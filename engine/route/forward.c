@@ -74,6 +74,10 @@ static int edit_and_send(struct forwarding *forwarding, const struct address *ad
 static void on_resolved(void *arg, int error, const struct resolve_target *v, size_t count)
 {
     struct forwarding *forwarding = arg;
+    if (!forwarding->context->request) { /* the script answered it meanwhile */
+        memory_release(forwarding);
+        return;
+    }
     if (!error && count)
         error = edit_and_send(forwarding, &v[0].address);
     if (error)

@@ -183,6 +183,15 @@ describe("stateless forwarding (RFC 3261 §16.11)", function()
         alice:receive(200)
     end)
 
+    it("to a name that is looked up when the script answers goes nowhere", function()
+        open 'req["$du"] = "sip:gw.example" req:forward() req:reply(200)'
+        net:name("gw.example", "A", "10.0.0.20")
+        alice:ask("OPTIONS", { uri = "sip:bob@example.net" })
+        alice:receive(200)
+        net:advance(40)
+        assert.is_not.relayed_to(bob)
+    end)
+
     it("after relay gives nil, err", function()
         open [[
             req:relay { to = "sip:10.0.0.20", interface = "private" }
