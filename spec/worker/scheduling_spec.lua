@@ -31,6 +31,7 @@ describe("threads { patient }", function()
         local engine = lunasip.start {
             public = { "udp:" .. at(10) .. ":5060" }, private = { "udp:" .. at(20) .. ":5060" }, workers = 2,
             media = { public = at(10), private = at(20), ports = { 30000, 30999 } },
+            sets = { [1] = { ("sip:%s:5060"):format(at(11)) }, [2] = { ("sip:%s:5060"):format(at(21)) } },
             blocks = { threads = { patient = 1 } },
         }
         local before = policies(engine.process.pid)
