@@ -48,8 +48,8 @@ local signalling = {
         start = function(at) return peers.kamailio(at, { language = "lua", relay = true }) end },
 }
 
--- 400 streams of 50 packets/s through a relay.
-local function measure_packets(start, set_up)
+-- 400 streams of 50 packets/s through a relay. @return CPU seconds, what the generator saw
+local function carry_packets(start, set_up, run_s)
     local streams_wanted = 400
     local at = network.block()
     local up = start(at, streams_wanted / 2)
@@ -59,18 +59,35 @@ local function measure_packets(start, set_up)
     file:write(table.concat(streams, "\n"), "\n")
     file:close()
     local before = peers.usage(up)
-    local code, output = process.run({ "sh", "-c", ("exec %s/bench/rtp_generator %d <%s"):format(lunasip.build, seconds,
-        list) }, seconds + 20)
+    local code, output = process.run({ "sh", "-c", ("exec %s/bench/rtp_generator %d <%s"):format(lunasip.build, run_s,
+        list) }, run_s + 20)
     local cpu = peers.usage(up) - before
     finish()
     peers.stop(up)
     if code ~= 0 then error(output) end
     local sent, received, misordered, p50, p99 =
         output:match "sent (%d+) received (%d+) misordered (%d+) p50_us (%d+) p99_us (%d+)"
-    return {
-        us_per_packet = cpu * 1e6 / tonumber(received), sent = tonumber(sent), received = tonumber(received),
-        misordered = tonumber(misordered), p50_us = tonumber(p50), p99_us = tonumber(p99),
+    return cpu, {
+        sent = tonumber(sent), received = tonumber(received), misordered = tonumber(misordered),
+        p50_us = tonumber(p50), p99_us = tonumber(p99),
     }
+end
+
+-- In turns with the null relay, as calls are. @return sums of all turns; the worst latencies
+local function measure_packets(relay)
+    local r = { sent = 0, received = 0, misordered = 0, p50_us = 0, p99_us = 0 }
+    local cpu, null_cpu, null_received = 0, 0, 0
+    for _ = 1, calls.TURNS do
+        local used, saw = carry_packets(peers.null_rtp, media_calls.through_null, math.ceil(seconds / calls.TURNS))
+        null_cpu, null_received = null_cpu + used, null_received + saw.received
+        used, saw = carry_packets(relay.start, relay.set_up, math.ceil(seconds / calls.TURNS))
+        cpu = cpu + used
+        for _, name in ipairs { "sent", "received", "misordered" } do r[name] = r[name] + saw[name] end
+        for _, name in ipairs { "p50_us", "p99_us" } do r[name] = math.max(r[name], saw[name]) end
+    end
+    r.us_per_packet, r.null_us = cpu * 1e6 / r.received, null_cpu * 1e6 / null_received
+    r.of_null = r.us_per_packet / r.null_us
+    return r
 end
 
 local relays = {
@@ -140,15 +157,17 @@ for _, peer in ipairs(order) do
     end
 end
 
-print(("\n%-40s %12s %10s %11s %8s %8s"):format("400 streams x 50 packets/s", "us per packet", "received", "misordered",
-    "p50 us", "p99 us"))
+local PACKETS_FORMAT = "%-40s %14s %10s %8s %10s %11s %8s %8s"
+print("\n" .. PACKETS_FORMAT:format("400 streams x 50 packets/s", "us per packet", "null relay", "of null", "received",
+    "misordered", "p50 us", "p99 us"))
 for _, relay in ipairs(relays) do
     if can_run(relay) then
-        local r = guarded(relay.name, measure_packets, relay.start, relay.set_up)
+        local r = guarded(relay.name, measure_packets, relay)
         if r then
             results[relay.name] = r
-            print(("%-40s %12.2f %9.2f%% %11d %8d %8d"):format(relay.name, r.us_per_packet, 100 * r.received / r.sent,
-                r.misordered, r.p50_us, r.p99_us))
+            print(PACKETS_FORMAT:format(relay.name, ("%.2f"):format(r.us_per_packet), ("%.2f"):format(r.null_us),
+                ("%.2f"):format(r.of_null), ("%.2f%%"):format(100 * r.received / r.sent), r.misordered, r.p50_us,
+                r.p99_us))
         end
     end
 end
@@ -244,7 +263,7 @@ bar("bridged / proxied, media", ratio(BRIDGED .. ", media", PROXIED .. ", media"
 bar("bridged, media / Kamailio Lua, dialog, topos + rtpengine",
     ratio(BRIDGED .. ", media", "Kamailio Lua, dialog, topos + rtpengine", "us_per_call"), 1 / 3)
 for _, name in ipairs { "lunasip RTP", "lunasip RTP, a media thread per core" } do
-    bar(name .. ": packet / null RTP relay", ratio(name, "null RTP relay", "us_per_packet"), 1.15)
+    bar(name .. ": packet / null RTP relay", own(name).of_null, 1.15)
     bar(name .. ": packet / rtpengine", ratio(name, "rtpengine RTP", "us_per_packet"), 1.0)
 end
 for _, way in ipairs { "no database", "db_mode 0", "db_mode 1" } do

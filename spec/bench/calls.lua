@@ -9,9 +9,11 @@ local sipp = require "support.sipp"
 
 local M = {}
 
+--- Counted runs of a peer, in turns with the null relay's; those of calls lie within 32 s, while warm calls end.
+M.TURNS = 3
+
 local LATENCY_S = 5 -- the run that asks how soon a 100 comes
 local WARM_S = 36 -- of calls before those that count: a transaction outlives its call by 32 s (64*T1)
-local TURNS = 3 -- counted runs, each followed by one of the null relay; all within 32 s, while warm calls end
 
 local function content_type(peer) return peer.sdp and "application/sdp" or "application/x-bench" end
 
@@ -64,7 +66,7 @@ end
 local function measure_at(peer, options)
     local at, null_at, calls_per_s = network.block(), network.block(), options.calls_per_s
     local up, null = peer.start(at), peers.null_sip(null_at)
-    local turn = { calls = math.ceil(calls_per_s * options.seconds / TURNS), rate = calls_per_s }
+    local turn = { calls = math.ceil(calls_per_s * options.seconds / M.TURNS), rate = calls_per_s }
     -- Warm: compiled traces, and memory that goes round, since from now on as many transactions end as begin.
     local warm = carry(at, peer, up, { calls = calls_per_s * WARM_S, rate = calls_per_s })
     if warm.failed > 0 and options.has_next then
@@ -74,7 +76,7 @@ local function measure_at(peer, options)
     end
     local r = { rate = calls_per_s, failed = 0, retransmissions = 0 }
     local ok, cpu, server_cpu, null_ok, null_cpu = 0, 0, 0, 0, 0
-    for _ = 1, TURNS do
+    for _ = 1, M.TURNS do
         local saw, served, used, server_used = carry(at, peer, up, turn)
         ok, cpu, server_cpu = ok + saw.ok, cpu + used, server_cpu + (server_used or 0)
         r.failed = r.failed + saw.failed

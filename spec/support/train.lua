@@ -11,7 +11,7 @@ local raw = require "support.raw"
 
 local NETWORKS, ROUNDS = 5, 100
 local CALLS, AT_A_TIME = 5000, 5 -- on real sockets
-local PACKETS = 200 -- each way, of one call with media
+local BURSTS, PACKETS = 500, 20 -- of one call with media: packets each way at a time
 
 local function lab_call(net, from, to, uri, options)
     from:invite(uri, options)
@@ -103,12 +103,18 @@ end
 local function carry_real_media(ends, near, far)
     ends.id, ends.near_port, ends.far_port = "media", near.port, far.port
     local call = raw.call(ends)
-    for number = 1, PACKETS do
-        local packet = ("\128\8\0%s\0\0\0\0\1\2\3\4"):format(string.char(number)) .. ("\213"):rep(160)
-        near.send(call.near[1], call.near[2], packet)
-        far.send(call.far[1], call.far[2], packet)
+    for burst = 1, BURSTS do
+        for number = 1, PACKETS do
+            local sequence = burst * PACKETS + number
+            local packet = ("\128\8%s%s\0\0\0\0\1\2\3\4"):format(string.char(math.floor(sequence / 256)),
+                string.char(sequence % 256)) .. ("\213"):rep(160)
+            near.send(call.near[1], call.near[2], packet)
+            far.send(call.far[1], call.far[2], packet)
+        end
         for _, socket in ipairs { near, far } do
-            assert(posix.wait_until(socket.receive, 30, 0.0002), "a packet was lost")
+            for _ = 1, PACKETS do
+                assert(posix.wait_until(socket.receive, 30, 0.0002), "a packet was lost")
+            end
         end
     end
     raw.hang_up(ends, call)
