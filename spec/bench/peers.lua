@@ -6,6 +6,7 @@ local network = require "support.network"
 local posix = require "support.posix"
 local process = require "support.process"
 local sipp = require "support.sipp"
+local text_file = require "support.text_file"
 
 local M = {}
 
@@ -19,22 +20,6 @@ sipp.parts.bench_sdp = [[v=0
       a=rtpmap:8 PCMA/8000
       a=rtpmap:0 PCMU/8000
       a=rtpmap:101 telephone-event/8000]]
-
---- The text of a file.
-function M.read(path)
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
-    return text
-end
-
---- @return path
-function M.write(path, text)
-    local file = assert(io.open(path, "w"))
-    file:write(text)
-    file:close()
-    return path
-end
 
 --- Wait until it listens there.
 function M.wait_bound(child, host, port)
@@ -107,7 +92,7 @@ function M.socket_memory_kb()
         if SLABS[name] then bytes = bytes + active * size end
     end
     slabs:close()
-    local pages = M.read("/proc/net/sockstat"):match "UDP: inuse %d+ mem (%d+)"
+    local pages = text_file.read("/proc/net/sockstat"):match "UDP: inuse %d+ mem (%d+)"
     return (bytes + pages * posix.page_bytes) / 1024
 end
 
@@ -163,9 +148,9 @@ function M.kamailio(at, options)
         with_relay = tostring(relay ~= nil), routing = options.language,
     }
     local line = "%d sip:%s:5060 0 0 socket=udp:%s:5060\n"
-    M.write(folder .. "/dispatcher.list", line:format(1, at(11), at(10)) .. line:format(2, at(21), at(20)))
+    text_file.write(folder .. "/dispatcher.list", line:format(1, at(11), at(10)) .. line:format(2, at(21), at(20)))
     for _, name in ipairs { "kamailio.cfg", "kamailio.lua" } do
-        M.write(folder .. "/" .. name, sipp.fill(M.read("spec/bench/" .. name), values))
+        text_file.write(folder .. "/" .. name, sipp.fill(text_file.read("spec/bench/" .. name), values))
     end
     local child = process.start { command = {
         "kamailio", "-DD", "-E", "-m", "512", "-M", "32", "-f", folder .. "/kamailio.cfg", "-w", folder, "-Y", folder,

@@ -7,12 +7,13 @@ local peers = require "bench.peers"
 local posix = require "support.posix"
 local process = require "support.process"
 local sipp = require "support.sipp"
+local text_file = require "support.text_file"
 
 local M = {}
 local USERS, WARM = 20000, 1000
 local HERE = io.popen("pwd"):read "*l"
 
-local read, write = peers.read, peers.write
+local read, write = text_file.read, text_file.write
 
 -- User and what SIPp answers a challenge with.
 local users = {}
