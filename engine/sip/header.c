@@ -56,7 +56,7 @@ static inline uint64_t difference(const char *a, const char *b, size_t word_byte
     return x ^ y;
 }
 
-/* At least two equal bytes? Each header line asks: words that overlap take no call. */
+/* Are these equal, of two bytes or more? Each header line asks: words that overlap take no call. */
 static inline bool is_same(const char *a, const char *b, size_t n)
 {
     if (n > 16)
